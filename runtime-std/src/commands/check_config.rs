@@ -7,7 +7,7 @@
 use crate::commands::admin::http;
 use crate::commands::admin::pages::Pages;
 use crate::commands::stdout;
-use crate::exit::Outcome;
+use crate::exit::{Failure, Outcome};
 use crate::host::admin_files::AdminFilePaths;
 use crate::host::{files, log, settings};
 use crate::reactor::listen;
@@ -29,10 +29,13 @@ const SCHEMA: &str = include_str!("../../dist/tmrconf.schema.json");
     already is no reason to refuse. 0: a front would take it, 2: it would not.")]
 pub struct CheckConfig {
     /// The configuration.
-    #[arg(required_unless_present = "schema")]
+    #[arg(required_unless_present_any = ["schema", "config"])]
     file: Option<PathBuf>,
-    /// It is for this machine: refuse it if what it names cannot be used here: group key, addresses, log
-    /// file, folder of the usage history, passwords, certificate.
+    /// The same, as serve and doctor take it.
+    #[arg(long, value_name = "FILE", conflicts_with = "file")]
+    config: Option<PathBuf>,
+    /// It is for this machine: refuse it if what it names cannot be used here: group key, addresses, ports,
+    /// log file, folder of the usage history, passwords, certificate.
     #[arg(long)]
     here: bool,
     /// It is for the front that runs here: refuse what that would refuse at a reload.
@@ -51,11 +54,12 @@ pub struct CheckConfig {
 /// # Errors
 /// It would not; or what it names cannot be used here, where it is for this machine.
 pub fn check_config(options: &CheckConfig) -> Outcome {
-    let Some(path) = options.file.as_deref() else { return stdout::line(SCHEMA.trim_end()) };
+    let file = options.file.as_deref().or(options.config.as_deref());
+    let Some(path) = file else { return stdout::line(SCHEMA.trim_end()) };
     let (_, config) = files::config(path)?;
     if options.reload {
-        let before = in_force(path, &options.state);
-        settings::check((path, &options.state), &config, before.as_ref())?;
+        let running = Running::ask(&options.state);
+        settings::check((path, &options.state), &config, running.with(path))?;
         note!("{}: a reload would take this", path.display());
     } else {
         note!("{}: a front would take this", path.display());
@@ -83,28 +87,59 @@ pub fn check_config(options: &CheckConfig) -> Outcome {
 
 /// Whether this machine has what the configuration names.
 fn here((path, state): (&Path, &Path), config: &Config) -> Outcome {
-    let before = in_force(path, state);
-    settings::check((path, state), config, before.as_ref())?;
+    let running = Running::ask(state);
+    settings::check((path, state), config, running.with(path))?;
     let reserved = settings::reserved((path, state), config);
     log::check(&settings::logging(path, config), &reserved)?;
-    if before.is_none() {
-        // A front that runs here and cannot be asked may have them itself.
-        for failure in settings::listen_at(config)
-            .iter()
-            .filter_map(|it| listen::could_listen(it, false).err())
-        {
-            note!("warning: {failure}");
+    // A front that runs here gives its ports up.
+    let own = match &running {
+        Running::Front { config, .. } => settings::listen_at(config).map(|it| it.at.port).to_vec(),
+        Running::Unknown | Running::None => Vec::new(),
+    };
+    for spot in settings::listen_at(config).iter().filter(|it| !own.contains(&it.at.port)) {
+        match listen::could_listen(spot, false) {
+            Ok(()) => {}
+            Err(failure) if running == Running::Unknown => {
+                note!("warning: {failure} (the front that runs here may have it itself)");
+            }
+            Err(failure) => {
+                let text = format!("{failure} (--state names the folder of a front that has it)");
+                return Err(Failure::usage(text));
+            }
         }
     }
     Ok(())
 }
 
-/// What is in force in the front that runs here with this file; `None`: none does, or it cannot be asked.
-fn in_force(path: &Path, state: &Path) -> Option<Config> {
-    let answer = http::get(&Pages::beside(state), "/api/config").ok()?;
-    let shown: Value = serde_json::from_str(&answer.body).ok()?;
-    let same =
-        Path::new(shown["path"].as_str()?).canonicalize().ok()? == path.canonicalize().ok()?;
-    let text = shown["text"].as_str().filter(|_| same)?;
-    Config::parse(text).ok()
+/// The front that runs here.
+#[derive(Debug, PartialEq)]
+enum Running {
+    /// With this file, and this in force.
+    Front { path: PathBuf, config: Box<Config> },
+    /// One may, and cannot be asked.
+    Unknown,
+    /// There is none.
+    None,
+}
+
+impl Running {
+    /// Of the front with this state folder.
+    fn ask(state: &Path) -> Self {
+        let pages = Pages::beside(state);
+        let asked = || {
+            let answer = http::get(&pages, "/api/config").ok()?;
+            let shown: Value = serde_json::from_str(&answer.body).ok()?;
+            let path = PathBuf::from(shown["path"].as_str()?);
+            let config = Box::new(Config::parse(shown["text"].as_str()?).ok()?);
+            Some(Self::Front { path, config })
+        };
+        asked().unwrap_or_else(|| if pages.may_be_there() { Self::Unknown } else { Self::None })
+    }
+
+    /// What is in force, if that is of this file.
+    fn with(&self, file: &Path) -> Option<&Config> {
+        let Self::Front { path, config } = self else { return None };
+        let same = path.canonicalize().ok()? == file.canonicalize().ok()?;
+        same.then_some(config)
+    }
 }

@@ -274,12 +274,21 @@ fn runtime_folder() -> Option<PathBuf> {
 
 /// Whether somebody listens there, also one who is too busy or hangs.
 fn answers(path: &Path) -> bool {
+    matches!(call(path), Ok(()) | Err(Errno::AGAIN))
+}
+
+/// Whether somebody may listen there: one does, or the system does not let this user see it.
+#[must_use]
+pub fn may_answer(path: &Path) -> bool {
+    matches!(call(path), Ok(()) | Err(Errno::AGAIN | Errno::ACCESS))
+}
+
+/// Connects, and hangs up.
+fn call(path: &Path) -> rustix::io::Result<()> {
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-    let connected = SocketAddrUnix::new(path).and_then(|to| {
-        let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-        connect(&socket, &to)
-    });
-    matches!(connected, Ok(()) | Err(Errno::AGAIN))
+    let to = SocketAddrUnix::new(path)?;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    connect(&socket, &to)
 }
 
 #[cfg(test)]

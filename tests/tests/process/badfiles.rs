@@ -120,11 +120,11 @@ fn refuses(workshop: &Workshop, text: &str, names: &[&str]) {
 
 fn configurations_are_checked(runtime: Runtime) {
     let workshop = workshop(runtime);
-    let key = workshop.group_key();
+    let (key, ip) = (workshop.group_key(), workshop.ip());
     let good = format!(
         r#"{{
   "TmrServer": {{
-    "Ip": "127.0.0.1", "Port": 22350,
+    "Ip": "{ip}", "Port": 22350, "TwinListen": {{ "Ip": "{ip}" }},
     "TwinServer": {{ "Ip": "127.0.0.1", "Port": 22354 }},
     "GroupKeyFile": "{}"
   }},
@@ -134,7 +134,8 @@ fn configurations_are_checked(runtime: Runtime) {
       {{ "Ip": "127.0.0.1", "Port": 22362 }},
       {{ "Ip": "127.0.0.1", "Port": 22363 }}
     ]
-  }}
+  }},
+  "WebAdmin": {{ "Ip": "{ip}" }}
 }}
 "#,
         key.display()
@@ -143,6 +144,19 @@ fn configurations_are_checked(runtime: Runtime) {
     fs::write(&file, &good).expect("a configuration can be written");
     workshop.program().run(["check-config", name(&file)]).expect(0);
     workshop.program().run(["check-config", "--here", name(&file)]).expect(0);
+    // As serve and doctor take it.
+    workshop.program().run(["check-config", "--here", "--config", name(&file)]).expect(0);
+    let twice = workshop.program().run(["check-config", "--config", name(&file), name(&file)]);
+    twice.expect(WRONG_USE);
+    // Of each of its ports.
+    for port in [22_350, 22_352, 22_354] {
+        let in_use = TcpListener::bind((ip, port)).expect("nobody else has this address");
+        workshop.program().run(["check-config", name(&file)]).expect(0);
+        let end = workshop.program().run(["check-config", "--here", name(&file)]);
+        let taken = format!("cannot listen on {ip}:{port}");
+        end.expect(WRONG_USE).one_clear_error(&[&taken, "stop the other program"]);
+        drop(in_use);
+    }
     // It may be for another machine, which has the key.
     let elsewhere = key.with_extension("elsewhere");
     fs::rename(&key, &elsewhere).expect("it is ours");

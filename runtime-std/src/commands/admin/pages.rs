@@ -125,6 +125,12 @@ impl Pages {
         Self { sockets, ..Self::default() }
     }
 
+    /// Returns whether somebody listens at one of the sockets, or that cannot be seen.
+    #[must_use]
+    pub fn may_be_there(&self) -> bool {
+        self.sockets.iter().any(|path| machine::may_answer(path))
+    }
+
     /// As people type it: the path of a socket, or the address of admin pages.
     ///
     /// # Errors
