@@ -7,17 +7,12 @@ use crate::entropy;
 use crate::exit::{Failure, Outcome, words};
 use crate::host::create::Access;
 use crate::host::files;
+use crate::host::key_kind::{KeyKind, PUBLIC};
 use std::path::{Path, PathBuf};
 use tmr_core::base::limits::LICENCE_FILE_MAX;
 use tmr_core::base::rfc3339;
 use tmr_core::licence::{Issuer, Spec};
 
-/// What backends are to trust, beside the licences.
-const PUBLIC: &str = "issuer.pub";
-/// What the manual calls a group key.
-const GROUP: [&str; 2] = ["group.key", "tmr-group.key"];
-/// Where it lies on a machine of the group.
-const GROUP_KEY: &str = "/etc/wibu/CodeMeter/tmr-group.key";
 /// Longest key file that is compared, in bytes.
 const KEY_MAX: usize = 1024;
 
@@ -56,28 +51,12 @@ pub fn issue(options: &Issue) -> Outcome {
     Ok(())
 }
 
-/// Refuses a key file that is another kind of key: each of them is 64 hexadecimal digits, and would sign.
-/// What tells them apart is their names, and the files beside them.
+/// Refuses a key file that is another kind of key, or another issuer's than the rest of a set has.
 fn signs(options: &Issue) -> Outcome {
     let key = &options.key;
     let Ok(text) = files::text(key, KEY_MAX) else { return Ok(()) };
-    let same = |other: &Path| {
-        other.canonicalize().ok() != key.canonicalize().ok()
-            && files::text(other, KEY_MAX).is_ok_and(|it| it.trim() == text.trim())
-    };
-    let beside = |name: &str| files::beside(key, name);
-    let named = |name: &str| key.file_name().is_some_and(|it| it == name);
+    KeyKind::Secret.expect(key, &text, Some(&options.out))?;
     let public = options.out.join(PUBLIC);
-    if key.extension().is_some_and(|it| it == "pub") || same(&public) || same(&beside(PUBLIC)) {
-        let what = "this is an issuer's public key, which backends trust (--issuer); it signs nothing. Right \
-                    would be the secret key, such as issuer.key";
-        return Err(files::wrong(key, what));
-    }
-    if GROUP.iter().any(|name| named(name) || same(&beside(name))) || same(Path::new(GROUP_KEY)) {
-        let what = "this is a group key, which fronts and backends prove to each other; it must not sign \
-                    licences. Right would be the issuer's secret key, such as issuer.key";
-        return Err(files::wrong(key, what));
-    }
     let own = Issuer::parse(&text).map(|issuer| issuer.public().to_text());
     let other = files::text(&public, KEY_MAX);
     if let (Some(part), Ok(own), Ok(other)) = (options.only, own, other) {

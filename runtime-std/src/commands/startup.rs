@@ -6,6 +6,7 @@ use crate::exit::{Failure, Outcome};
 use crate::host::admin_files::AdminFiles;
 use crate::host::disk::Folder;
 use crate::host::history::{HistoryWriter, ShutdownFlush};
+use crate::host::key_kind::KeyKind;
 use crate::host::licences::Licences;
 use crate::host::log_file::Reserved;
 use crate::host::machine::{self, SocketCleanup};
@@ -57,6 +58,7 @@ pub fn backend(runtime: Runtime, options: &cli::Backend) -> Outcome {
     log::begin(&options.logging.log(), &Reserved::new(&options.state, reserved));
     let group = files::group_key(&options.group_key)?;
     let issuers = each(&options.issuer, files::issuer_key)?;
+    KeyKind::expect_public(&options.issuer, &options.license)?;
     let first = !options.state.join("journal").exists();
     let licences = Licences::open(&options.license, issuers, first)?;
     let folder = Folder::open(&options.state)?;
@@ -91,9 +93,15 @@ pub fn backend(runtime: Runtime, options: &cli::Backend) -> Outcome {
 /// wrong with them.
 fn needed(options: &cli::Backend) -> impl Fn() -> Vec<Failure> + Send + 'static {
     let (group, issuers) = (options.group_key.clone(), options.issuer.clone());
+    let licences = options.license.clone();
     move || {
-        let issuers = issuers.iter().filter_map(|path| files::issuer_key(path).err());
-        files::group_key(&group).err().into_iter().chain(issuers).collect()
+        let mut wrong: Vec<Failure> =
+            issuers.iter().filter_map(|path| files::issuer_key(path).err()).collect();
+        if wrong.is_empty() {
+            wrong.extend(KeyKind::expect_public(&issuers, &licences).err());
+        }
+        wrong.extend(files::group_key(&group).err());
+        wrong
     }
 }
 

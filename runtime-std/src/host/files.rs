@@ -4,6 +4,7 @@
 use crate::entropy;
 use crate::exit::{Failure, Outcome, words};
 use crate::host::create::{self, Access};
+use crate::host::key_kind::KeyKind;
 use rustix::fs::{OFlags, statvfs};
 use std::fmt::Display;
 use std::fs::File;
@@ -109,9 +110,11 @@ fn utf8(path: &Path, bytes: Vec<u8>) -> Result<String, Failure> {
 /// A group key.
 ///
 /// # Errors
-/// There is none in the file. One that others may read is taken, with a warning.
+/// There is none in the file, or it is an issuer's. One that others may read is taken, with a warning.
 pub fn group_key(path: &Path) -> Result<GroupKey, Failure> {
-    let key = text(path, KEY_MAX)
+    let content = text(path, KEY_MAX);
+    let key = content
+        .clone()
         .and_then(|text| GroupKey::from_hex(&text).map_err(|error| wrong(path, error)))
         .map_err(|failure| {
             let text = match key_nearby(path) {
@@ -124,6 +127,7 @@ pub fn group_key(path: &Path) -> Result<GroupKey, Failure> {
             };
             Failure { text, ..failure }
         })?;
+    KeyKind::Group.expect(path, &content?, None)?;
     warn_if_open(path, "this key", 0o600);
     Ok(key)
 }
@@ -168,9 +172,11 @@ pub fn too_open(path: &Path, what: &str, right: u32) -> Option<String> {
 /// The key that licences are trusted by.
 ///
 /// # Errors
-/// There is none in the file.
+/// There is none in the file, or it is another kind of key.
 pub fn issuer_key(path: &Path) -> Result<IssuerKey, Failure> {
-    IssuerKey::parse(&text(path, KEY_MAX)?).map_err(|error| wrong(path, error))
+    let text = text(path, KEY_MAX)?;
+    KeyKind::Public.expect(path, &text, None)?;
+    IssuerKey::parse(&text).map_err(|error| wrong(path, error))
 }
 
 /// Who signs licences; a new key is made if the file is not there.

@@ -341,6 +341,11 @@ fn names_a_file(path: &Path) -> bool {
     !path.is_dir() && (like_one || path.exists())
 }
 
+/// The licence files that some paths stand for.
+pub(super) fn files_of(named: &[PathBuf]) -> Vec<PathBuf> {
+    listed(named).0
+}
+
 /// The licence files that some paths stand for, a folder for those in it, by name; and what is wrong
 /// with a folder.
 fn listed(named: &[PathBuf]) -> (Vec<PathBuf>, Vec<Failure>) {

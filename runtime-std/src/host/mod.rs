@@ -11,6 +11,7 @@ mod disk_test;
 pub mod files;
 pub mod history;
 pub mod journald;
+pub(crate) mod key_kind;
 pub mod licences;
 pub mod log;
 pub mod log_file;

@@ -7,7 +7,7 @@
 use crate::exit::Failure;
 use crate::host::files;
 use crate::sync::lock;
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection};
 use std::borrow::Cow;
@@ -59,7 +59,10 @@ impl Certificate {
             .not_after
             .to_unix_duration();
         let chain = chain.iter().map(|one| one.clone().into_owned()).collect();
-        let key = PrivateKeyDer::from_pem_slice(&key).map_err(|error| of(&self.key, &error))?;
+        let key = PrivateKeyDer::from_pem_slice(&key).map_err(|error| match error {
+            pem::Error::NoItemsFound => of(&self.key, &"no private key in it, expected PEM"),
+            other => of(&self.key, &other),
+        })?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()

@@ -284,6 +284,23 @@ fn every_wrong_input_gets_a_message_for_people() {
         ];
         play(&format!("a licence file {what}"), &line);
     }
+    let secret = fs::read_to_string(workshop.folder().join("issuer.key")).expect("a key is text");
+    file("vendor.txt", &secret);
+    file("vendor.pub", &secret);
+    for (issuer, group) in [
+        ("issuer.key", "group.key"),
+        ("vendor.txt", "group.key"),
+        ("vendor.pub", "group.key"),
+        ("group.key", "group.key"),
+        ("licences/issuer.pub", "licences/issuer.pub"),
+        ("licences/issuer.pub", "issuer.key"),
+    ] {
+        let line = format!(
+            "backend --listen 127.0.0.1:0 --license DIR/licences/1.cmlic --issuer DIR/{issuer} --group-key \
+             DIR/{group} --state DIR/state"
+        );
+        play(&format!("tmrd {line}"), &line.split(' ').collect::<Vec<_>>());
+    }
     assert!(count >= LEAST, "{count} inputs");
     insta::assert_snapshot!(list);
 }
