@@ -337,8 +337,12 @@ impl Look {
 
 /// A path on the command line that means a file: all but folders, and what may become one.
 fn names_a_file(path: &Path) -> bool {
-    let like_one = path.extension().is_some_and(|it| it == SUFFIX);
-    !path.is_dir() && (like_one || path.exists())
+    !path.is_dir() && (like_a_file(path) || path.exists())
+}
+
+/// A path that has the name of a licence file.
+fn like_a_file(path: &Path) -> bool {
+    path.extension().is_some_and(|it| it == SUFFIX)
 }
 
 /// The licence files that some paths stand for.
@@ -363,12 +367,15 @@ fn listed(named: &[PathBuf]) -> (Vec<PathBuf>, Vec<Failure>) {
             }
         };
         let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
-        let mut found: Vec<PathBuf> =
-            paths.filter(|path| path.extension().is_some_and(|it| it == SUFFIX)).collect();
+        let mut found: Vec<PathBuf> = paths.filter(|path| like_a_file(path)).collect();
         // Hidden ones are seldom meant: they must not keep others out.
         let hidden =
             |path: &PathBuf| path.file_name().is_some_and(|it| it.as_encoded_bytes()[0] == b'.');
         found.sort_by_cached_key(|path| (hidden(path), path.clone()));
+        if found.is_empty() && like_a_file(path) {
+            let what = "it is a folder without licence files; right would be a licence file";
+            wrong.push(files::wrong(path, what));
+        }
         if all.len() + found.len() > LICENCE_FILES_LOOKED_AT {
             let what =
                 format!("more than {LICENCE_FILES_LOOKED_AT} files; the last are not looked at");

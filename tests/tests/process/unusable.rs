@@ -46,6 +46,21 @@ fn a_licence_file_that_is_spoilt_under_a_backend_is_told_by_fronts_and_no_start_
     let seat = take(&mut client, &AccessRequest::new(FIRM_CODE, TMR)).unwrap().unwrap();
     assert_eq!(give_back(&mut client, seat).unwrap(), Ok(0));
 
+    // A folder by its name, with nothing in it, is none either.
+    fs::remove_file(&file).unwrap();
+    fs::create_dir(&file).unwrap();
+    cluster.backends[0].kill();
+    cluster.restart_backend(0);
+    let row = status_until(admin, "the folder to be told", |it| {
+        let up = it["backends"][0]["state"] == "up";
+        told(it, &about).filter(|_| up).cloned()
+    });
+    assert_eq!(row["severity"], "yellow");
+    let own = cluster.workshop().state(1).join("admin.sock").display().to_string();
+    let end = cluster.program().run(["status", "--admin", &own]);
+    assert!(end.out.contains("it is a folder without licence files"), "{end:?}");
+
+    fs::remove_dir(&file).unwrap();
     fs::write(&file, good).unwrap();
     cluster.wait_whole(0);
     status_until(admin, "nothing to tell", |it| told(it, &about).is_none().then_some(()));
