@@ -21,7 +21,6 @@ const SLIPS: u32 = 24;
 
 /// Both runtimes at once: most of it is waiting.
 #[test]
-#[ignore = "more than two minutes of waiting, in which nothing else may hold the machine up"]
 fn the_connections_of_a_machine_that_vanished_end_within_two_minutes() {
     let _one = one_at_a_time();
     thread::scope(|scope| {
