@@ -57,6 +57,7 @@ pub fn check_config(options: &CheckConfig) -> Outcome {
     let file = options.file.as_deref().or(options.config.as_deref());
     let Some(path) = file else { return stdout::line(SCHEMA.trim_end()) };
     let (_, config) = files::config(path)?;
+    settings::check_paths(path, &options.state, &config)?;
     if options.reload {
         let running = Running::ask(&options.state);
         settings::check((path, &options.state), &config, running.with(path))?;

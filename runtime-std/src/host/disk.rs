@@ -7,6 +7,7 @@ use crate::exit::{Failure, halt, words};
 use crate::host::create::{self, Access, FRESH};
 use crate::host::files::shown;
 use crate::host::node_setup::{EventSink, Worker};
+use crate::host::storage;
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{DirBuilder, File};
 use std::io::{self, ErrorKind, Read, Seek, Write};
@@ -42,6 +43,7 @@ impl Folder {
         let refused = |error: io::Error| {
             Failure::failed(format!("state folder {}: {}", path.display(), words(&error)))
         };
+        storage::could_keep(path).map_err(|error| Failure::usage(refused(error).text))?;
         if !path.exists() {
             DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(refused)?;
             let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());

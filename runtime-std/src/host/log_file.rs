@@ -5,7 +5,7 @@
 //! needs for something else.
 
 use crate::exit::{Failure, Outcome, words};
-use crate::host::{create, files, history, journald};
+use crate::host::{create, files, history, journald, storage};
 use rustix::fs::{Access, StatVfsMountFlags, statvfs};
 use rustix::io::Errno;
 use std::fs::{File, OpenOptions};
@@ -42,6 +42,7 @@ impl Reserved {
     /// # Errors
     /// It may not: what is there.
     pub fn check(&self, log: &Path) -> Outcome {
+        storage::could_keep(log).map_err(|error| files::wrong(log, error))?;
         let at = place(log);
         let refused = |what: &str| {
             Err(files::wrong(log, format!("it is {what}; right would be a file of the log's own")))

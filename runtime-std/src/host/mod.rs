@@ -22,6 +22,7 @@ pub mod passwords;
 pub mod settings;
 pub mod signals;
 pub mod stamp;
+mod storage;
 pub mod systemd;
 pub mod vip;
 pub mod workers;

@@ -11,7 +11,7 @@ use crate::host::history::{self, HistoryQueue};
 use crate::host::log_file::Reserved;
 use crate::host::node_setup::EventSink;
 use crate::host::vip::Addresses;
-use crate::host::{files, log, signals, systemd};
+use crate::host::{files, log, signals, storage, systemd};
 use crate::reactor::listen::{self, ListenAt};
 use crate::reactor::listeners::Listeners;
 use crate::sync::lock;
@@ -328,6 +328,19 @@ pub fn check((path, state): (&Path, &Path), new: &Config, before: Option<&Config
         history::could_begin(&kept.folder).map_err(|error| unkept(path, &kept, &error))?;
     }
     Ok(())
+}
+
+/// Looks whether the paths of a configuration are such that anything could be kept there, on whichever
+/// machine.
+///
+/// # Errors
+/// One of them is not.
+pub fn check_paths(path: &Path, state: &Path, config: &Config) -> Outcome {
+    if let Some(file) = &logging(path, config).file {
+        storage::check(path, "Log.File", Path::new(file))?;
+    }
+    let kept = history((path, state), config);
+    if kept.enabled { storage::check(path, "LicenseTracking.Path", &kept.folder) } else { Ok(()) }
 }
 
 /// Why the usage history cannot be kept as the configuration at this path says.

@@ -138,6 +138,10 @@ fn configurations() -> Vec<String> {
         rest("\"AccessControl\": [{\"Action\": \"permit\", \"Networks\": [\"10.0.0.0/8\"]}]"),
         rest("\"AccessControl\": [{\"Action\": \"deny\", \"Networks\": [\"10.0.0.0/40\"]}]"),
         rest("\"LicenseTracking\": {\"KeepMonths\": -1}"),
+        rest("\"LicenseTracking\": {\"Path\": \"/proc/history\"}"),
+        rest("\"LicenseTracking\": {\"Path\": \"/dev/history\"}"),
+        rest("\"Log\": {\"File\": \"/sys/tmrd.log\"}"),
+        rest("\"Log\": {\"File\": \"/var/../dev/null\"}"),
     ]
 }
 
@@ -298,6 +302,13 @@ fn every_wrong_input_gets_a_message_for_people() {
         let line = format!(
             "backend --listen 127.0.0.1:0 --license DIR/licences/1.cmlic --issuer DIR/{issuer} --group-key \
              DIR/{group} --state DIR/state"
+        );
+        play(&format!("tmrd {line}"), &line.split(' ').collect::<Vec<_>>());
+    }
+    for state in ["/proc/tmrd", "/sys/tmrd", "/dev/tmrd"] {
+        let line = format!(
+            "backend --listen 127.0.0.1:0 --license DIR/licences/1.cmlic --issuer DIR/licences/issuer.pub \
+             --group-key DIR/group.key --state {state}"
         );
         play(&format!("tmrd {line}"), &line.split(' ').collect::<Vec<_>>());
     }

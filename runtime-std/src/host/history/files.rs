@@ -7,7 +7,7 @@
 use super::age::{Steady, too_old};
 use super::share::Share;
 use crate::exit::words;
-use crate::host::create;
+use crate::host::{create, storage};
 use rustix::fs::Access;
 use rustix::io::Errno;
 use std::collections::{BTreeMap, BTreeSet};
@@ -61,6 +61,7 @@ impl Settings {
 /// # Errors
 /// What there is of its path cannot be written, or is no folder.
 pub fn could_begin(folder: &Path) -> io::Result<()> {
+    storage::could_keep(folder)?;
     let there = folder.ancestors().find(|it| !it.as_os_str().is_empty() && it.exists());
     let there = there.unwrap_or_else(|| Path::new("."));
     if !there.is_dir() {
@@ -71,6 +72,7 @@ pub fn could_begin(folder: &Path) -> io::Result<()> {
 
 /// Makes a folder, if it is not there.
 fn make(folder: &Path) -> io::Result<()> {
+    storage::could_keep(folder)?;
     let made = DirBuilder::new().recursive(true).mode(0o750).create(folder);
     made.map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => io::Error::from(Errno::NOTDIR),
