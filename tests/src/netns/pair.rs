@@ -86,6 +86,20 @@ impl Pair {
     /// As of [`start`](Self::start).
     #[must_use]
     pub fn start_as(runtime: Runtime, program: &Program) -> Option<Self> {
+        Self::start_with(runtime, program, advert_interval())
+    }
+
+    /// As [`start`](Self::start), with an address that stays where it is also on a machine that does other
+    /// things: keepalived is patient.
+    ///
+    /// # Panics
+    /// As of [`start`](Self::start).
+    #[must_use]
+    pub fn start_patient(runtime: Runtime) -> Option<Self> {
+        Self::start_with(runtime, &Program::of(runtime), "3".into())
+    }
+
+    fn start_with(runtime: Runtime, program: &Program, advert: String) -> Option<Self> {
         let network = possible()?;
         let workshop = Workshop::new(runtime, &specification(&ALL));
         let mut pair = Self {
@@ -111,7 +125,7 @@ impl Pair {
             let adapted = Adapted {
                 name: front_name(front),
                 priority: 250 - 10 * last(front),
-                advert: advert_interval(),
+                advert: advert.clone(),
                 program: scripted.clone(),
                 scripts: pair.network.folder().into(),
                 state: pair.front_state(front),

@@ -31,7 +31,7 @@ fn the_connections_of_a_machine_that_vanished_end_within_two_minutes() {
 }
 
 fn vanished(runtime: Runtime) {
-    let Some(pair) = Pair::start(runtime) else { return };
+    let Some(pair) = Pair::start_patient(runtime) else { return };
     let before = pair.settled();
     let (leader, _) = before;
     let server = pair.virtual_address();
