@@ -283,7 +283,11 @@ fn who_has_something_to_say_does_not_wait_for_a_crowd_at_a_door() {
 #[test]
 fn a_door_moves_and_who_came_by_it_stays() {
     let reactor = reactor(2);
-    let old = open(&reactor, Listener::Admin);
+    // A port that nobody else has, at any address.
+    let free = TcpListener::bind("0.0.0.0:0").unwrap().local_addr().unwrap().port();
+    let listener = TcpListener::bind(("127.0.0.1", free)).unwrap();
+    let old = listener.local_addr().unwrap();
+    reactor.listeners().open(Listener::Admin, listener).unwrap();
     let mut poll_buffer = [PollBuffer::new(0), PollBuffer::new(1)];
     let mut turn =
         || poll_buffer.iter_mut().for_each(|poll_buffer| drop(reactor.turn(poll_buffer, false)));
