@@ -420,6 +420,12 @@ pub const STATE_MAX: usize = 60 * 1024 * 1024;
 
 /// Longest licence file, in bytes.
 pub const LICENCE_FILE_MAX: usize = 1024 * 1024;
+
+/// Longest licence request, in bytes.
+pub const REQUEST_FILE_MAX: usize = 16 * 1024;
+
+/// Longest bundle, in bytes: three licence files, with what JSON adds to their quotes and line breaks.
+pub const BUNDLE_FILE_MAX: usize = 5 * LICENCE_FILE_MAX;
 /// Most licences of one backend, each in a file of its own.
 pub const LICENCE_FILES_MAX: usize = 256;
 /// Files that are looked at for licences: what is none takes no licence's place.

@@ -17,11 +17,12 @@ use alloc::vec::Vec;
 use core::ops::RangeInclusive;
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
 
 /// The parts of a TMR set.
 const PARTS: RangeInclusive<u8> = 1..=3;
 /// Lowest serial, and the number of serials.
-const SERIALS: (u32, u32) = (1_000_000, 8_999_999);
+pub(super) const SERIALS: (u32, u32) = (1_000_000, 8_999_999);
 
 impl Issuer {
     /// Returns the licence file of one part, 1 to 3, issued at this time.
@@ -55,7 +56,7 @@ impl Issuer {
         serial
     }
 
-    fn secret(&self, spec: &Spec) -> [u8; 32] {
+    pub(super) fn secret(&self, spec: &Spec) -> [u8; 32] {
         Hmac::<Sha256>::new_from_slice(self.secret_bytes())
             .expect("any key length will do")
             .chain_update("tmr container secret")
@@ -64,11 +65,24 @@ impl Issuer {
             .into_bytes()
             .into()
     }
+
+    /// Derives 64 secret bytes for a purpose, always the same ones.
+    pub(super) fn derive(&self, purpose: &str, about: &[&[u8]]) -> Zeroizing<[u8; 64]> {
+        let mut bytes = Zeroizing::new([0; 64]);
+        for (half, number) in bytes.chunks_mut(32).zip([0_u8, 1]) {
+            let mut mac = Hmac::<Sha256>::new_from_slice(self.secret_bytes())
+                .expect("any key length will do")
+                .chain_update(purpose);
+            about.iter().for_each(|part| mac.update(part));
+            half.copy_from_slice(&mac.chain_update([number]).finalize().into_bytes());
+        }
+        bytes
+    }
 }
 
 /// Returns the bytes that identify one set of three among the sets of an issuer. They stay the same
 /// when a part is issued again with other properties.
-fn name(spec: &Spec) -> Vec<u8> {
+pub(super) fn name(spec: &Spec) -> Vec<u8> {
     let mut name = spec.cm_act_id().to_le_bytes().to_vec();
     if spec.cm_act_id() == 0 {
         let rest = spec.serials().map_or_else(|| [spec.firm_item().firm_code].to_vec(), Into::into);
