@@ -30,7 +30,7 @@ use tmr_core::licence::{Container, File, Issuer, Spec};
 use tmr_core::link::channel::{GroupKey, SecureChannel};
 use tmr_core::link::{CloseReason, Connection, LinkId, Listener, PeerKind};
 use tmr_core::node::Node;
-use tmr_core::node::hub::{Arrived, Dial, Hub, Output};
+use tmr_core::node::hub::{Dial, Hub, Output};
 use tmr_core::service::{HandleKey, Identity};
 use tmr_core::wire::structs::CmAccess2;
 use tmr_core::wire::{CmError, Reply, Request};
@@ -255,9 +255,9 @@ impl Network {
                 let Some(connection) = self.connections.get_mut(&(machine, link)) else { return };
                 let mut frames = Vec::new();
                 let ended = connection.received(&bytes, &mut frames).err();
-                let partial = connection.partial();
+                let arrived = connection.arrived(link, frames);
                 self.step(machine, |hub, now, out| {
-                    hub.received(now, [Arrived { link, frames, partial }], out);
+                    hub.received(now, [arrived], out);
                 });
                 match ended {
                     Some(reason) => self.close((machine, link), reason),

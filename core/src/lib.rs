@@ -26,7 +26,7 @@
 //! ```
 //! use std::collections::BTreeMap;
 //! use tmr_core::link::{Connection, LinkId};
-//! use tmr_core::node::hub::{Arrived, Hub, Output};
+//! use tmr_core::node::hub::{Hub, Output};
 //! use tmr_core::base::time::{Deadline, Now};
 //!
 //! /// Takes bytes that arrived on a link; `write` takes those that go out. Returns the deadline.
@@ -42,9 +42,8 @@
 //!     let connection = connections.get_mut(&link)?;
 //!     let mut frames = Vec::new();
 //!     let broken = connection.received(bytes, &mut frames).err();
-//!     let partial = connection.partial();
 //!     let mut out = Vec::new();
-//!     hub.received(now, [Arrived { link, frames, partial }], &mut out);
+//!     hub.received(now, [connection.arrived(link, frames)], &mut out);
 //!     if let Some(why) = broken {
 //!         hub.closed(now, link, why, false, &mut out);
 //!     }

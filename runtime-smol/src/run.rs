@@ -8,6 +8,7 @@ use std::os::fd::AsFd;
 use std::{rc::Rc, sync::Arc, thread, time::Instant};
 use tmr_runtime_std::exit::Outcome;
 use tmr_runtime_std::host::node_setup::NodeSetup;
+use tmr_runtime_std::host::workers::boxes;
 use tmr_runtime_std::reactor::net::broken;
 use tmr_runtime_std::reactor::{Actions, PollBuffer, Reactor};
 
@@ -23,14 +24,14 @@ struct Site {
 /// # Errors
 /// The system does not give what every node needs.
 pub fn run(setup: NodeSetup) -> Outcome {
-    let (reactor, inboxes) = Reactor::new(setup.hub, setup.connections, setup.listeners, 1)?;
+    let NodeSetup { hub, listeners, connections, workers } = setup;
+    let (outboxes, inboxes) = boxes();
+    let reactor = Reactor::new(hub, outboxes, connections, listeners, 1)?;
     let ((timer, rung), tasks) = (bounded(1), LocalExecutor::new());
     let site = &Rc::new(Site { reactor: Arc::new(reactor), timer, tasks });
     site.perform(site.reactor.tick());
     let (tell, told) = unbounded();
-    setup
-        .workers
-        .start(inboxes, site.reactor.listeners(), move |event| drop(tell.try_send(event)))?;
+    workers.start(inboxes, site.reactor.listeners(), move |event| drop(tell.try_send(event)))?;
     site.spawn(async move |site| {
         while let Ok(event) = told.recv().await {
             site.perform(site.reactor.host_event(event));

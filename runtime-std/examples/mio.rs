@@ -1,26 +1,28 @@
 //! A third runtime: one thread around mio, with sockets of its own, on what core and the std floor
 //! give to anybody. It shows how little a runtime is: accept, dial, read, write, wait, and hand on.
 //! It has the command line of the daemons, and is for machines of 64 bits, as a token is a link. It
-//! serves as the daemons do, but it greets on the thread that serves, and does not close links for
-//! all that they hold together: no crowd of strangers may come here.
+//! serves as the daemons do, but greets on the thread that serves.
 
 use mio::{Events, Interest, Poll, Registry, Token, Waker, event::Event, unix::SourceFd};
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd};
 use std::process::ExitCode;
 use std::sync::{Arc, mpsc};
 use std::{io, thread};
-use tmr_core::base::time::Now;
+use tmr_core::base::{limits::GREETING_PAUSE, time::Now};
 use tmr_core::io::HostEvent;
+use tmr_core::link::greetings::{Greetings, Ungreeted};
 use tmr_core::link::{CloseReason, Connection, Flow, Frame, LinkId, PeerKind};
-use tmr_core::node::hub::{Arrived, Dial, Hub, Output};
+use tmr_core::node::hub::{Dial, Hub, Output};
 use tmr_runtime_std::clock::Clock;
 use tmr_runtime_std::commands;
 use tmr_runtime_std::commands::startup::Runtime;
 use tmr_runtime_std::exit::Outcome;
-use tmr_runtime_std::host::node_setup::{Connections, NodeSetup};
+use tmr_runtime_std::host::node_setup::NodeSetup;
 use tmr_runtime_std::host::workers::{self, Outboxes};
+use tmr_runtime_std::reactor::Requests;
+use tmr_runtime_std::reactor::connections::Connections;
 use tmr_runtime_std::reactor::dial::dial_found;
 use tmr_runtime_std::reactor::listeners::{Accepted, Listeners, Open};
 use tmr_runtime_std::reactor::net::{Socket, broken, put, read_some};
@@ -32,6 +34,9 @@ fn main() -> ExitCode {
     commands::main(Runtime { program: "tmrd-mio", name: "mio", run })
 }
 
+/// Where dialled connections are: nowhere in particular.
+const NOWHERE: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+
 /// What other threads have the one do that serves.
 type Work = Box<dyn FnOnce(&mut Site) + Send>;
 type Tell = Arc<dyn Fn(Work) + Send + Sync>;
@@ -39,6 +44,9 @@ type Tell = Arc<dyn Fn(Work) + Send + Sync>;
 struct Peer {
     socket: Socket,
     connection: Connection,
+    from: IpAddr,
+    /// Its key agreement or TLS handshake is not over.
+    greets: bool,
 }
 
 /// A node, its links and their sockets.
@@ -50,6 +58,9 @@ struct Site {
     registry: Registry,
     listeners: Arc<Listeners>,
     peers: BTreeMap<LinkId, Peer>,
+    greetings: Greetings,
+    /// Those that wait to be greeted.
+    waiting: BTreeSet<LinkId>,
     tell: Tell,
 }
 
@@ -80,6 +91,8 @@ fn run(setup: NodeSetup) -> Outcome {
         registry: registry()?,
         listeners: Arc::new(Listeners::new(Box::new(watch))),
         peers: BTreeMap::new(),
+        greetings: Greetings::default(),
+        waiting: BTreeSet::new(),
         tell: Arc::clone(&tell),
     };
     for (kind, listener) in setup.listeners {
@@ -92,6 +105,8 @@ fn run(setup: NodeSetup) -> Outcome {
     loop {
         let now = site.clock.now().mono;
         let due = site.hub.deadline().map(|due| due.at.since(now));
+        let pause = (!site.waiting.is_empty()).then_some(GREETING_PAUSE);
+        let due = due.into_iter().chain(pause).min();
         match poll.poll(&mut events, due) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(system(error))?,
             _ => {}
@@ -99,9 +114,12 @@ fn run(setup: NodeSetup) -> Outcome {
         for event in &events {
             match site.listeners.of(event.token().0 as u64) {
                 Some(open) => site.take_in(&open),
-                None => site.ready(LinkId(event.token().0 as u64), event, &mut buffer),
+                None => {
+                    site.ready(LinkId(event.token().0 as u64), event, &mut buffer);
+                }
             }
         }
+        site.greet(&mut buffer);
         told.try_iter().for_each(|work| work(&mut site));
         site.step(Hub::tick);
     }
@@ -128,18 +146,20 @@ impl Site {
         let stops = event == HostEvent::Stopping;
         self.step(|hub, now, out| hub.host_event(now, event, out));
         if stops {
-            self.workers.all_is_recorded();
+            self.workers.all_recorded();
         }
     }
 
     /// Takes in who waits at a listener.
     fn take_in(&mut self, open: &Open) {
         loop {
-            match open.take_in() {
+            match open.accept() {
                 Accepted::In(socket, from) => {
                     let link = self.step(|hub, now, out| hub.accept(now, open.kind, from, out));
                     let Some(link) = link else { continue };
-                    self.open(link, socket, self.connections.accepted(open.kind, from.ip()));
+                    let connection = self.connections.accepted(open.kind, from.ip());
+                    let greets = !connection.greeted();
+                    self.open(link, Peer { socket, connection, from: from.ip(), greets });
                 }
                 Accepted::Gone => {}
                 Accepted::Nobody => return,
@@ -165,27 +185,62 @@ impl Site {
                 socket.set_nonblocking(true).map(|()| socket).map_err(|error| broken(&error))
             });
             tell(Box::new(move |site| match dialled {
-                Ok(socket) => site.open(link, socket.into(), site.connections.dialled(callee)),
+                Ok(socket) => {
+                    let (connection, from) = (site.connections.dialled(callee), NOWHERE);
+                    site.open(
+                        link,
+                        Peer { socket: socket.into(), connection, from, greets: false },
+                    );
+                }
                 Err(reason) => site.step(|hub, now, out| hub.closed(now, link, reason, false, out)),
             }));
         });
     }
 
-    fn open(&mut self, link: LinkId, socket: Socket, connection: Connection) {
-        let (fd, token) = (socket.as_fd().as_raw_fd(), Token(link.0 as usize));
+    fn open(&mut self, link: LinkId, peer: Peer) {
+        let (fd, token) = (peer.socket.as_fd().as_raw_fd(), Token(link.0 as usize));
         let watched = self.registry.register(&mut SourceFd(&fd), token, Interest::READABLE);
-        self.peers.insert(link, Peer { socket, connection });
+        self.peers.insert(link, peer);
         match watched {
             Ok(()) => self.flush(link),
             Err(error) => self.end(link, broken(&error)),
         }
     }
 
-    /// Reads a link, steps the hub with what came, and writes what that leads to.
+    /// A link has something: it is served at once, or has to wait to be greeted.
     fn ready(&mut self, link: LinkId, event: &Event, buffer: &mut [u8]) {
-        let Some(Peer { socket, connection }) = self.peers.get_mut(&link) else { return };
+        let (closed, broken) = (event.is_read_closed(), event.is_error());
+        match self.peers.get(&link).map(|peer| peer.greets) {
+            Some(true) if closed || broken => self.end(link, CloseReason::Eof),
+            Some(true) => _ = self.waiting.insert(link),
+            Some(false) => self.serve(link, closed, broken, buffer),
+            None => {}
+        }
+    }
+
+    /// Greets some of those that wait.
+    fn greet(&mut self, buffer: &mut [u8]) {
+        let waits = |link: &LinkId| {
+            let Peer { from, ref connection, .. } = *self.peers.get(link)?;
+            Some(Ungreeted { from, layered: connection.is_layered(), what: *link })
+        };
+        let waiting = self.waiting.iter().filter_map(waits).collect();
+        for link in self.greetings.choose(self.clock.now().mono, waiting) {
+            self.waiting.remove(&link);
+            self.serve(link, false, false, buffer);
+            let peer = self.peers.get_mut(&link).filter(|peer| peer.connection.greeted());
+            if let Some(peer) = peer {
+                peer.greets = false;
+                self.hub.greeted(self.clock.now(), link);
+            }
+        }
+    }
+
+    /// Reads a link, steps the hub with what came, and writes what that leads to.
+    fn serve(&mut self, link: LinkId, closed: bool, broken: bool, buffer: &mut [u8]) {
+        let Some(Peer { socket, connection, .. }) = self.peers.get_mut(&link) else { return };
         let (mut frames, mut end) = (Vec::new(), None);
-        while end.is_none() && (connection.wants_read() || event.is_error()) {
+        while end.is_none() && (connection.wants_read() || broken) {
             match read_some(socket, buffer) {
                 Ok(None) => break,
                 Ok(Some(0)) => end = Some(CloseReason::Eof),
@@ -193,13 +248,13 @@ impl Site {
                 Err(reason) => end = Some(reason),
             }
         }
-        if event.is_read_closed() {
+        if closed {
             frames = frames.into_iter().map(Frame::unheard).collect();
         }
-        let (left, partial) = (connection.has_left(), connection.partial());
+        let (left, arrived) = (connection.has_left(), connection.arrived(link, frames));
         self.step(|hub, now, out| {
             hub.left(now, left.then_some(link), out);
-            hub.received(now, [Arrived { link, frames, partial }], out);
+            hub.received(now, [arrived], out);
         });
         match end {
             Some(reason) => self.end(link, reason),
@@ -209,7 +264,7 @@ impl Site {
 
     /// Writes what there is for a link, and sees what it is to be watched for.
     fn flush(&mut self, link: LinkId) {
-        let Some(Peer { socket, connection }) = self.peers.get_mut(&link) else { return };
+        let Some(Peer { socket, connection, .. }) = self.peers.get_mut(&link) else { return };
         let mut ended = write(socket, connection);
         if ended.is_ok() && connection.wants_frames() {
             connection.send(self.hub.outbox(link));
@@ -218,7 +273,7 @@ impl Site {
         if let Some(reason) = ended.err().or_else(|| connection.closes().cloned()) {
             return self.end(link, reason);
         }
-        let flow = connection.flow();
+        let (flow, held) = (connection.flow(), connection.held());
         // Where nothing is wanted it is still heard that the connection breaks.
         let wanted = [
             connection.wants_read().then_some(Interest::READABLE),
@@ -228,7 +283,10 @@ impl Site {
         let (fd, token) = (socket.as_fd().as_raw_fd(), Token(link.0 as usize));
         let watched = self.registry.reregister(&mut SourceFd(&fd), token, interest);
         if flow != Flow::Same {
-            self.step(|hub, now, _| hub.flow(now, link, flow));
+            self.step(|hub, now, out| {
+                hub.flow(now, link, flow);
+                hub.holds(now, link, held, out);
+            });
         }
         if let Err(error) = watched {
             self.end(link, broken(&error));
@@ -237,7 +295,8 @@ impl Site {
 
     /// A link ends here, once.
     fn end(&mut self, link: LinkId, reason: CloseReason) {
-        let Some(Peer { socket, mut connection }) = self.peers.remove(&link) else { return };
+        let Some(Peer { socket, mut connection, .. }) = self.peers.remove(&link) else { return };
+        self.waiting.remove(&link);
         // A last try to say why.
         let _ = write(&socket, &mut connection);
         let unsent = connection.end();

@@ -2,6 +2,7 @@
 
 use crate::exit::Outcome;
 use crate::host::node_setup::NodeSetup;
+use crate::host::workers::boxes;
 use crate::reactor::{Actions, PollBuffer, Reactor};
 use crate::sync::spawn;
 use std::sync::Arc;
@@ -25,11 +26,13 @@ struct Site {
 pub fn run(setup: NodeSetup) -> Outcome {
     let cpus = thread::available_parallelism().map_or(1, usize::from);
     let serving = (cpus / CPUS).clamp(1, SERVING_MAX);
-    let (reactor, inboxes) = Reactor::new(setup.hub, setup.connections, setup.listeners, serving)?;
+    let NodeSetup { hub, listeners, connections, workers } = setup;
+    let (outboxes, inboxes) = boxes();
+    let reactor = Reactor::new(hub, outboxes, connections, listeners, serving)?;
     let site = Arc::new(Site { reactor, timer: thread::current() });
     site.perform(site.reactor.tick());
     let told = Arc::clone(&site);
-    setup.workers.start(inboxes, site.reactor.listeners(), move |event| {
+    workers.start(inboxes, site.reactor.listeners(), move |event| {
         told.perform(told.reactor.host_event(event));
     })?;
     let greeting = Arc::clone(&site);

@@ -131,6 +131,16 @@ pub const TWIN_GREETING: Duration = Duration::from_secs(2);
 pub const GREETING_RATE: (u32, u32) = (4_096, 1_500);
 /// How many of those a TLS handshake is: with a long RSA key it takes milliseconds.
 pub const TLS_GREETING: u32 = 32;
+/// Key agreements in one turn, after each of which calls that came with them are served.
+pub const GREETINGS_AT_ONCE: usize = 16;
+/// Pause of who greets while all that wait have used up their allowance.
+pub const GREETING_PAUSE: Duration = Duration::from_millis(5);
+/// Links that one turn serves, beside those of the group: each is read once, so a turn takes some
+/// milliseconds at most, whatever there is to read.
+pub const LINKS_AT_ONCE: usize = 64;
+/// Connections that one turn takes in at one listener where no link had something to say, and where one
+/// had: calls wait for these at most, and a thousand that come at once are in within a second.
+pub const ACCEPTS_AT_ONCE: (usize, usize) = (16, 4);
 /// Addresses whose key agreements are counted.
 pub const GREETING_SOURCES: usize = 4_096;
 /// A link that has sent no whole frame for this long after it came in is closed.

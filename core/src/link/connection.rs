@@ -13,7 +13,7 @@
 //! time, and TLS, whose library is not for this crate: it stands between as a [`Layer`].
 
 use super::channel::SecureChannel;
-use super::{CloseReason, Frame};
+use super::{CloseReason, Frame, LinkId};
 use crate::base::limits::CALLS_AHEAD;
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
@@ -30,6 +30,19 @@ pub struct Outbox {
     /// A request waits until these have left the machine, or the rest of one: say so by
     /// [`Hub::left`](crate::node::hub::Hub::left).
     pub waits: bool,
+}
+
+/// What was read of a link, as its hub takes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arrived {
+    /// Which.
+    pub link: LinkId,
+    /// Frames that are whole.
+    pub frames: Vec<Frame>,
+    /// Bytes of an unfinished one are waiting.
+    pub partial: bool,
+    /// So many bytes are kept for them.
+    pub held: usize,
 }
 
 /// What stands between a connection's stream and the network: TLS at the admin port.
@@ -233,6 +246,14 @@ impl Connection {
     #[must_use]
     pub fn partial(&self) -> bool {
         self.stream.partial()
+    }
+
+    /// Returns what the hub is to be told after bytes were [received](Self::received) that made these
+    /// frames whole.
+    #[must_use]
+    pub fn arrived(&self, link: LinkId, frames: Vec<Frame>) -> Arrived {
+        let held = if self.over { 0 } else { self.stream.held() };
+        Arrived { link, frames, partial: self.stream.partial(), held }
     }
 
     /// Returns the bytes of memory that its peer makes us keep; 0 for one that has proved the group

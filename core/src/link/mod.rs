@@ -6,9 +6,11 @@
 
 pub mod channel;
 mod connection;
+pub mod greetings;
 mod id;
 mod metrics;
+pub mod turns;
 
-pub use connection::{Connection, Flow, Layer, Outbox};
+pub use connection::{Arrived, Connection, Flow, Layer, Outbox};
 pub use id::{CloseReason, Frame, LinkId, Listener, ListenerId, NOT_READING, PeerKind};
 pub use metrics::{HubMetrics, Limit};

@@ -10,11 +10,13 @@ use crate::host::key_kind::KeyKind;
 use crate::host::licences::Licences;
 use crate::host::log_file::Reserved;
 use crate::host::machine::{self, SocketCleanup};
-use crate::host::node_setup::{Connections, NodeSetup, Worker, Workers};
+use crate::host::node_setup::{NodeSetup, Worker, Workers};
 use crate::host::settings::{self, Settings};
-use crate::host::{files, log, signals, systemd, vip};
+use crate::host::{files, log, names, process_limits, signals, systemd, vip};
+use crate::reactor::connections::Connections;
 use crate::reactor::listen::{self, ListenAt};
 use crate::reactor::tls::Tls;
+use std::io::{self, Write};
 use std::net::TcpListener;
 use std::path::Path;
 use tmr_core::backend::{self, Backend};
@@ -41,7 +43,7 @@ impl Runtime {
     /// Who a server is that listens there.
     fn identity(&self, listener: &TcpListener) -> Identity {
         let address = listen::reached_at(listener);
-        Identity { name: listen::host_name(), runtime: self.name, address }
+        Identity { name: names::host_name(), runtime: self.name, address }
     }
 }
 
@@ -81,7 +83,7 @@ pub fn backend(runtime: Runtime, options: &cli::Backend) -> Outcome {
     };
     let journal = Some(folder.write_journal(keep)?);
     let hub = hub(Node::Backend(Box::new(node)));
-    listen::announce(&listeners);
+    announce(&listeners);
     let looks = licences.source(options.state.clone(), needed(options));
     let others: Vec<(&str, Worker)> = vec![("licences", looks)];
     let workers = Workers { machine, journal, others, ..Workers::default() };
@@ -148,7 +150,7 @@ pub fn serve(runtime: Runtime, options: &cli::Serve) -> Outcome {
     .with_entrance(admin_files.access());
     history.remind(&mut node);
     let hub = hub(Node::Front(Box::new(node)));
-    listen::announce(&listeners);
+    announce(&listeners);
     let connections = Connections { group, front: Some(front), tls: admin_files.tls() };
     let (settings, admin_files, history) = (Some(settings), Some(admin_files), Some(history));
     let journal = None;
@@ -158,9 +160,9 @@ pub fn serve(runtime: Runtime, options: &cli::Serve) -> Outcome {
 
 /// A hub with room for as many links as this process may have files.
 fn hub(node: Node) -> Hub {
-    listen::leave_no_core();
-    let files = listen::raise_file_limit();
-    Hub::new(node).with_clients_max(listen::clients_max(files)).with_files_max(files)
+    process_limits::leave_no_core();
+    let files = process_limits::raise_file_limit();
+    Hub::new(node).with_clients_max(process_limits::clients_max(files)).with_files_max(files)
 }
 
 /// What every server does first.
@@ -193,4 +195,19 @@ fn each<T>(
     read: impl Fn(&Path) -> Result<T, Failure>,
 ) -> Result<Vec<T>, Failure> {
     paths.iter().map(|path| read(path.as_ref())).collect()
+}
+
+/// Says, to whoever started this process and to systemd, that it listens and where.
+pub(super) fn announce(listeners: &[(Listener, TcpListener)]) {
+    let mut line = String::from("listening");
+    for (kind, listener) in listeners {
+        let name = listen::name(*kind);
+        if let Ok(at) = listener.local_addr() {
+            line.push_str(&format!(" {name}={at}"));
+        }
+    }
+    let mut out = io::stdout().lock();
+    // A server whose standard output is closed serves all the same.
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+    systemd::ready(&line);
 }

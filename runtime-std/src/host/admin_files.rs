@@ -5,12 +5,13 @@
 //! What never lives here: who may do what.
 
 use crate::exit::{Failure, Outcome, words};
+use crate::host::certificate::Certificate;
 use crate::host::disk::Folder;
 use crate::host::node_setup::EventSink;
 use crate::host::passwords::Passwords;
 use crate::host::stamp::Stamp;
 use crate::host::{create, files, log, names};
-use crate::reactor::tls::{Certificate, Tls};
+use crate::reactor::tls::Tls;
 use crate::sync::lock;
 use std::fs::{self, File};
 use std::io::{self, Write};

@@ -8,13 +8,13 @@ use crate::exit::words;
 use crate::host::files::shown;
 use crate::host::node_setup::EventSink;
 use crate::reactor::listeners::Listeners;
+use crate::reactor::machine_listener::MachineListener;
 use crate::sync::lock;
 use rustix::io::Errno;
-use rustix::net::sockopt::socket_peercred;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -37,15 +37,6 @@ const NEW: &str = ".new";
 const PATH_MAX: usize = 107;
 /// Read and write for the user and the group of the server.
 const MODE: u32 = 0o660;
-/// What nobody else may: the system asks for the right to write whoever connects.
-const OTHERS: u32 = 0o007;
-
-/// The socket, listening.
-#[derive(Debug)]
-pub struct Machine {
-    pub(crate) listener: UnixListener,
-    path: PathBuf,
-}
 
 /// The file of a socket, to be removed when the process ends.
 #[derive(Clone, Debug, Default)]
@@ -70,17 +61,17 @@ struct File {
 #[derive(Debug)]
 pub struct Watch {
     /// The one to begin with; `None`: it could not be opened.
-    pub(super) machine: Option<Machine>,
+    pub(super) machine: Option<MachineListener>,
     cleanup: SocketCleanup,
     /// Where it belongs.
     folders: Vec<PathBuf>,
 }
 
 impl Watch {
-    /// Opens the socket, as [`Machine::open`].
+    /// Opens the socket, as [`open`].
     #[must_use]
     pub fn open(state: &Path, cleanup: &SocketCleanup) -> Self {
-        let machine = Machine::open(state, cleanup);
+        let machine = open(state, cleanup);
         Self { machine, cleanup: cleanup.clone(), folders: folders(state) }
     }
 
@@ -119,7 +110,7 @@ impl Watch {
     }
 
     /// Another socket where the one that was opened is gone, or none could be; `None`: it is there.
-    fn look(&self) -> io::Result<Option<Machine>> {
+    fn look(&self) -> io::Result<Option<MachineListener>> {
         let mut left = lock(&self.cleanup.0);
         if left.ended {
             return Ok(None);
@@ -127,7 +118,7 @@ impl Watch {
         let Some(own) = left.file.as_mut() else {
             let mut error = None;
             for folder in &self.folders {
-                match Machine::at(&folder.join(SOCKET)) {
+                match listen(&folder.join(SOCKET)) {
                     Ok(machine) => {
                         let path = machine.path.clone();
                         tracing::info!(
@@ -145,7 +136,7 @@ impl Watch {
         if number(&own.path).is_ok_and(|there| there == own.number) {
             return Ok(None);
         }
-        let machine = Machine::at(&own.path)?;
+        let machine = listen(&own.path)?;
         own.number = number(&own.path)?;
         tracing::warn!(
             target: "tmr_runtime_std::daemon::machine",
@@ -155,90 +146,64 @@ impl Watch {
     }
 }
 
-impl Machine {
-    /// Opens the socket of a server in the folder that systemd has made for it, or else in its state
-    /// folder, which no other process has. Without one the server serves all the same: that is said
-    /// in the log.
-    #[must_use]
-    pub fn open(state: &Path, cleanup: &SocketCleanup) -> Option<Self> {
-        for folder in folders(state) {
-            let path = folder.join(SOCKET);
-            match Self::at(&path) {
-                Ok(machine) => {
-                    tracing::debug!(
-                        target: "tmr_runtime_std::daemon::machine",
-                        "the machine itself comes in by {}", path.display()
-                    );
-                    lock(&cleanup.0).file = number(&path).ok().map(|number| File { path, number });
-                    return Some(machine);
-                }
-                Err(error) => tracing::warn!(
+/// Opens the socket of a server in the folder that systemd has made for it, or else in its state
+/// folder, which no other process has. Without one the server serves all the same: that is said
+/// in the log.
+fn open(state: &Path, cleanup: &SocketCleanup) -> Option<MachineListener> {
+    for folder in folders(state) {
+        let path = folder.join(SOCKET);
+        match listen(&path) {
+            Ok(machine) => {
+                tracing::debug!(
                     target: "tmr_runtime_std::daemon::machine",
-                    "the machine itself cannot come in by {}: {}; what needs it has to use the admin port",
-                    path.display(),
-                    words(&error)
-                ),
+                    "the machine itself comes in by {}", path.display()
+                );
+                lock(&cleanup.0).file = number(&path).ok().map(|number| File { path, number });
+                return Some(machine);
             }
+            Err(error) => tracing::warn!(
+                target: "tmr_runtime_std::daemon::machine",
+                "the machine itself cannot come in by {}: {}; what needs it has to use the admin port",
+                path.display(),
+                words(&error)
+            ),
         }
-        None
     }
+    None
+}
 
-    /// Listens there. What an earlier process has left goes; one that answers stays.
-    fn at(path: &Path) -> io::Result<Self> {
-        let mut new = path.as_os_str().to_owned();
-        new.push(NEW);
-        if new.len() > PATH_MAX {
-            let (is, most) = (path.as_os_str().len(), PATH_MAX - NEW.len());
-            let text = format!(
-                "this path has {is} bytes, and a socket's has {most} at most; right would be a shorter \
-                 state folder"
-            );
-            return Err(io::Error::new(ErrorKind::InvalidInput, text));
-        }
-        match fs::symlink_metadata(path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
-            Ok(data) if !data.file_type().is_socket() => {
-                return Err(io::Error::new(ErrorKind::AlreadyExists, "something else is there"));
-            }
-            Ok(_) if answers(path) => {
-                return Err(io::Error::new(ErrorKind::AddrInUse, "another server answers there"));
-            }
-            Ok(_) => {}
-        }
-        // Nobody finds it before it has its mode.
-        match fs::remove_file(&new) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let listener = UnixListener::bind(&new)?;
-        fs::set_permissions(&new, fs::Permissions::from_mode(MODE))?;
-        fs::rename(&new, path)?;
-        Ok(Self { listener, path: path.to_owned() })
-    }
-
-    /// Takes in the next who waits, and says whether the system would let them in still.
-    ///
-    /// # Errors
-    /// The system's; nobody waits.
-    pub(crate) fn accept(&self) -> io::Result<Option<UnixStream>> {
-        let (socket, _) = self.listener.accept()?;
-        let peer = socket_peercred(&socket)?;
-        let (user, group) = (rustix::process::geteuid(), rustix::process::getegid());
-        let known = peer.uid.is_root() || peer.uid == user || peer.gid == group;
-        // A group that a user is in beside its first one is not told: then it was the mode that has
-        // let them in, if that is as it was.
-        let closed = || fs::symlink_metadata(&self.path).is_ok_and(|it| it.mode() & OTHERS == 0);
-        if known || closed() {
-            return Ok(Some(socket));
-        }
-        let (user, path) = (peer.uid.as_raw(), self.path.display());
-        tracing::debug!(
-            target: "tmr_runtime_std::daemon::machine",
-            "user {user} was refused at {path}: not of the server's group"
+/// Listens there. What an earlier process has left goes; one that answers stays.
+fn listen(path: &Path) -> io::Result<MachineListener> {
+    let mut new = path.as_os_str().to_owned();
+    new.push(NEW);
+    if new.len() > PATH_MAX {
+        let (is, most) = (path.as_os_str().len(), PATH_MAX - NEW.len());
+        let text = format!(
+            "this path has {is} bytes, and a socket's has {most} at most; right would be a shorter \
+             state folder"
         );
-        Ok(None)
+        return Err(io::Error::new(ErrorKind::InvalidInput, text));
     }
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+        Ok(data) if !data.file_type().is_socket() => {
+            return Err(io::Error::new(ErrorKind::AlreadyExists, "something else is there"));
+        }
+        Ok(_) if answers(path) => {
+            return Err(io::Error::new(ErrorKind::AddrInUse, "another server answers there"));
+        }
+        Ok(_) => {}
+    }
+    // Nobody finds it before it has its mode.
+    match fs::remove_file(&new) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(&new)?;
+    fs::set_permissions(&new, fs::Permissions::from_mode(MODE))?;
+    fs::rename(&new, path)?;
+    Ok(MachineListener { listener, path: path.to_owned() })
 }
 
 impl SocketCleanup {
@@ -294,6 +259,7 @@ fn call(path: &Path) -> rustix::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::net::UnixStream;
 
     fn folder(name: &str) -> PathBuf {
         let path = std::env::temp_dir().join(format!("tmrd-machine-{name}-{}", std::process::id()));
@@ -306,7 +272,7 @@ mod tests {
     fn a_socket_is_for_the_server_and_its_group_and_goes_with_it() {
         let folder = folder("own");
         let cleanup = SocketCleanup::default();
-        let machine = Machine::open(&folder, &cleanup).unwrap();
+        let machine = open(&folder, &cleanup).unwrap();
         let path = folder.join(SOCKET);
         assert_eq!(fs::symlink_metadata(&path).unwrap().mode() & 0o7777, MODE);
         let _peer = UnixStream::connect(&path).unwrap();
@@ -323,17 +289,17 @@ mod tests {
         drop(UnixListener::bind(&path).unwrap());
         drop(UnixListener::bind(folder.join("admin.sock.new")).unwrap());
         let cleanup = SocketCleanup::default();
-        let first = Machine::open(&folder, &cleanup).unwrap();
-        assert!(Machine::open(&folder, &SocketCleanup::default()).is_none(), "one answers there");
+        let first = open(&folder, &cleanup).unwrap();
+        assert!(open(&folder, &SocketCleanup::default()).is_none(), "one answers there");
         drop(first);
         // Another one has taken its place.
-        let second = Machine::open(&folder, &SocketCleanup::default()).unwrap();
+        let second = open(&folder, &SocketCleanup::default()).unwrap();
         cleanup.remove();
         UnixStream::connect(&path).expect("it is there still");
         drop(second);
         fs::remove_file(&path).unwrap();
         fs::write(&path, "precious").unwrap();
-        assert!(Machine::open(&folder, &SocketCleanup::default()).is_none());
+        assert!(open(&folder, &SocketCleanup::default()).is_none());
         assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
         fs::remove_dir_all(&folder).unwrap();
     }
@@ -365,7 +331,7 @@ mod tests {
     #[test]
     fn a_path_that_is_too_long_is_named() {
         let folder = folder(&"x".repeat(90));
-        let error = Machine::at(&folder.join(SOCKET)).unwrap_err().to_string();
+        let error = listen(&folder.join(SOCKET)).unwrap_err().to_string();
         assert!(error.contains("103 at most"), "{error}");
         fs::remove_dir(&folder).unwrap();
     }

@@ -4,6 +4,7 @@
 //! What never lives here: links and their sockets (`reactor`), and the command line (`commands`).
 
 pub mod admin_files;
+pub mod certificate;
 pub mod create;
 pub mod disk;
 #[cfg(test)]
@@ -16,9 +17,10 @@ pub mod licences;
 pub mod log;
 pub mod log_file;
 pub mod machine;
-mod names;
+pub mod names;
 pub mod node_setup;
 pub mod passwords;
+pub mod process_limits;
 pub mod settings;
 pub mod signals;
 pub mod stamp;

@@ -1,15 +1,20 @@
 //! The names of this machine: what `hostname -f` would find in files. No name service is asked, for who
 //! answers for that could have any name counted as one of these.
 
-use crate::reactor::listen;
 use std::fs;
+
+/// This machine's name.
+#[must_use]
+pub fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
 
 /// Its host name, the names that `/etc/hosts` has beside it, and the host name in the domain of
 /// `/etc/resolv.conf`.
 #[must_use]
 pub(super) fn own() -> Vec<String> {
     let text = |path| fs::read_to_string(path).unwrap_or_default();
-    of(&listen::host_name(), &text("/etc/hosts"), &text("/etc/resolv.conf"))
+    of(&host_name(), &text("/etc/hosts"), &text("/etc/resolv.conf"))
 }
 
 fn of(host: &str, hosts: &str, resolver: &str) -> Vec<String> {

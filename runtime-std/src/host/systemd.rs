@@ -4,16 +4,13 @@
 //! Without a service manager that asks for it (`NOTIFY_SOCKET`, `WATCHDOG_USEC`) nothing is told.
 
 use crate::host::node_setup::Worker;
+use crate::reactor::steps_taken;
 use sd_notify::NotifyState;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use tmr_core::io::HostEvent;
 
 /// Signs of life in the time after which systemd gives up: one may be late, and one lost.
 const SIGNS: u32 = 4;
-
-/// Turns that the node of this process has taken.
-static TURNS: AtomicU64 = AtomicU64::new(0);
 
 /// It listens, and has read what it was told to read; the words are shown by `systemctl status`.
 pub fn ready(words: &str) {
@@ -31,30 +28,25 @@ pub fn stopping() {
     tell(&[NotifyState::Stopping]);
 }
 
-/// The node has taken a turn.
-pub(crate) fn turned() {
-    TURNS.fetch_add(1, Ordering::Relaxed);
-}
-
-/// If systemd wants signs of life: gives them for as long as the node takes turns. One that hangs
+/// If systemd wants signs of life: gives them for as long as the node takes steps. One that hangs
 /// is ended by systemd and started again.
 pub(super) fn watchdog() -> Option<Worker> {
     let pause = sd_notify::watchdog_enabled()? / SIGNS;
     Some(Box::new(move |tell_node| {
         loop {
-            if takes_turns(&TURNS, || tell_node(HostEvent::Probe), || thread::sleep(pause)) {
+            if takes_steps(steps_taken, || tell_node(HostEvent::Probe), || thread::sleep(pause)) {
                 tell(&[NotifyState::Watchdog]);
             }
         }
     }))
 }
 
-/// Whether the node takes a turn when it is asked to, within a pause.
-fn takes_turns(turns: &AtomicU64, ask: impl FnOnce(), pause: impl FnOnce()) -> bool {
-    let before = turns.load(Ordering::Relaxed);
+/// Returns whether the node takes a step when it is asked to, within a pause.
+fn takes_steps(steps: impl Fn() -> u64, ask: impl FnOnce(), pause: impl FnOnce()) -> bool {
+    let before = steps();
     ask();
     pause();
-    turns.load(Ordering::Relaxed) != before
+    steps() != before
 }
 
 fn tell(states: &[NotifyState<'_>]) {
@@ -70,13 +62,14 @@ fn tell(states: &[NotifyState<'_>]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::cell::Cell;
 
     #[test]
-    fn only_a_node_that_takes_turns_is_alive() {
-        let turns = AtomicU64::new(7);
-        let turn = || _ = turns.fetch_add(1, Ordering::Relaxed);
-        assert!(takes_turns(&turns, turn, || ()), "at once");
-        assert!(takes_turns(&turns, || (), turn), "within the pause");
-        assert!(!takes_turns(&turns, || (), || ()), "it hangs");
+    fn only_a_node_that_takes_steps_is_alive() {
+        let steps = Cell::new(7);
+        let step = || steps.set(steps.get() + 1);
+        assert!(takes_steps(|| steps.get(), step, || ()), "at once");
+        assert!(takes_steps(|| steps.get(), || (), step), "within the pause");
+        assert!(!takes_steps(|| steps.get(), || (), || ()), "it hangs");
     }
 }

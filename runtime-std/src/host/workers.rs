@@ -5,6 +5,7 @@
 
 use crate::exit::halt;
 use crate::host::history::HistoryQueue;
+use crate::reactor::Requests;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use tmr_core::io::{AdminFilesRequest, HistoryRequest, HostRequest, JournalWrite, VipRequest};
@@ -53,12 +54,10 @@ pub fn boxes() -> (Outboxes, Inboxes) {
     (outboxes, inboxes)
 }
 
-impl Outboxes {
-    /// Hands a request to its worker, and waits for nothing.
-    ///
+impl Requests for Outboxes {
     /// # Panics
     /// A backend has no journal.
-    pub fn hand_on(&self, request: HostRequest) {
+    fn hand_on(&self, request: HostRequest) {
         match request {
             HostRequest::Journal(write) => {
                 let sent = self.journal.send(write);
@@ -73,8 +72,7 @@ impl Outboxes {
         }
     }
 
-    /// The node has recorded all that it had to: the process ends.
-    pub fn all_is_recorded(&self) {
+    fn all_recorded(&self) {
         self.history.all_recorded();
     }
 }

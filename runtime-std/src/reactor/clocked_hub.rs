@@ -2,11 +2,30 @@
 //! runtime's timer is set to, and where its requests to the machine go.
 
 use crate::clock::Clock;
-use crate::host::systemd;
-use crate::host::workers::{self, Inboxes, Outboxes};
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tmr_core::base::time::{Duration, Mono, Now};
+use tmr_core::io::HostRequest;
 use tmr_core::link::{CloseReason, LinkId, ListenerId};
 use tmr_core::node::hub::{Dial, Hub, Output};
+
+/// Takes what a node wants of its machine.
+pub trait Requests: fmt::Debug + Send {
+    /// Hands a request to the worker that serves it, and waits for nothing.
+    fn hand_on(&self, request: HostRequest);
+    /// The node was told that the process ends, and has recorded all that it had to.
+    fn all_recorded(&self);
+}
+
+/// Steps that the node of this process has taken.
+static STEPS: AtomicU64 = AtomicU64::new(0);
+
+/// Returns how many steps the node of this process has taken, which tells a process that works from one that
+/// hangs.
+#[must_use]
+pub fn steps_taken() -> u64 {
+    STEPS.load(Ordering::Relaxed)
+}
 
 /// What stands behind a runtime's lock.
 #[derive(Debug)]
@@ -15,7 +34,7 @@ pub(super) struct ClockedHub {
     clock: Clock,
     /// When the timer will look again; `None`: not before it is told to.
     set: Option<Mono>,
-    outboxes: Outboxes,
+    requests: Box<dyn Requests>,
 }
 
 /// What a step left to do, outside of the lock.
@@ -46,11 +65,9 @@ impl Effects {
 }
 
 impl ClockedHub {
-    /// A hub that has not been stepped yet, and what it wants done on this machine.
-    pub(super) fn new(hub: Hub) -> (Self, Inboxes) {
-        let (outboxes, inboxes) = workers::boxes();
-        let (clock, set) = (Clock::start(), None);
-        (Self { hub, clock, set, outboxes }, inboxes)
+    /// Around a hub that has not been stepped yet.
+    pub(super) fn new(hub: Hub, requests: Box<dyn Requests>) -> Self {
+        Self { hub, clock: Clock::start(), set: None, requests }
     }
 
     /// The hub, for what takes no time and leaves nothing to do.
@@ -65,7 +82,7 @@ impl ClockedHub {
     ) -> (T, Effects) {
         let mut outputs = Vec::new();
         let out = step(&mut self.hub, self.clock.now(), &mut outputs);
-        systemd::turned();
+        STEPS.fetch_add(1, Ordering::Relaxed);
         let mut effects = Effects { sooner: self.sooner(), ..Effects::default() };
         for output in outputs {
             match output {
@@ -73,7 +90,7 @@ impl ClockedHub {
                 Output::Dial(dial) => effects.dial.push(dial),
                 Output::Drop { link, reason } => effects.drop.push((link, reason)),
                 Output::Listen(listener) => effects.listen.push(listener),
-                Output::Host(request) => self.outboxes.hand_on(request),
+                Output::Host(request) => self.requests.hand_on(request),
             }
         }
         (out, effects)
@@ -86,7 +103,7 @@ impl ClockedHub {
 
     /// The node was told that the process ends, and has recorded all that it had to.
     pub(super) fn all_recorded(&self) {
-        self.outboxes.all_is_recorded();
+        self.requests.all_recorded();
     }
 
     /// A link is gone, and why; for the hub and for the log.

@@ -1,14 +1,11 @@
-//! Where connections come in, and what a process says once it listens.
+//! Listening at an address, and which address that is for others.
 
 use crate::exit::{Failure, words};
-use crate::host::systemd;
 use rustix::io::Errno;
 use rustix::net::sockopt::{set_socket_reuseaddr, set_socket_reuseport};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use std::io::{self, Write};
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs, UdpSocket};
-use tmr_core::base::limits::{CLIENT_LINKS_MAX, FILES_RESERVED};
 use tmr_core::base::network::Address;
 use tmr_core::link::Listener;
 
@@ -113,21 +110,6 @@ fn without_ipv6(host: &str, error: &io::Error) -> Option<&'static str> {
     (missing && host == "::").then_some("0.0.0.0")
 }
 
-/// Says, to whoever started this process and to systemd, that it listens and where.
-pub fn announce(listeners: &[(Listener, TcpListener)]) {
-    let mut line = String::from("listening");
-    for (kind, listener) in listeners {
-        let name = name(*kind);
-        if let Ok(at) = listener.local_addr() {
-            line.push_str(&format!(" {name}={at}"));
-        }
-    }
-    let mut out = io::stdout().lock();
-    // A server whose standard output is closed serves all the same.
-    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
-    systemd::ready(&line);
-}
-
 /// What a listener is called.
 pub(crate) fn name(kind: Listener) -> &'static str {
     match kind {
@@ -161,57 +143,6 @@ pub fn reached_at(listener: &TcpListener) -> IpAddr {
 #[must_use]
 pub fn is_here(address: IpAddr) -> bool {
     UdpSocket::bind((address, 0)).is_ok()
-}
-
-/// This machine's name.
-#[must_use]
-pub fn host_name() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
-}
-
-/// One file a connection: as many as the system lets this process have. Returns how many that is.
-pub fn raise_file_limit() -> usize {
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
-    let files = match setrlimit(Resource::Nofile, raised) {
-        Ok(()) => limit.maximum,
-        Err(error) => {
-            tracing::warn!(
-                target: "tmr_runtime_std::daemon::doors",
-                "no more than {:?} files at once: {error}", limit.current
-            );
-            limit.current
-        }
-    };
-    files.map_or(usize::MAX, |files| usize::try_from(files).unwrap_or(usize::MAX))
-}
-
-/// A process that dies leaves no picture of its memory on a disk: the group key and the secrets of
-/// licences are in it.
-pub fn leave_no_core() {
-    let limit = getrlimit(Resource::Core);
-    let none = Rlimit { current: Some(0), maximum: limit.maximum };
-    if let Err(error) = setrlimit(Resource::Core, none) {
-        tracing::warn!(
-            target: "tmr_runtime_std::daemon::doors",
-            "a crash may leave a core dump, which has keys in it: {error}"
-        );
-    }
-}
-
-/// How many client links there may be with so many files, one file each, less those that a full table
-/// must not take from backends, pages and the journal.
-#[must_use]
-pub fn clients_max(files: usize) -> usize {
-    let clients = files.saturating_sub(FILES_RESERVED);
-    if clients < CLIENT_LINKS_MAX {
-        tracing::warn!(
-            target: "tmr_runtime_std::daemon::doors",
-            "room for {clients} client links, not {CLIENT_LINKS_MAX}: the system gives this process {files} \
-             files; raise its limit (LimitNOFILE, ulimit -n)"
-        );
-    }
-    clients
 }
 
 #[cfg(test)]

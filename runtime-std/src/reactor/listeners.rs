@@ -1,12 +1,12 @@
-//! The listeners that stand open: each is a listener that a runtime watches beside its links. Doors
-//! open and close while the node runs.
+//! The listeners that are open, which a runtime watches beside its links. They open and close while the node
+//! runs.
 //!
-//! What never lives here: how a runtime watches, where to listen (that is `listeners`), and what
+//! What never lives here: how a runtime watches, where to listen (that is `listen`), and what
 //! becomes of a connection.
 
 use crate::exit::{Failure, words};
-use crate::host::machine::Machine;
 use crate::reactor::listen::{self, ListenAt};
+use crate::reactor::machine_listener::MachineListener;
 use crate::reactor::net::{Socket, prepare};
 use crate::sync::lock;
 use std::collections::BTreeMap;
@@ -61,7 +61,7 @@ pub enum ListeningSocket {
     /// At a port.
     Tcp(TcpListener),
     /// At the machine's own socket.
-    Machine(Machine),
+    Machine(MachineListener),
 }
 
 impl From<TcpListener> for ListeningSocket {
@@ -70,8 +70,8 @@ impl From<TcpListener> for ListeningSocket {
     }
 }
 
-impl From<Machine> for ListeningSocket {
-    fn from(machine: Machine) -> Self {
+impl From<MachineListener> for ListeningSocket {
+    fn from(machine: MachineListener) -> Self {
         Self::Machine(machine)
     }
 }
@@ -207,7 +207,7 @@ impl AsFd for Open {
 
 impl Open {
     /// Takes in the next who waits. The connection is prepared, and does not block.
-    pub fn take_in(&self) -> Accepted {
+    pub fn accept(&self) -> Accepted {
         match self.listener.accept() {
             Ok(Some((socket, from))) => match prepared(&socket) {
                 Ok(()) => {

@@ -1,132 +1,77 @@
-//! All links of a node, as both runtimes serve them: read where the runtime waits for them, and
-//! written by whoever has stepped the hub.
+//! All links of a node, as both daemons serve them: read where the runtime waits for them, and written by the
+//! thread that has stepped the hub.
 //!
-//! A [`turn`](Reactor::turn) takes up what there is to read on all links of one poll, and steps the
-//! hub with all of it at once. What the hub then has for any link is sealed and written by the same
-//! thread, as much as there is room for: nobody is woken to do it. Who finds a link busy leaves
-//! word with the one who is busy with it, who then looks again; so one write may serve many steps.
-//! What there is no room for waits until the poll says that there is, but no longer than
+//! A [`turn`](Reactor::turn) takes up what there is to read on all links of one poll, and steps the hub with
+//! all of it at once. What the hub then has for any link is sealed and written by the same thread, as much as
+//! there is room for: no thread is woken to do it. A thread that finds a link busy leaves word with the thread
+//! that is busy with it, which then looks again; so one write may serve many steps. What there is no room for
+//! waits until the poll says that there is, but no longer than
 //! [`WRITE_TIMEOUT`](tmr_core::base::limits::WRITE_TIMEOUT).
 //!
-//! Locks are taken in this order, never in another: a link's connection, then the hub or the table of
-//! links. Nothing is read, written or computed on bytes while the hub is locked.
+//! Locks are taken in this order, never in another: a link's connection, then the hub or the table of links.
+//! Nothing is read, written or computed on bytes while the hub is locked.
+//!
+//! What never lives here: which links are served, greeted or closed first (that is core), and how the machine
+//! does what the node requests (`host`).
 
 mod clocked_hub;
 mod connection;
 #[cfg(test)]
 mod connection_test;
+pub mod connections;
 pub mod dial;
 pub mod greetings;
 pub mod listen;
 pub mod listeners;
+pub mod machine_listener;
 pub mod net;
+mod peer;
+mod polls;
 #[cfg(test)]
 mod reactor_test;
+mod serve;
 pub mod tls;
 #[cfg(test)]
 mod tls_test;
-mod turns;
+
+pub use clocked_hub::{Requests, steps_taken};
+pub use polls::PollBuffer;
 
 use crate::exit::halt;
-use crate::host::node_setup::Connections;
-use crate::host::workers::Inboxes;
-use crate::reactor::clocked_hub::{ClockedHub, Effects};
-use crate::reactor::connection::SocketConnection;
-use crate::reactor::dial::dial_found;
-use crate::reactor::listeners::{Accepted, Listeners, Open, Watch};
-use crate::reactor::net::{Socket, broken};
-use crate::reactor::turns::{TURN_LINKS, Turns};
 use crate::sync::lock;
-use rustix::buffer::spare_capacity;
-use rustix::event::{Timespec, epoll};
+use clocked_hub::ClockedHub;
+use connection::SocketConnection;
+use connections::Connections;
+use dial::dial_found;
+use listeners::{Accepted, Listeners, Open};
+use net::{Socket, broken};
+use peer::{Peer, ReadyPeer};
+use polls::Polls;
+use rustix::event::epoll;
 use rustix::io::Errno;
 use std::collections::BTreeMap;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex};
-use std::{fmt, io};
-use tmr_core::base::limits::LINKS_HELD_MAX;
-use tmr_core::base::time::{Duration, Now};
+use tmr_core::base::limits::{ACCEPTS_AT_ONCE, LINKS_AT_ONCE};
+use tmr_core::base::time::Duration;
 use tmr_core::io::HostEvent;
-use tmr_core::link::{CloseReason, Flow, Frame, LinkId, Listener, ListenerId, PeerKind};
-use tmr_core::node::hub::{Arrived, Dial, Hub};
-
-const TOO_MUCH: CloseReason = CloseReason::Limit("bytes that all links together hold");
-/// Bytes read at once.
-const CHUNK: usize = 64 * 1024;
-/// Links that one turn looks at; of those it serves no more than [`TURN_LINKS`] of strangers.
-const EVENTS: usize = 1024;
-/// Connections that one turn takes in by one listener; who is there already comes first in the next.
-const ACCEPTS: usize = 16;
-/// The same of a turn in which somebody had something to say: who knocks without end has calls wait for
-/// these at most, and a thousand who come at once are in within a second.
-const ACCEPTS_BESIDE: usize = 4;
+use tmr_core::link::turns::Ready;
+use tmr_core::link::{CloseReason, LinkId, Listener, ListenerId, PeerKind};
+use tmr_core::node::hub::{Dial, Hub};
 
 /// A node's links, and the node behind them.
 #[derive(Debug)]
 pub struct Reactor {
     hub: Mutex<ClockedHub>,
     peers: Mutex<BTreeMap<LinkId, Arc<Peer>>>,
-    /// Bytes that all connections keep for peers that have not proved the group key.
-    held: AtomicUsize,
-    polls: Arc<[OwnedFd]>,
+    polls: Polls,
     listeners: Arc<Listeners>,
     connections: Connections,
 }
 
-#[derive(Debug)]
-struct Peer {
-    link: LinkId,
-    /// Where it is; nowhere in particular if it was dialled.
-    from: IpAddr,
-    /// It may speak TLS.
-    covered: bool,
-    connection: Mutex<SocketConnection>,
-    /// How often it was called for to be written since whoever writes it has looked.
-    rung: AtomicUsize,
-    /// Its share of [`Reactor::held`].
-    held: AtomicUsize,
-}
-
-impl Peer {
-    /// Leaves word for who is busy with it. `true`: nobody was, and whoever asks is it now, until
-    /// [`Reactor::let_go`].
-    fn hold(&self) -> bool {
-        self.rung.fetch_add(1, Ordering::AcqRel) == 0
-    }
-
-    /// It is the machine's, or of the group: it is served in every turn.
-    fn comes_first(&self) -> bool {
-        // Whoever was dialled is nowhere in particular.
-        self.from.is_unspecified() || lock(&self.connection).comes_first()
-    }
-}
-
-/// What one who takes turns keeps between them: its poll, and room for what it reads.
-pub struct PollBuffer {
-    poll: usize,
-    buffer: Vec<u8>,
-    events: Vec<epoll::Event>,
-    turns: Turns,
-}
-
-impl fmt::Debug for PollBuffer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PollBuffer").field("poll", &self.poll).finish_non_exhaustive()
-    }
-}
-
-impl PollBuffer {
-    /// For the links of this poll.
-    #[must_use]
-    pub fn new(poll: usize) -> Self {
-        let (buffer, events) = (vec![0; CHUNK], Vec::with_capacity(EVENTS));
-        Self { poll, buffer, events, turns: Turns::default() }
-    }
-}
-
-/// What is the runtime's to do.
+/// What the runtime has to do.
 #[derive(Debug, Default)]
 #[must_use]
 pub struct Actions {
@@ -136,141 +81,99 @@ pub struct Actions {
     pub dial: Vec<Dial>,
 }
 
+/// A connection that came in.
+#[derive(Debug)]
+struct Incoming {
+    kind: Listener,
+    socket: Socket,
+    from: SocketAddr,
+}
+
 impl Reactor {
-    /// Of a hub that has not been stepped yet; and what it wants done. Its links are spread over
-    /// as many `polls`, at least one, and so are the listeners by which they come in; those that have not
-    /// been greeted have one more for themselves.
+    /// Makes the reactor of a hub that has not been stepped yet; `requests` takes what the node wants of its
+    /// machine. Links are spread over so many polls, at least one, and so are the listeners by which they
+    /// come in; links that have not been greeted have one more for themselves.
     ///
     /// # Errors
     /// The system does not give a poll.
     pub fn new(
         hub: Hub,
+        requests: impl Requests + 'static,
         connections: Connections,
         listeners: Vec<(Listener, TcpListener)>,
         polls: usize,
-    ) -> Result<(Self, Inboxes), CloseReason> {
-        let (hub, inboxes) = ClockedHub::new(hub);
-        let poll = |_| epoll::create(epoll::CreateFlags::CLOEXEC).map_err(refused);
-        let serving = polls;
-        let polls = (0..=serving).map(poll).collect::<Result<Arc<[OwnedFd]>, _>>()?;
-        let open = Arc::new(Listeners::new(watched_in(Arc::clone(&polls), serving)));
+    ) -> Result<Self, CloseReason> {
+        let polls = Polls::new(polls).map_err(refused)?;
+        let open = Arc::new(Listeners::new(polls.watch_listeners()));
         for (kind, listener) in listeners {
             open.open(kind, listener).map_err(|error| broken(&error))?;
         }
-        let (hub, peers, held) = (Mutex::new(hub), Mutex::default(), 0.into());
-        Ok((Self { hub, peers, held, polls, listeners: open, connections }, inboxes))
+        let hub = Mutex::new(ClockedHub::new(hub, Box::new(requests)));
+        Ok(Self { hub, peers: Mutex::default(), polls, listeners: open, connections })
     }
 
-    /// The listeners by which links come in.
+    /// Returns the listeners by which links come in.
     #[must_use]
     pub fn listeners(&self) -> Arc<Listeners> {
         Arc::clone(&self.listeners)
     }
 
-    /// What tells that a turn of this poll would find something.
+    /// Returns what becomes readable when a turn of this poll would find something.
     #[must_use]
     pub fn poll(&self, poll: usize) -> BorrowedFd<'_> {
-        self.polls[poll].as_fd()
+        self.polls.get(poll)
     }
 
     /// Takes up what there is on the links of one poll, then who waits at its listeners; `waits`: and
     /// waits until there is something. `None`: there was nothing.
     pub fn turn(&self, poll_buffer: &mut PollBuffer, waits: bool) -> Option<Actions> {
-        if !wait(&self.polls[poll_buffer.poll], poll_buffer, waits) {
+        if !self.polls.wait(poll_buffer, waits) {
             return None;
         }
-        let (mut ready, mut actions) = (self.ready(poll_buffer), Actions::default());
-        if ready.len() > TURN_LINKS {
-            let (first, others) = ready.into_iter().partition::<Vec<_>, _>(|it| it.0.comes_first());
+        let mut ready = self.ready(poll_buffer);
+        let mut actions = Actions::default();
+        if ready.len() > LINKS_AT_ONCE {
+            let (first, others): (Vec<ReadyPeer>, Vec<ReadyPeer>) =
+                ready.into_iter().partition(|it| it.peer.comes_first());
             self.serve(&first, &mut poll_buffer.buffer, &mut actions);
-            let row = |it: (Arc<Peer>, _)| (it.0.link.0, it.0.from, it);
-            ready = poll_buffer.turns.choose(others.into_iter().map(row).collect(), TURN_LINKS);
+            let others = others.into_iter().map(|it| Ready {
+                link: it.peer.link,
+                from: it.peer.from,
+                what: it,
+            });
+            ready = poll_buffer.turns.choose(others.collect(), LINKS_AT_ONCE);
         }
         self.serve(&ready, &mut poll_buffer.buffer, &mut actions);
-        let most = if ready.is_empty() { ACCEPTS } else { ACCEPTS_BESIDE };
-        for open in
-            poll_buffer.events.iter().filter_map(|event| self.listeners.of(event.data.u64()))
-        {
-            self.take_in(&open, most, &mut actions);
+        let (quiet, busy) = ACCEPTS_AT_ONCE;
+        let most = if ready.is_empty() { quiet } else { busy };
+        for open in poll_buffer.names().filter_map(|name| self.listeners.of(name)) {
+            self.accept(&open, most, &mut actions);
         }
         Some(actions)
     }
 
-    /// The links that a poll has named.
-    fn ready(&self, poll_buffer: &PollBuffer) -> Vec<(Arc<Peer>, epoll::EventFlags)> {
-        let mut ready = Vec::with_capacity(poll_buffer.events.len());
+    /// Returns the links that a poll has named.
+    fn ready(&self, poll_buffer: &PollBuffer) -> Vec<ReadyPeer> {
         let peers = lock(&self.peers);
-        for event in &poll_buffer.events {
-            let peer = peers.get(&LinkId(event.data.u64()));
-            ready.extend(peer.map(|peer| (Arc::clone(peer), event.flags)));
-        }
-        ready
-    }
-
-    /// Reads these links, steps the hub with what came, and writes what that leads to.
-    fn serve(
-        &self,
-        ready: &[(Arc<Peer>, epoll::EventFlags)],
-        buffer: &mut [u8],
-        actions: &mut Actions,
-    ) {
-        let read = self.read_links(ready, buffer);
-        self.answer(read, actions);
-    }
-
-    /// Reads these links. Locks their connections, one after the other, and nothing else.
-    fn read_links(&self, ready: &[(Arc<Peer>, epoll::EventFlags)], buffer: &mut [u8]) -> LinksRead {
-        let mut all = LinksRead::default();
-        for (peer, flags) in ready {
-            let mut connection = lock(&peer.connection);
-            all.left.extend(connection.protocol.has_left().then_some(peer.link));
-            let read = self.read_link(peer.link, &mut connection, *flags, buffer);
-            self.count(peer, connection.protocol.held());
-            all.writes.extend(read.writes.then_some(peer.link));
-            all.ended.extend(read.end.map(|reason| (peer.link, reason)));
-            all.arrived.extend(read.read);
-        }
-        all
-    }
-
-    /// Steps the hub with what links were read to say, and writes what that leads to.
-    fn answer(&self, read: LinksRead, actions: &mut Actions) {
-        let LinksRead { arrived, left, ended, writes } = read;
-        let mut effects = Effects { wake: writes, ..Effects::default() };
-        let mut waiting = 0;
-        if !arrived.is_empty() || !left.is_empty() {
-            let mut hub = lock(&self.hub);
-            let received = |hub: &mut Hub, now, out: &mut _| {
-                hub.left(now, left, out);
-                hub.received(now, arrived, out);
-                hub.held()
-            };
-            let (held, more) = hub.step(received);
-            drop(hub);
-            waiting = held;
-            effects.wake.extend(&more.wake);
-            effects = Effects { wake: effects.wake, ..more };
-        }
-        // Before anything is written: what is for who has gone does not count as sent.
-        for (link, reason) in ended {
-            self.perform(self.end(link, reason), actions);
-        }
-        self.perform(effects, actions);
-        if waiting + self.held.load(Ordering::Relaxed) > LINKS_HELD_MAX {
-            self.shed(actions);
-        }
+        let named = poll_buffer.events.iter().filter_map(|event| {
+            let peer = Arc::clone(peers.get(&LinkId(event.data.u64()))?);
+            Some(ReadyPeer { peer, flags: event.flags })
+        });
+        named.collect()
     }
 
     /// Takes in who waits at a listener. Where the system cannot give connections, it is left alone for
-    /// a moment: those who are there go on meanwhile.
-    fn take_in(&self, open: &Open, most: usize, actions: &mut Actions) {
+    /// a moment; links that are there go on meanwhile.
+    fn accept(&self, open: &Open, most: usize, actions: &mut Actions) {
         for _ in 0..most {
-            match open.take_in() {
-                Accepted::In(socket, from) => self.accepted(open.kind, (socket, from), actions),
+            match open.accept() {
+                Accepted::In(socket, from) => {
+                    self.accepted(Incoming { kind: open.kind, socket, from }, actions);
+                }
                 Accepted::Gone => {}
                 Accepted::Nobody => return,
                 Accepted::Refused => {
-                    self.watch_door(open.name, false);
+                    self.watch_listener(open.name, false);
                     let rests = |hub: &mut Hub, now, _: &mut _| hub.cannot_accept(now, open.name);
                     let effects = lock(&self.hub).step(rests).1;
                     return self.perform(effects, actions);
@@ -279,25 +182,19 @@ impl Reactor {
         }
     }
 
-    fn watch_door(&self, name: ListenerId, watched: bool) {
+    fn watch_listener(&self, name: ListenerId, watched: bool) {
         if let Err(error) = self.listeners.watch(name, watched) {
-            halt(&format!("watching a door: {}", broken(&error)));
+            halt(&format!("watching a listener: {}", broken(&error)));
         }
     }
 
-    /// A connection came in.
-    fn accepted(
-        &self,
-        kind: Listener,
-        (socket, from): (impl Into<Socket>, SocketAddr),
-        actions: &mut Actions,
-    ) {
-        let socket = socket.into();
+    fn accepted(&self, incoming: Incoming, actions: &mut Actions) {
+        let Incoming { kind, socket, from } = incoming;
         let (link, effects) =
             lock(&self.hub).step(|hub, now, out| hub.accept(now, kind, from, out));
         if let Some(link) = link {
-            let connection =
-                SocketConnection::new(socket, self.connections.accepted(kind, from.ip()), true);
+            let protocol = self.connections.accepted(kind, from.ip());
+            let connection = SocketConnection::new(socket, protocol, true);
             self.open(link, from.ip(), connection, actions);
         }
         self.perform(effects, actions);
@@ -364,16 +261,14 @@ impl Reactor {
         actions: &mut Actions,
     ) {
         let unblocked = connection.socket.set_nonblocking(true).map_err(|error| broken(&error));
-        let (covered, rung, held) = (connection.protocol.is_layered(), 0.into(), 0.into());
-        let peer =
-            Arc::new(Peer { link, from, covered, connection: Mutex::new(connection), rung, held });
+        let peer = Arc::new(Peer::new(link, from, connection));
         let watched = {
-            // Whoever finds it already has to wait until it is watched.
+            // A thread that finds it already has to wait until it is watched.
             let connection = lock(&peer.connection);
             lock(&self.peers).insert(link, Arc::clone(&peer));
             let data = epoll::EventData::new_u64(link.0);
             let flags = SocketConnection::FIRST_WATCH | connection.ended_early();
-            let poll = self.poll_of(link, connection.greets());
+            let poll = self.polls.of(link, connection.greets());
             epoll::add(poll, &connection.socket, data, flags).map_err(refused)
         };
         let effects = match unblocked.and(watched) {
@@ -382,203 +277,6 @@ impl Reactor {
             Err(reason) => self.end(link, reason),
         };
         self.perform(effects, actions);
-    }
-
-    /// Reads a link that the poll has named.
-    fn read_link(
-        &self,
-        link: LinkId,
-        connection: &mut SocketConnection,
-        flags: epoll::EventFlags,
-        buffer: &mut [u8],
-    ) -> LinkRead {
-        let (mut frames, mut end, mut read) = (Vec::new(), None, None);
-        let broken = flags.intersects(epoll::EventFlags::HUP | epoll::EventFlags::ERR);
-        if broken || flags.contains(epoll::EventFlags::IN) {
-            end = connection.read(broken, buffer, &mut frames).err();
-            if matches!(frames.first(), Some(Frame::Http(_))) && connection.hung_up() {
-                frames = frames.into_iter().map(Frame::unheard).collect();
-            }
-            read = Some(Arrived { link, frames, partial: connection.protocol.partial() });
-        }
-        // The handshake has something to say.
-        let writes = !connection.protocol.unsent().is_empty();
-        if !writes {
-            self.watch(link, connection);
-        }
-        LinkRead { read, end, writes }
-    }
-
-    /// What the connection with a peer keeps has changed.
-    fn count(&self, peer: &Peer, held: usize) {
-        let before = peer.held.swap(held, Ordering::Relaxed);
-        if held != before {
-            // Wraps where it falls.
-            self.held.fetch_add(held.wrapping_sub(before), Ordering::Relaxed);
-        }
-    }
-
-    /// All peers together make us keep too much: those go that hold most, until there is room again.
-    fn shed(&self, actions: &mut Actions) {
-        let mut held: Vec<(usize, LinkId)> = {
-            let peers = lock(&self.peers);
-            peers.values().map(|peer| (peer.held.load(Ordering::Relaxed), peer.link)).collect()
-        };
-        let mut hub = lock(&self.hub);
-        held.iter_mut().for_each(|(bytes, link)| *bytes += hub.hub().held_by(*link));
-        held.sort_unstable_by(|one, other| other.cmp(one));
-        let all: usize = held.iter().map(|(bytes, _)| bytes).sum();
-        let (mut left, mut going) = (all, Vec::new());
-        for (bytes, link) in held {
-            if left <= LINKS_HELD_MAX / 4 * 3 || bytes == 0 {
-                break;
-            }
-            left -= bytes;
-            going.push(link);
-        }
-        let told = |hub: &mut Hub, now: Now, _: &mut _| hub.shed(now, going.len(), all);
-        let effects = hub.step(told).1;
-        drop(hub);
-        self.perform(effects, actions);
-        for link in going {
-            self.perform(self.end(link, TOO_MUCH), actions);
-        }
-    }
-
-    /// Does what a step left to do, and what that leaves to do.
-    fn perform(&self, effects: Effects, actions: &mut Actions) {
-        let mut steps = vec![effects];
-        while let Some(effects) = steps.pop() {
-            actions.sooner |= effects.sooner;
-            actions.dial.extend(effects.dial);
-            effects.listen.into_iter().for_each(|name| self.watch_door(name, true));
-            steps.extend(effects.drop.into_iter().map(|(link, reason)| self.end(link, reason)));
-            steps.extend(effects.wake.into_iter().filter_map(|link| self.flush(link)));
-        }
-    }
-
-    fn performed(&self, effects: Effects) -> Actions {
-        let mut actions = Actions::default();
-        self.perform(effects, &mut actions);
-        actions
-    }
-
-    /// Writes what the hub has for a link, or leaves word with who is at it.
-    fn flush(&self, link: LinkId) -> Option<Effects> {
-        let peer = Arc::clone(lock(&self.peers).get(&link)?);
-        if peer.hold() { self.let_go(&peer) } else { None }
-    }
-
-    /// Writes what the hub has for a link that was [held](Peer::hold), until nobody has left word.
-    fn let_go(&self, peer: &Peer) -> Option<Effects> {
-        let mut effects: Option<Effects> = None;
-        loop {
-            let rung = peer.rung.load(Ordering::Acquire);
-            if let Some(more) = self.write(peer) {
-                effects = Some(effects.unwrap_or_default().and(more));
-            }
-            if peer.rung.fetch_sub(rung, Ordering::AcqRel) == rung {
-                return effects;
-            }
-        }
-    }
-
-    fn write(&self, peer: &Peer) -> Option<Effects> {
-        let mut connection = lock(&peer.connection);
-        let flushed = connection.flush(|| lock(&self.hub).hub().outbox(peer.link));
-        self.count(peer, connection.protocol.held());
-        let reason = match flushed {
-            Ok(flow) => {
-                self.watch(peer.link, &mut connection);
-                let tell = |hub: &mut Hub, now, _: &mut _| hub.flow(now, peer.link, flow);
-                return (flow != Flow::Same).then(|| lock(&self.hub).step(tell).1);
-            }
-            Err(reason) => reason,
-        };
-        drop(connection);
-        Some(self.end(peer.link, reason))
-    }
-
-    /// A link ends here, once.
-    fn end(&self, link: LinkId, reason: CloseReason) -> Effects {
-        let peer = lock(&self.peers).remove(&link);
-        let Some(peer) = peer else { return Effects::default() };
-        let unsent = lock(&peer.connection).end(&reason);
-        self.count(&peer, 0);
-        lock(&self.hub).closed(link, reason, unsent)
-    }
-
-    fn watch(&self, link: LinkId, connection: &mut SocketConnection) {
-        if let Some(flags) = connection.watch() {
-            let data = epoll::EventData::new_u64(link.0);
-            let (poll, flags) =
-                (self.poll_of(link, connection.greets()), flags | connection.ended_early());
-            if let Err(error) = epoll::modify(poll, &connection.socket, data, flags) {
-                halt(&format!("watching a link: {}", refused(error)));
-            }
-        }
-    }
-
-    /// The poll that a link is in; `greets`: it is not greeted yet.
-    fn poll_of(&self, link: LinkId, greets: bool) -> &OwnedFd {
-        let serving = self.greeting_poll();
-        // Of accepted links and of dialled ones each the next has the next number but one.
-        let number = usize::try_from(link.0 / 2).unwrap_or_default();
-        &self.polls[if greets { serving } else { number % serving }]
-    }
-
-    /// The number of the poll of those that are not greeted yet, the last one.
-    fn greeting_poll(&self) -> usize {
-        self.polls.len() - 1
-    }
-}
-
-/// What came of reading some links.
-#[derive(Debug, Default)]
-struct LinksRead {
-    /// What was read of each.
-    arrived: Vec<Arrived>,
-    /// Their last reply has left the machine.
-    left: Vec<LinkId>,
-    ended: Vec<(LinkId, CloseReason)>,
-    /// There is something to write.
-    writes: Vec<LinkId>,
-}
-
-/// What came of reading a link.
-struct LinkRead {
-    read: Option<Arrived>,
-    end: Option<CloseReason>,
-    /// There is something to write.
-    writes: bool,
-}
-
-/// Watches listeners in the first so many of these polls.
-fn watched_in(polls: Arc<[OwnedFd]>, serving: usize) -> Watch {
-    Box::new(move |open: &Open, watched| {
-        let number = usize::try_from(open.name.0 & u64::from(u32::MAX)).unwrap_or_default();
-        let poll = &polls[number % serving];
-        if watched {
-            let data = epoll::EventData::new_u64(open.name.0);
-            return Ok(epoll::add(poll, open, data, epoll::EventFlags::IN)?);
-        }
-        match epoll::delete(poll, open) {
-            // It may be left alone already.
-            Ok(()) | Err(Errno::NOENT) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
-    })
-}
-
-/// What a poll has; `waits`: and waits until there is something. Returns whether there is.
-fn wait(poll: impl AsFd, poll_buffer: &mut PollBuffer, waits: bool) -> bool {
-    let none = Timespec { tv_sec: 0, tv_nsec: 0 };
-    let patience = if waits { None } else { Some(&none) };
-    poll_buffer.events.clear();
-    match epoll::wait(poll, spare_capacity(&mut poll_buffer.events), patience) {
-        Ok(0) | Err(Errno::INTR) => false,
-        Ok(_) => true,
-        Err(error) => halt(&format!("waiting for links: {}", refused(error))),
     }
 }
 

@@ -1,10 +1,12 @@
 //! The reactor of a front, by its admin listener: who is written by whom, and who is not waited for.
 
-use crate::host::node_setup::Connections;
-use crate::reactor::greetings::{GREETINGS, Greeter};
+use crate::host::workers;
+use crate::reactor::connections::Connections;
+use crate::reactor::greetings::Greeter;
 use crate::reactor::listen::ListenAt;
+use crate::reactor::polls::CHUNK;
 use crate::reactor::tls::Tls;
-use crate::reactor::{ACCEPTS, ACCEPTS_BESIDE, Actions, CHUNK, PollBuffer, Reactor};
+use crate::reactor::{Actions, Incoming, PollBuffer, Reactor};
 use crate::sync::lock;
 use rustix::net::sockopt::{set_socket_recv_buffer_size, set_socket_send_buffer_size};
 use std::io::{Read, Write};
@@ -12,7 +14,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
-use tmr_core::base::limits::{ACCEPT_BACKOFF, CLEANUP_DEFAULT, NETWORK_RETRY, WRITE_TIMEOUT};
+use tmr_core::base::limits::{
+    ACCEPT_BACKOFF, ACCEPTS_AT_ONCE, CLEANUP_DEFAULT, GREETINGS_AT_ONCE as GREETINGS,
+    NETWORK_RETRY, WRITE_TIMEOUT,
+};
 use tmr_core::base::network::Address;
 use tmr_core::front::{self, Front};
 use tmr_core::io::HostEvent;
@@ -39,16 +44,24 @@ fn reactor(polls: usize) -> Reactor {
     });
     let connections =
         Connections { group: GroupKey::new([7; 32]), front: Some(1), tls: Tls::default() };
-    Reactor::new(Hub::new(Node::Front(Box::new(node))), connections, Vec::new(), polls).unwrap().0
+    let (outboxes, _) = workers::boxes();
+    let hub = Hub::new(Node::Front(Box::new(node)));
+    Reactor::new(hub, outboxes, connections, Vec::new(), polls).unwrap()
 }
 
 /// A new connection, and its name. Neither end keeps more than some KB for the other.
 fn connect(reactor: &Reactor, listener: &TcpListener) -> (TcpStream, LinkId) {
     let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     set_socket_recv_buffer_size(&peer, 4096).unwrap();
-    reactor.accepted(Listener::Machine, listener.accept().unwrap(), &mut Actions::default());
+    accept(reactor, Listener::Machine, listener);
     let link = *lock(&reactor.peers).keys().max().unwrap();
     (peer, link)
+}
+
+fn accept(reactor: &Reactor, kind: Listener, listener: &TcpListener) {
+    let (socket, from) = listener.accept().unwrap();
+    let incoming = Incoming { kind, socket: socket.into(), from };
+    reactor.accepted(incoming, &mut Actions::default());
 }
 
 fn listener() -> TcpListener {
@@ -128,16 +141,16 @@ fn who_finds_a_link_busy_leaves_word_and_goes_on() {
     let peer = lock(&reactor.peers)[&link].clone();
     // Somebody is at it: with its connection locked, and before looking whether there is more.
     let connection = lock(&peer.connection);
-    peer.rung.store(1, Ordering::Release);
+    peer.asked.store(1, Ordering::Release);
     assert!(reactor.flush(link).is_none());
     assert!(reactor.flush(link).is_none());
-    assert_eq!(peer.rung.load(Ordering::Acquire), 3);
+    assert_eq!(peer.asked.load(Ordering::Acquire), 3);
     // Nor does anybody wait for this link with the hub in his hands.
     assert!(reactor.hub.try_lock().is_ok());
     drop(connection);
-    peer.rung.store(0, Ordering::Release);
+    peer.asked.store(0, Ordering::Release);
     assert!(reactor.flush(link).is_none());
-    assert_eq!(peer.rung.load(Ordering::Acquire), 0);
+    assert_eq!(peer.asked.load(Ordering::Acquire), 0);
 }
 
 #[test]
@@ -172,7 +185,7 @@ fn a_peer_that_does_not_read_stops_nobody_and_is_left_in_the_end() {
 /// A client that comes in, with its half of the key agreement on the way.
 fn knock(reactor: &Reactor, listener: &TcpListener) -> TcpStream {
     let mut peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    reactor.accepted(Listener::Licence, listener.accept().unwrap(), &mut Actions::default());
+    accept(reactor, Listener::Licence, listener);
     let mut wire = Vec::new();
     SecureChannel::dial_server([9; 32]).greet(&mut wire);
     peer.write_all(&wire).unwrap();
@@ -229,7 +242,7 @@ fn who_has_hung_up_costs_no_key_agreement_and_keeps_no_place() {
 fn half_a_key_agreement_is_nobody_s_turn() {
     let (reactor, listener) = (reactor(1), listener());
     let mut peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    reactor.accepted(Listener::Licence, listener.accept().unwrap(), &mut Actions::default());
+    accept(&reactor, Listener::Licence, &listener);
     let mut wire = Vec::new();
     SecureChannel::dial_server([9; 32]).greet(&mut wire);
     let mut greeter = Greeter::new(&reactor);
@@ -254,12 +267,12 @@ fn a_crowd_at_one_door_shuts_nobody_out_at_another() {
     let reactor = reactor(1);
     let (crowded, other) = (open(&reactor, Listener::Admin), open(&reactor, Listener::Twin));
     let crowd: Vec<TcpStream> =
-        (0..2 * ACCEPTS).map(|_| TcpStream::connect(crowded).unwrap()).collect();
+        (0..2 * ACCEPTS_AT_ONCE.0).map(|_| TcpStream::connect(crowded).unwrap()).collect();
     let _late = TcpStream::connect(other).unwrap();
     let mut poll_buffer = PollBuffer::new(0);
     let there = || lock(&reactor.peers).len();
     let _ = reactor.turn(&mut poll_buffer, true).unwrap();
-    assert_eq!(there(), ACCEPTS + 1, "some of the crowd, and who came by the other door");
+    assert_eq!(there(), ACCEPTS_AT_ONCE.0 + 1, "some of the crowd, and who came by the other door");
     let _ = reactor.turn(&mut poll_buffer, false).unwrap();
     assert_eq!(there(), crowd.len() + 1);
 }
@@ -270,13 +283,13 @@ fn who_has_something_to_say_does_not_wait_for_a_crowd_at_a_door() {
     let (mut there, _) = connect(&reactor, &listener);
     let crowded = open(&reactor, Listener::Admin);
     let _crowd: Vec<TcpStream> =
-        (0..2 * ACCEPTS).map(|_| TcpStream::connect(crowded).unwrap()).collect();
+        (0..2 * ACCEPTS_AT_ONCE.0).map(|_| TcpStream::connect(crowded).unwrap()).collect();
     let mut poll_buffer = PollBuffer::new(0);
     for turn in 1..4 {
         there.write_all(request(0).as_bytes()).unwrap();
         let _ = reactor.turn(&mut poll_buffer, true).unwrap();
         assert_eq!(status(&mut there), PAGES[0].1);
-        assert_eq!(lock(&reactor.peers).len(), 1 + turn * ACCEPTS_BESIDE);
+        assert_eq!(lock(&reactor.peers).len(), 1 + turn * ACCEPTS_AT_ONCE.1);
     }
 }
 

@@ -1,6 +1,7 @@
 //! Bytes through the cover of the admin listener, as they come and go, without a socket.
 
-use crate::reactor::tls::{Certificate, Tls};
+use crate::host::certificate::Certificate;
+use crate::reactor::tls::Tls;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore};

@@ -507,7 +507,7 @@ impl World {
             self.moment(Moment::Call, host, None, conn);
         }
         self.with(host, |hub, now, out| {
-            hub.received(now, [Arrived { link, frames, partial }], out);
+            hub.received(now, [Arrived { link, frames, partial, held: 0 }], out);
         });
     }
 
@@ -530,7 +530,7 @@ impl World {
         self.with(host, |hub, now, out| {
             let Some(link) = hub.accept(now, Listener::Admin, from, out) else { return };
             let frames = vec![Frame::Http(request.as_bytes().to_vec())];
-            hub.received(now, [Arrived { link, frames, partial: false }], out);
+            hub.received(now, [Arrived { link, frames, partial: false, held: 0 }], out);
             answer = hub.outbox(link).frames.concat();
             hub.closed(now, link, CloseReason::Eof, false, out);
         });

@@ -3,7 +3,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
-use tmr_runtime_std::reactor::listen::raise_file_limit;
+use tmr_runtime_std::host::process_limits::raise_file_limit;
 use tmr_tests::harness::{Cluster, FIRM_CODE, Runtime, TMR, missing, take, until};
 use tmr_tests::independent_client::{AccessRequest, Client, Fault, KeyPair, get_version, release};
 use tmr_tests::netns::use_it;

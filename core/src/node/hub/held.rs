@@ -1,37 +1,70 @@
-//! Bytes that links make the server keep, as far as the hub has them: counted for each link and for
-//! all of them together.
+//! The budget of bytes that all links together may make the server keep, beside those that have proved the
+//! group key. It counts what waits here and what connections keep; beyond it, links that hold most are
+//! closed.
+//!
+//! What never lives here: how many bytes a connection keeps (that is
+//! [`Connection::held`](crate::link::Connection::held)).
 
-use super::Hub;
+use super::port::Port;
+use super::{Hub, Output};
+use crate::base::limits::LINKS_HELD_MAX;
 use crate::base::time::Now;
-use crate::link::{Limit, LinkId};
+use crate::link::{CloseReason, Limit, LinkId};
 use alloc::format;
+use alloc::vec::Vec;
+
+/// The log and the node are told this of a link that is closed for what it holds.
+const TOO_MUCH: CloseReason = CloseReason::Limit("bytes that all links together hold");
 
 impl Hub {
-    /// Bytes that all links hold here that have not proved the group key.
-    #[must_use]
-    pub fn held(&self) -> usize {
-        self.held
+    /// The connection of a link keeps so many bytes now, as
+    /// [`Connection::held`](crate::link::Connection::held) says. To be told whenever its
+    /// [flow](crate::link::Connection::flow) changes.
+    pub fn holds(&mut self, now: Now, link: LinkId, bytes: usize, out: &mut Vec<Output>) {
+        self.keep(link, bytes);
+        self.shed(now, out);
     }
 
-    /// What one of them holds; 0 for one that has proved the key.
-    #[must_use]
-    pub fn held_by(&self, link: LinkId) -> usize {
-        self.ports.get(&link).map_or(0, |port| port.held)
-    }
-
-    /// So many links are closed, because all together made the server keep `held` bytes. Counted and
-    /// logged here, closed by the runtime.
-    pub fn shed(&mut self, now: Now, links: usize, held: usize) {
-        self.counts.reach(Limit::LinksHeld);
-        let text =
-            format!("{links} links are closed: all together made the server keep {held} bytes");
-        self.sheds.warn(now.mono, &text);
+    pub(super) fn keep(&mut self, link: LinkId, bytes: usize) {
+        if let Some(port) = self.ports.get_mut(&link).filter(|port| port.is_counted()) {
+            let before = core::mem::replace(&mut port.kept, bytes);
+            self.held = self.held + bytes - before;
+        }
     }
 
     pub(super) fn hold(&mut self, link: LinkId, more: usize) {
-        if let Some(port) = self.ports.get_mut(&link).filter(|port| !port.proved) {
+        if let Some(port) = self.ports.get_mut(&link).filter(|port| port.is_counted()) {
             port.held += more;
             self.held += more;
         }
+    }
+
+    /// Closes the links that hold most when all together hold more than [`LINKS_HELD_MAX`], until a
+    /// quarter of it is free.
+    pub(super) fn shed(&mut self, now: Now, out: &mut Vec<Output>) {
+        if self.held <= LINKS_HELD_MAX {
+            return;
+        }
+        let size = |port: &Port| port.held + port.kept;
+        let mut largest: Vec<(usize, LinkId)> =
+            self.ports.iter().map(|(link, port)| (size(port), *link)).collect();
+        largest.sort_unstable_by(|one, other| other.cmp(one));
+        let (all, mut links) = (self.held, 0);
+        for (bytes, link) in largest {
+            if self.held <= LINKS_HELD_MAX / 4 * 3 {
+                break;
+            }
+            let Some(port) = self.ports.get_mut(&link) else { continue };
+            self.held -= bytes;
+            port.held = 0;
+            port.kept = 0;
+            port.shed = true;
+            links += 1;
+            out.push(Output::Drop { link, reason: TOO_MUCH });
+        }
+        self.counts.reach(Limit::LinksHeld);
+        let text =
+            format!("{links} links are closed: all together made the server keep {all} bytes");
+        self.sheds.warn(now.mono, &text);
     }
 }

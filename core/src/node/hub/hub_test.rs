@@ -1,6 +1,7 @@
 //! Links: caps, time-outs, outboxes.
 
 mod bounds;
+mod budget;
 mod waiting;
 
 use crate::backend::{Backend, Config as BackendConfig};
@@ -64,12 +65,12 @@ fn front() -> Hub {
 
 /// These frames are whole, and nothing follows them.
 fn came(link: LinkId, frames: Vec<Frame>) -> Arrived {
-    Arrived { link, frames, partial: false }
+    Arrived { link, frames, partial: false, held: 0 }
 }
 
 /// These frames are whole, and another one has begun.
 fn dribbled(link: LinkId, frames: Vec<Frame>) -> Arrived {
-    Arrived { link, frames, partial: true }
+    Arrived { link, frames, partial: true, held: 0 }
 }
 
 /// Whether it is a write at the end of the journal.

@@ -20,6 +20,7 @@ use crate::base::log_throttle::LogThrottle;
 use crate::base::network::Address;
 use crate::base::time::{Deadline, Mono, Now};
 use crate::io::{HostEvent, HostRequest, Input, Intent};
+pub use crate::link::Arrived;
 use crate::link::{
     CloseReason, Frame, HubMetrics, Limit, LinkId, Listener, ListenerId, Outbox, PeerKind,
 };
@@ -66,17 +67,6 @@ pub struct Dial {
     pub to: Address,
     /// Whom the node expects there.
     pub callee: PeerKind,
-}
-
-/// What was read of a link.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Arrived {
-    /// Which.
-    pub link: LinkId,
-    /// Frames that are whole.
-    pub frames: Vec<Frame>,
-    /// Bytes of an unfinished one are waiting.
-    pub partial: bool,
 }
 
 /// One node and its links.
@@ -202,13 +192,15 @@ impl Hub {
         out: &mut Vec<Output>,
     ) {
         for arrived in arrived {
+            self.keep(arrived.link, arrived.held);
             self.take_in(now, arrived, out);
         }
         self.pump(now, out);
+        self.shed(now, out);
     }
 
     fn take_in(&mut self, now: Now, arrived: Arrived, out: &mut Vec<Output>) {
-        let Arrived { link, frames, partial } = arrived;
+        let Arrived { link, frames, partial, .. } = arrived;
         let Some(port) = self.ports.get_mut(&link) else { return };
         let whole = !frames.is_empty();
         port.reading.whole |= whole;
@@ -225,8 +217,10 @@ impl Hub {
             let Some(port) = self.ports.get_mut(&link) else { continue };
             if let (true, Frame::Call(call), None) = (port.crowded, &frame, &port.outbox.close) {
                 let told = service::overloaded(call);
-                port.held += cost(&told);
-                self.held += cost(&told);
+                if port.is_counted() {
+                    port.held += cost(&told);
+                    self.held += cost(&told);
+                }
                 port.outbox.frames.push(told);
                 port.outbox.close = Some(CloseReason::Limit("client links"));
                 out.push(Output::End(link));
@@ -245,7 +239,7 @@ impl Hub {
                 self.hold(link, more);
             } else {
                 if !port.proved {
-                    self.held -= core::mem::take(&mut port.held);
+                    self.held -= core::mem::take(&mut port.held) + core::mem::take(&mut port.kept);
                     port.proved = true;
                     if let Some((_, from)) = port.listener {
                         self.listeners.proved(from.ip());
@@ -295,7 +289,7 @@ impl Hub {
                 let Some(port) = port else { continue };
                 let Some(request) = port.requests.pop_front() else { continue };
                 port.answer = Answer::Asked;
-                if !port.proved {
+                if port.is_counted() {
                     port.held -= request.cost();
                     self.held -= request.cost();
                 }
@@ -368,7 +362,7 @@ impl Hub {
         let Some(port) = self.ports.remove(&link) else { return };
         self.pages.forget(link);
         self.deadlines.forget(link);
-        self.held -= port.held;
+        self.held -= port.held + port.kept;
         if let Some((listener, from)) = port.listener {
             self.listeners.leave(listener, from, link, port.crowded);
         }
@@ -420,7 +414,7 @@ impl Hub {
                 if port.answer == Answer::Made {
                     port.answer = Answer::Leaving;
                 }
-                if !port.proved {
+                if port.is_counted() {
                     let taken = port.outbox.frames.iter().map(|frame| cost(frame)).sum::<usize>();
                     port.held -= taken;
                     self.held -= taken;
@@ -455,6 +449,8 @@ impl Hub {
             requests: VecDeque::new(),
             proved: listener.is_none(),
             held: 0,
+            kept: 0,
+            shed: false,
         };
         self.ports.insert(link, port);
         self.set_due(link, due);
@@ -517,7 +513,7 @@ impl Hub {
                         overfull.push(link);
                         continue;
                     }
-                    if !port.proved {
+                    if port.is_counted() {
                         port.held += cost(&frame);
                         self.held += cost(&frame);
                     }

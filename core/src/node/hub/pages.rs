@@ -92,8 +92,10 @@ impl Hub {
             let Some(port) = port else { continue };
             let Some(asked) = port.requests.pop_front() else { continue };
             port.answer = Answer::Asked;
-            port.held -= asked.cost();
-            self.held -= asked.cost();
+            if port.is_counted() {
+                port.held -= asked.cost();
+                self.held -= asked.cost();
+            }
             self.page(now, link, asked, out);
         }
     }

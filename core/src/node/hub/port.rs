@@ -55,6 +55,17 @@ pub(super) struct Port {
     pub(super) proved: bool,
     /// Bytes in its outbox and of its requests, with [`FRAME_COST`] for each.
     pub(super) held: usize,
+    /// Bytes that its connection keeps.
+    pub(super) kept: usize,
+    /// It is being closed for what it held, which is not counted any more.
+    pub(super) shed: bool,
+}
+
+impl Port {
+    /// Returns whether what it holds is counted.
+    pub(super) fn is_counted(&self) -> bool {
+        !self.proved && !self.shed
+    }
 }
 
 /// What a frame that waits costs.

@@ -231,7 +231,7 @@ fn parse(bytes: &[u8]) -> Option<(u16, String)> {
 mod tests {
     use super::*;
     use crate::exit::Exit;
-    use crate::reactor::tls::Certificate;
+    use crate::host::certificate::Certificate;
     use std::net::TcpListener;
     use std::thread;
 

@@ -11,7 +11,7 @@ pub mod load;
 use crate::commands::cli::{Bench, BenchWork};
 use crate::commands::stdout;
 use crate::exit::{Failure, Outcome};
-use crate::reactor::listen;
+use crate::host::process_limits;
 use histogram::Histogram;
 use licence::{LicenceClient, Work};
 use load::{Caller, Counted, Load};
@@ -24,7 +24,7 @@ use tmr_core::base::network::Address;
 /// # Errors
 /// The server cannot be reached, or does not serve all clients.
 pub fn run(options: &Bench) -> Outcome {
-    listen::raise_file_limit();
+    process_limits::raise_file_limit();
     let (server, clients) = (&options.server, options.clients);
     let work = match options.work {
         BenchWork::Access => Work::Cycle,

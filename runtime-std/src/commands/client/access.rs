@@ -4,8 +4,8 @@ use crate::commands::cli::{Access, AccessMode};
 use crate::commands::client::session::Session;
 use crate::commands::stdout;
 use crate::exit::{Exit, Outcome};
+use crate::host::names;
 use crate::host::signals;
-use crate::reactor::listen;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 use tmr_core::wire::constants::{access, info};
@@ -73,7 +73,7 @@ pub fn request(options: &Access) -> Request {
         AccessMode::Exclusive => access::EXCLUSIVE,
         AccessMode::StationShare => access::STATIONSHARE,
     };
-    let client_name = listen::host_name().as_str().into();
+    let client_name = names::host_name().as_str().into();
     let user = std::env::var("USER").unwrap_or_default();
     let credential = CmCredential {
         pid: std::process::id(),

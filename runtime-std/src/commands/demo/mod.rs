@@ -11,8 +11,9 @@ mod relay;
 
 use crate::commands::admin::http;
 use crate::commands::cli::Demo;
-use crate::commands::{status, stdout};
+use crate::commands::{startup, status, stdout};
 use crate::exit::{Failure, Outcome};
+use crate::host::process_limits;
 use crate::host::signals;
 use crate::reactor::listen::{self, ListenAt};
 use child::{Child, Line};
@@ -45,7 +46,7 @@ pub fn run(options: &Demo) -> Outcome {
         tell.store(true, Ordering::SeqCst);
         stop.send(()).unwrap_or_default();
     })?;
-    listen::raise_file_limit();
+    process_limits::raise_file_limit();
     let clients = listen(options.ip, options.port, "--port")?;
     let pages = listen(options.ip, options.admin_port, "--admin-port")?;
     let mut layout = Layout::prepare(options.dir.as_deref(), options.drill)?;
@@ -86,7 +87,7 @@ fn serve(
     }
     let listeners = [(Listener::Licence, clients), (Listener::Admin, pages)];
     if !options.drill {
-        listen::announce(&listeners);
+        startup::announce(&listeners);
     }
     let [(_, clients), (_, pages)] = listeners;
     let (clients, pages) = (Relay::start(clients)?, Relay::start(pages)?);
