@@ -154,7 +154,7 @@ fn step(node: &mut Front, names: &Names, input: Input, said: &mut Vec<Said>) {
                 }
             },
             Intent::Close { link, reason: CloseReason::Stepped(_) } => {
-                said.push(Said::Dropped(link))
+                said.push(Said::Dropped(link));
             }
             Intent::Close { link, .. } if link == ADMIN => {}
             Intent::Host(
