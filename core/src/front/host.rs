@@ -24,8 +24,9 @@ impl Front {
         match event {
             FrontEvent::HistoryRead { after, lines } => self.recalled(now.mono, after, &lines, out),
             FrontEvent::VirtualAddress { here } => {
-                self.address(now.mono, here);
-                self.lead_if_nobody_does(now.mono);
+                let (leadership, mut context) = self.with_leadership();
+                leadership.address(now.mono, here, &mut context);
+                leadership.lead_if_nobody_does(now.mono, &context);
                 self.timers(now.mono, out);
             }
             FrontEvent::VirtualAddressObstacle(obstacle) => self.operator.set_obstacle(obstacle),

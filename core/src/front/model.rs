@@ -4,8 +4,8 @@
 //! A check steps fronts at one time that never moves. So no timer is ever due by itself, and every
 //! order in which timers could fire on machines of any speed can be tried.
 
-use super::{Front, Phase};
-use crate::base::limits::CLAIMS_FUTILE;
+use super::Front;
+use super::leadership::phase::Phase;
 use crate::base::time::{Mono, Now};
 use crate::front::replication::backend_link::{LinkState, OrderPurpose, PendingOrder};
 use crate::front::replication::exclusion::Exclusion;
@@ -43,12 +43,8 @@ impl Front {
                 LinkState::Down(at) => *at = due,
                 _ => return false,
             },
-            Timer::Heartbeat => self.heartbeat = due,
-            Timer::Claim => match &mut self.phase {
-                Phase::Standby | Phase::Leading { .. } => return false,
-                Phase::Pausing { until } => *until = due,
-                _ => self.claim_until = due,
-            },
+            Timer::Heartbeat => self.leadership.ask_at(due),
+            Timer::Claim => return self.leadership.let_claim_fire(due),
             Timer::Call => {
                 return self.calls.let_fire(due);
             }
@@ -68,33 +64,14 @@ impl Front {
         let Self {
             config,
             replication,
+            leadership,
             twin,
-            phase,
-            role,
-            failover,
             placed,
-            highest,
-            claim_until: _,
-            futile,
-            // What is told to people.
-            said: _,
-            unproved: _,
-            partial,
-            // No licence of a check has a date, and no front sleeps in it.
-            date: _,
-            vigil: _,
-            claim_knew,
-            shortfall,
-            contradiction,
-            // An operator does it.
-            recovery: _,
             calls,
             usage: _,
             // What is told to people, and what is only counted; no keepalived is there.
             operator,
             numbers: _,
-            heartbeat,
-            silenced,
             unfenced,
             random: _,
         } = self;
@@ -104,7 +81,6 @@ impl Front {
                 && placed.is_none()
                 && operator.knows_no_configuration()
         );
-        assert!(!failover.holds_back() && !failover.turns_away());
         let (log, backends) = (replication.log(), replication.backends());
         let (witness, rounds) = (replication.witness(), replication.rounds());
         let round = rounds.round();
@@ -113,16 +89,7 @@ impl Front {
         print.add(&(log.group(), log.first(), log.committed()));
         print.add(&log.entries(log.first(), usize::MAX));
         print.add(&log.committed_state().encode());
-        match phase {
-            Phase::Pausing { .. } => print.add(&"pausing"),
-            Phase::Reading(reading) => reading.fingerprint(&mut print, name),
-            phase => print.add(&format!("{phase:?}")),
-        }
-        role.fingerprint(&mut print);
-        print.add(&(highest, heartbeat <= &now.mono, silenced));
-        let partial = partial.as_ref().filter(|partial| partial.is_begun());
-        print.add(&partial.map(|partial| partial.fingerprint(name)));
-        print.add(&(futile.min(&CLAIMS_FUTILE), shortfall, claim_knew, contradiction.is_some()));
+        leadership.fingerprint(now.mono, &mut print, name);
         print.add(&replication.is_in_doubt());
         print.add(&(witness.group, witness.seen.known(), witness.seen.date()));
         calls.fingerprint(&mut print);
@@ -174,7 +141,7 @@ impl Front {
         });
         print.add(&(backend.minor, self.replication.is_sure_of(index), facts));
         self.calls.backend_print(index, &mut print);
-        if let Phase::Reading(reading) = &self.phase {
+        if let Phase::Reading(reading) = self.leadership.phase() {
             print.add(&reading.turn(index));
         }
         print.0
@@ -183,31 +150,32 @@ impl Front {
     /// The epoch under which it leads, or believes so.
     #[must_use]
     pub fn leads(&self) -> Option<Epoch> {
-        if let Phase::Leading { epoch } = self.phase { Some(epoch) } else { None }
+        if let Phase::Leading { epoch } = *self.leadership.phase() { Some(epoch) } else { None }
     }
 
     /// It was told to lead, and claims as soon as its pause is over.
     #[must_use]
     pub fn pauses(&self) -> bool {
-        matches!(self.phase, Phase::Pausing { .. }) && self.could_claim()
+        matches!(self.leadership.phase(), Phase::Pausing { .. })
+            && self.leadership.could_claim(self.view())
     }
 
     /// Two backends are there, so a claim could lead somewhere.
     #[must_use]
     pub fn may_claim(&self) -> bool {
-        self.could_claim()
+        self.leadership.could_claim(self.view())
     }
 
     /// It is taking the lead.
     #[must_use]
     pub fn claims(&self) -> bool {
-        self.phase.epoch().is_some() && self.leads().is_none()
+        self.leadership.epoch().is_some() && self.leads().is_none()
     }
 
     /// It was not told to lead.
     #[must_use]
     pub fn stands_by(&self) -> bool {
-        !self.role.is_to_lead()
+        !self.leadership.role().is_to_lead()
     }
 
     /// What it knows to be committed: the slot before the first entry, the entries, and the fold.
@@ -229,7 +197,7 @@ impl Front {
     /// The highest epoch that it has seen.
     #[must_use]
     pub fn highest(&self) -> Epoch {
-        self.highest
+        self.leadership.highest()
     }
 
     /// The oldest order that a backend has not answered is of a claim that is over for good, or
@@ -254,7 +222,7 @@ impl Front {
             | OrderPurpose::Confirm(epoch)
             | OrderPurpose::Witness(epoch)
             | OrderPurpose::Disown(epoch)
-            | OrderPurpose::Recover(epoch) => Some(*epoch) != self.phase.epoch(),
+            | OrderPurpose::Recover(epoch) => Some(*epoch) != self.leadership.epoch(),
         })
     }
 

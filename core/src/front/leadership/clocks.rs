@@ -4,11 +4,13 @@
 //! What never lives here: the rule by which clocks make a date ([`date`](super::date)).
 
 use super::date::later;
+use super::phase::Phase;
+use super::{Leadership, View};
 use crate::base::limits::CLOCK_FRESH;
 use crate::base::time::{Mono, Now, Wall};
 use crate::front::operator::At;
+use crate::front::replication::Replication;
 use crate::front::replication::backend_link::BackendLink;
-use crate::front::{Front, Phase};
 use crate::status::{ClockStatus, ClockVerdict};
 use alloc::string::ToString;
 use alloc::vec::Vec;
@@ -35,12 +37,12 @@ impl BackendLink {
     }
 }
 
-impl Front {
+impl Leadership {
     /// Brings the date of the group up to now. A machine that is left out of the group, or that is
     /// reached twice, has no say in it.
-    pub(in crate::front) fn update_date(&mut self, now: Now) {
+    pub(in crate::front) fn update_date(&mut self, now: Now, replication: &Replication) {
         let told = |index: usize| {
-            let backend = self.replication.backend(index);
+            let backend = replication.backend(index);
             if backend.exclusion.is_some() { None } else { backend.clock_now(now.mono) }
         };
         let told = [told(0), told(1), told(2)];
@@ -49,12 +51,12 @@ impl Front {
 
     /// This front is not told the clocks with the heartbeat, because it does not lead, and has not
     /// asked for them lately.
-    pub(in crate::front) fn misses_clocks(&self, now: Mono) -> bool {
+    pub(in crate::front) fn misses_clocks(&self, now: Mono, view: View<'_>) -> bool {
         let stale = |backend: &BackendLink| {
             backend.clock.is_some_and(|reading| now.since(reading.at) >= CLOCK_FRESH / 2)
         };
         !matches!(self.phase, Phase::Leading { .. })
-            && self.replication.backends().iter().any(stale)
+            && view.replication.backends().iter().any(stale)
     }
 }
 
@@ -63,7 +65,7 @@ impl At<'_> {
     pub(in crate::front) fn clocks(&self) -> Vec<ClockStatus> {
         let front = self.front;
         let clock = |machine, clock: Option<Wall>| {
-            let offset = clock.map(|clock| signed(clock.0) - signed(front.date.now().0));
+            let offset = clock.map(|clock| signed(clock.0) - signed(front.leadership.date().0));
             ClockStatus { machine, offset_seconds: offset, verdict: offset.map(ClockVerdict::of) }
         };
         let own = clock("front".to_string(), Some(self.now.wall));

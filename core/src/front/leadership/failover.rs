@@ -7,12 +7,13 @@
 //! Where the virtual address is here, it goes last. An answer cannot leave this machine any more
 //! once the address has, and a client would wait for it in vain; so links are closed before.
 
+use super::phase::Phase;
+use super::{Context, Leadership, View};
 use crate::base::limits::{
     HANDOVER_ADDRESS, HANDOVER_CLAIM, HANDOVER_CLOSE, HANDOVER_DRAIN, HANDOVER_FLUSH,
     HANDOVER_WAIT, HEARTBEAT,
 };
 use crate::base::time::{Deadline, Mono};
-use crate::front::{Front, Phase};
 use crate::io::Intent;
 use crate::link::CloseReason;
 use alloc::format;
@@ -79,44 +80,48 @@ impl Failover {
     }
 }
 
-impl Front {
+impl Leadership {
     /// Whether the role can be given away.
     ///
     /// # Errors
     /// Why not, in a sentence for people.
-    pub(in crate::front) fn could_fail_over(&self, now: Mono) -> Result<(), String> {
+    pub(in crate::front) fn could_fail_over(
+        &self,
+        now: Mono,
+        view: View<'_>,
+    ) -> Result<(), String> {
         if self.failover.stage != Stage::Idle {
             return Ok(());
         }
-        if !matches!(self.phase, Phase::Leading { .. }) || !self.serves(now) {
+        if !matches!(self.phase, Phase::Leading { .. }) || !self.serves(now, view) {
             return Err("this front does not lead, so it has no role to give away; tmrd activate \
                         gives it the role"
                 .to_string());
         }
-        if self.config.unfenced {
+        if view.config.unfenced {
             return Err("the backends are stock servers, which cannot tell one front that the \
                         other one leads: stop this front, and run tmrd activate on the other one"
                 .to_string());
         }
-        self.twin_could_lead(now)
+        self.twin_could_lead(now, view)
     }
 
     /// Whether the twin can be given the lead in good order.
     ///
     /// # Errors
     /// Why not, in a sentence for people.
-    fn twin_could_lead(&self, now: Mono) -> Result<(), String> {
-        let Some(twin) = &self.twin else {
+    fn twin_could_lead(&self, now: Mono, view: View<'_>) -> Result<(), String> {
+        let Some(twin) = view.twin else {
             let none = "there is no other front: TmrServer.TwinServer is not configured";
             return Err(none.to_string());
         };
         twin.could_lead(now)?;
-        let could = self.twin_machine_could(now);
+        let could = self.twin_machine_could(now, view);
         could.map_err(|reason| format!("the twin {} {reason}", twin.address()))
     }
 
     /// An operator has the role given to the twin. If that is under way, it goes on.
-    pub(in crate::front) fn begin_failover(&mut self, now: Mono) {
+    pub(in crate::front) fn begin_failover(&mut self, now: Mono, ctx: &mut Context<'_>) {
         if self.failover.stage == Stage::Idle {
             tracing::info!(
                 target: "tmr_core::front::handover",
@@ -125,13 +130,18 @@ impl Front {
             let stage = Stage::Draining(now + HANDOVER_DRAIN);
             self.failover = Failover { stage, trouble: None };
             // The twin is told of them with the rest.
-            let (usage, context) = self.recording();
+            let (usage, context) = self.recording(ctx);
             usage.flush(&context);
         }
     }
 
     /// What is due of it.
-    pub(in crate::front) fn failover_timers(&mut self, now: Mono, out: &mut Vec<Intent>) {
+    pub(in crate::front) fn failover_timers(
+        &mut self,
+        now: Mono,
+        ctx: &mut Context<'_>,
+        out: &mut Vec<Intent>,
+    ) {
         match self.failover.stage {
             Stage::Draining(until) if until <= now => self.keep_role(format!(
                 "calls on their way did not end, or the twin did not take their entries, within \
@@ -143,7 +153,7 @@ impl Front {
                 HANDOVER_WAIT.as_millis()
             )),
             Stage::Closing(until) if until <= now => {
-                self.calls.desk_mut().close_links(|_, _| true, &LEAVES, out);
+                ctx.calls.desk_mut().close_links(|_, _| true, &LEAVES, out);
                 self.failover.stage = Stage::Flushing(now + HANDOVER_FLUSH);
             }
             Stage::Flushing(until) if until <= now => {
@@ -171,13 +181,18 @@ impl Front {
 
     /// Goes on to the next stage, if this one has come to its end. Before calls that wait are looked
     /// at: they are served if the role stays.
-    pub(in crate::front) fn failover_settle(&mut self, now: Mono, out: &mut Vec<Intent>) {
+    pub(in crate::front) fn failover_settle(
+        &mut self,
+        now: Mono,
+        ctx: &mut Context<'_>,
+        out: &mut Vec<Intent>,
+    ) {
         let stands_by = matches!(self.phase, Phase::Standby);
         match self.failover.stage {
-            Stage::Draining(_) => match (&self.phase, self.twin_could_lead(now)) {
-                (Phase::Leading { epoch }, Ok(())) if self.is_drained() => {
+            Stage::Draining(_) => match (&self.phase, self.twin_could_lead(now, ctx.view())) {
+                (Phase::Leading { epoch }, Ok(())) if self.is_drained(ctx.view()) => {
                     let epoch = *epoch;
-                    self.tell_twin_to_lead(now, epoch, out);
+                    self.tell_twin_to_lead(now, epoch, ctx, out);
                     self.failover.stage = Stage::Told(now + HANDOVER_WAIT);
                 }
                 (Phase::Leading { .. }, Ok(())) => {}
@@ -205,36 +220,43 @@ impl Front {
     }
 
     /// Nothing is on its way any more, and the twin has all that there was.
-    fn is_drained(&self) -> bool {
-        let last = self.replication.log().last();
-        self.calls.is_drained() && self.replication.log().committed() == last && self.twin_has(last)
+    pub(super) fn is_drained(&self, view: View<'_>) -> bool {
+        let last = view.replication.log().last();
+        view.calls.is_drained()
+            && view.replication.log().committed() == last
+            && self.twin_has(last, view)
     }
 
     /// While links are to be closed: closes those whose clients wait for nothing that could come
     /// from here. A call that is still parked was not passed on to the twin, and unless it will be it
     /// goes to nobody: its client may make it again, at whoever has the address then. So this comes
     /// last in a step.
-    pub(in crate::front) fn failover_close(&mut self, now: Mono, out: &mut Vec<Intent>) {
+    pub(in crate::front) fn failover_close(
+        &mut self,
+        now: Mono,
+        ctx: &mut Context<'_>,
+        out: &mut Vec<Intent>,
+    ) {
         let Stage::Closing(_) = self.failover.stage else { return };
-        let passes = self.may_pass();
-        if self.calls.close_idle(passes, &LEAVES, out) {
+        let passes = self.may_pass(ctx.view());
+        if ctx.calls.close_idle(passes, &LEAVES, out) {
             self.failover.stage = Stage::Flushing(now + HANDOVER_FLUSH);
         }
     }
 
     /// Gives the lead up with nothing on its way. Links stay, and so do the calls that wait.
-    pub(in crate::front) fn let_go(&mut self) {
+    pub(in crate::front) fn let_go(&mut self, ctx: &mut Context<'_>) {
         self.phase = Phase::Standby;
-        self.replication.log_mut().drop_uncommitted();
-        self.calls.desk_mut().forget_handles();
+        ctx.replication.log_mut().drop_uncommitted();
+        ctx.calls.desk_mut().forget_handles();
     }
 
     /// The twin, which was told to lead, says that it does. To stand by is always safe; so its word
     /// is enough where the role was given to it.
-    pub(in crate::front) fn twin_has_taken_over(&mut self, now: Mono) {
-        self.let_go();
+    pub(in crate::front) fn twin_has_taken_over(&mut self, now: Mono, ctx: &mut Context<'_>) {
+        self.let_go(ctx);
         // The backends may not have heard it from the twin yet: they are asked later.
-        for description in self
+        for description in ctx
             .replication
             .backends_mut()
             .iter_mut()
@@ -247,14 +269,15 @@ impl Front {
     }
 
     /// The twin, which leads, gives the lead to this front. One that cannot take it soon leaves it
-    /// where it is: who gives it goes on then.
-    pub(in crate::front) fn take_offer(&mut self, now: Mono, out: &mut Vec<Intent>) {
-        if self.config.unfenced || !self.replication.could_serve() {
+    /// where it is: who gives it goes on then. Returns whether it is taken: what is due then is to be done at
+    /// once.
+    pub(in crate::front) fn take_offer(&mut self, now: Mono, ctx: &Context<'_>) -> bool {
+        if ctx.config.unfenced || !ctx.replication.could_serve() {
             tracing::warn!(
                 target: "tmr_core::front::handover",
                 "the twin wants to give its role away; this front cannot take it now"
             );
-            return;
+            return false;
         }
         if self.has_just_woken(now) {
             tracing::warn!(
@@ -262,14 +285,14 @@ impl Front {
                 "the twin has wanted to give its role away while this front did not run: it keeps it, for \
                  whoever ordered that may have been told so"
             );
-            return;
+            return false;
         }
         tracing::info!(
             target: "tmr_core::front::handover",
             "the twin gives its role away: taking the lead"
         );
         self.take_role_by(now, now + HANDOVER_CLAIM);
-        self.timers(now, out);
+        true
     }
 }
 

@@ -1,8 +1,8 @@
 //! What is left of a group's memory that two backends do not hold any more, and what may be lost with
 //! the rest: the plan that an operator is shown before `recover` does it.
 
+use super::{Leadership, View};
 use crate::base::time::Mono;
-use crate::front::Front;
 use crate::front::replication::exclusion::Exclusion;
 use crate::front::replication::membership::{is_blank, is_unborn};
 use crate::history::Since;
@@ -51,38 +51,38 @@ struct Claimant {
     group: GroupId,
 }
 
-impl Front {
+impl Leadership {
     /// What would be done if an operator said so.
     ///
     /// # Errors
     /// Why nothing can be done here, or need be, in a sentence for people.
-    pub(in crate::front) fn plan(&self, now: Mono) -> Result<Plan, String> {
-        if self.config.unfenced {
+    pub(in crate::front) fn plan(&self, now: Mono, view: View<'_>) -> Result<Plan, String> {
+        if view.config.unfenced {
             return Err("the backends are stock servers: there is no group to recover".into());
         }
         if self.recovery.is_busy() {
             return Err("it is being done already".into());
         }
-        if self.serves(now) {
+        if self.serves(now, view) {
             return Err("this front leads and serves: nothing is lost".into());
         }
-        if self.replication.another_serves(&self.surroundings()) {
+        if view.replication.another_serves(&self.surroundings(view)) {
             return Err(
                 "another front leads, a backend says: nothing is lost; see tmrd status there"
                     .into(),
             );
         }
-        let reason = self.loss().ok_or("no memory of the group is known to be lost")?;
-        let here: Vec<usize> = (0..3).filter(|&index| self.can_take_part(index)).collect();
+        let reason = self.loss(view).ok_or("no memory of the group is known to be lost")?;
+        let here: Vec<usize> = (0..3).filter(|&index| self.can_take_part(index, view)).collect();
         if here.len() < 2 {
             return Err(format!(
                 "two backends must be reached, each under one address; missing: {}",
-                self.replication.missing()
+                view.replication.missing()
             ));
         }
-        let group = self.group_to_recover(&here);
+        let group = self.group_to_recover(&here, view);
         let own = |&index: &usize| {
-            let standing = self.replication.backend(index).standing();
+            let standing = view.replication.backend(index).standing();
             standing.is_some_and(|own| is_blank(own) || own.group == group)
         };
         let mut takes_part: Vec<usize> = here.iter().copied().filter(own).collect();
@@ -91,10 +91,10 @@ impl Front {
             takes_part = here;
         }
         let log = group
-            .filter(|_| self.replication.log().group() == group)
-            .map(|_| self.replication.log().committed());
+            .filter(|_| view.replication.log().group() == group)
+            .map(|_| view.replication.log().committed());
         let disks = takes_part.iter().filter_map(|&index| {
-            let standing = self.replication.backend(index).standing()?;
+            let standing = view.replication.backend(index).standing()?;
             (standing.group == group && !is_blank(standing)).then_some((standing.committed, index))
         });
         let best = disks.max_by_key(|&(slot, index)| (slot, core::cmp::Reverse(index)));
@@ -106,11 +106,11 @@ impl Front {
         };
         let known = takes_part.iter().filter_map(|&index| {
             let of_group =
-                self.replication.backend(index).standing().is_some_and(|own| own.group == group);
-            of_group.then(|| self.replication.backend(index).known_chosen())
+                view.replication.backend(index).standing().is_some_and(|own| own.group == group);
+            of_group.then(|| view.replication.backend(index).known_chosen())
         });
-        let known = known.chain([self.known_of(group)]).max().unwrap_or_default().max(slot);
-        let contradicts = self.contradiction.is_some();
+        let known = known.chain([self.known_of(group, view)]).max().unwrap_or_default().max(slot);
+        let contradicts = self.obstacles.contradiction.is_some();
         Ok(Plan { reason, group, source, slot, known, takes_part, contradicts })
     }
 
@@ -118,17 +118,18 @@ impl Front {
     ///
     /// # Errors
     /// As of [`plan`](Self::plan).
-    pub(in crate::front) fn plan_shown(&self, now: Mono) -> Result<Value, String> {
-        let plan = self.plan(now)?;
-        let backends: Vec<Value> = (0..3).map(|index| self.backend_shown(&plan, index)).collect();
-        let log = self.replication.log();
+    pub(in crate::front) fn plan_shown(&self, now: Mono, view: View<'_>) -> Result<Value, String> {
+        let plan = self.plan(now, view)?;
+        let backends: Vec<Value> =
+            (0..3).map(|index| self.backend_shown(&plan, index, view)).collect();
+        let log = view.replication.log();
         let since = plan
             .group
-            .map(|group| self.usage.history().since(group, plan.slot))
+            .map(|group| view.usage.history().since(group, plan.slot))
             .unwrap_or_default();
         let mut shown = json!({
             "reason": plan.reason,
-            "source": self.name_source(&plan),
+            "source": self.name_source(&plan, view),
             "slot": plan.slot.0,
             "known": plan.known.0,
             "group": plan.group.map(|group| group.to_string()),
@@ -138,7 +139,7 @@ impl Front {
                 "handles": log.committed_state().seat_count(),
             },
             "backends": backends,
-            "lost": self.lost(&plan, &since),
+            "lost": self.lost(&plan, &since, view),
         });
         let digest = Sha256::digest(shown.to_string().as_bytes());
         let token: String = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
@@ -148,63 +149,66 @@ impl Front {
 
     /// What is wrong with the group's memory, if it is known to be: fewer than two members of the
     /// group count, although the backends are here.
-    fn loss(&self) -> Option<String> {
-        if self.contradiction.is_some()
-            || self.replication.strangers(&self.surroundings()).len() >= 2
+    fn loss(&self, view: View<'_>) -> Option<String> {
+        if self.obstacles.contradiction.is_some()
+            || view.replication.strangers(&self.surroundings(view)).len() >= 2
         {
-            return self.obstacle();
+            return self.obstacle(view);
         }
-        if self.shortfall.is_some() {
-            return self.obstacle();
+        if self.obstacles.shortfall.is_some() {
+            return self.obstacle(view);
         }
-        let somebody = self.replication.remembers(&self.surroundings())
-            || self
+        let somebody = view.replication.remembers(&self.surroundings(view))
+            || view
                 .replication
                 .counted()
                 .any(|(_, standing)| standing.group.is_some() && !is_unborn(&standing));
-        if !somebody || self.replication.has_two_members(&self.surroundings()) && !self.unproved {
+        if !somebody
+            || view.replication.has_two_members(&self.surroundings(view))
+                && !self.obstacles.unproved
+        {
             return None;
         }
         Some(format!(
             "fewer than two members of the group count; not counted: {}",
-            self.replication.not_counted(&self.surroundings())
+            view.replication.not_counted(&self.surroundings(view))
         ))
     }
 
     /// It is here, can do it, and is no second way to another one.
-    fn can_take_part(&self, index: usize) -> bool {
-        let backend = self.replication.backend(index);
+    pub(super) fn can_take_part(&self, index: usize, view: View<'_>) -> bool {
+        let backend = view.replication.backend(index);
         let twice = matches!(backend.exclusion, Some(Exclusion::Doubled(_)));
         backend.known().is_some() && backend.minor >= 1 && !twice
     }
 
     /// The group whose memory counts: the one whose log this front has; else of those that backends
     /// remember the one that promised last.
-    fn group_to_recover(&self, here: &[usize]) -> Option<GroupId> {
+    fn group_to_recover(&self, here: &[usize], view: View<'_>) -> Option<GroupId> {
         let claimant = |&index: &usize| {
             let standing =
-                self.replication.backend(index).standing().filter(|own| !is_blank(own))?;
+                view.replication.backend(index).standing().filter(|own| !is_blank(own))?;
             let Standing { promised, committed, group, .. } = *standing;
             Some(Claimant { promised, committed, group: group? })
         };
         let own =
-            self.replication.log().group().filter(|_| self.replication.log().committed() > Slot(0));
+            view.replication.log().group().filter(|_| view.replication.log().committed() > Slot(0));
         own.or_else(|| here.iter().filter_map(claimant).max().map(|claimant| claimant.group))
     }
 
     /// The last slot of a group that this front knows to have been chosen.
-    fn known_of(&self, group: Option<GroupId>) -> Slot {
+    fn known_of(&self, group: Option<GroupId>, view: View<'_>) -> Slot {
         let Some(group) = group else { return Slot(0) };
-        let told = self.usage.told_of(group);
-        if self.replication.log().group() == Some(group) {
-            told.max(self.replication.known_chosen(&self.surroundings()))
+        let told = view.usage.told_of(group);
+        if view.replication.log().group() == Some(group) {
+            told.max(view.replication.known_chosen(&self.surroundings(view)))
         } else {
             told
         }
     }
 
-    fn backend_shown(&self, plan: &Plan, index: usize) -> Value {
-        let backend = self.replication.backend(index);
+    fn backend_shown(&self, plan: &Plan, index: usize, view: View<'_>) -> Value {
+        let backend = view.replication.backend(index);
         let standing = backend.standing();
         let takes_part = plan.takes_part.contains(&index);
         let text = match standing {
@@ -241,7 +245,7 @@ impl Front {
     }
 
     /// What may be lost: numbers where they are known, and what follows from it in sentences.
-    fn lost(&self, plan: &Plan, since: &Since) -> Value {
+    fn lost(&self, plan: &Plan, since: &Since, view: View<'_>) -> Value {
         let (slot, known) = (plan.slot, plan.known);
         let mut text: Vec<String> = Vec::new();
         if plan.source == Source::Nothing {
@@ -273,7 +277,7 @@ impl Front {
                     .into(),
             );
         }
-        if self.twin.is_some() {
+        if view.twin.is_some() {
             text.push(
                 "what the other front remembers is not looked at: run tmrd recover there as well, and \
                  confirm it where the slot is higher"

@@ -1,17 +1,246 @@
 //! Who leads: the role of this front, its claims, the recovery of a group, the planned failover, and
 //! the fence that keeps a front from deciding anything that two members have not confirmed.
+//!
+//! What never lives here: how the log comes to the backends ([`replication`](crate::front::replication)),
+//! and what calls mean.
 
+mod birth;
 pub(super) mod claim;
 pub(super) mod clocks;
+mod connections;
 pub(super) mod date;
+mod descriptions;
 pub(super) mod failover;
-pub(super) mod fence;
-pub(super) mod loss;
-pub(super) mod obstacles;
+mod fence;
+mod lent;
+mod loss;
+mod obstacles;
+mod peer;
 pub(super) mod phase;
-pub(super) mod readiness;
-pub(super) mod recovery;
-pub(super) mod reports;
+mod readiness;
+mod reading;
+mod recovery;
+mod reports;
+mod rivals;
 pub(super) mod role;
-pub(super) mod timers;
-pub(super) mod vigil;
+mod timers;
+mod vigil;
+
+use super::calls::Calls;
+use super::operator::Operator;
+use super::replication::Replication;
+use super::twin::Twin;
+use super::usage::Usage;
+use super::{Config, LinkNumbers};
+use crate::base::random::Random;
+use crate::base::time::{Mono, Wall};
+use crate::log::Epoch;
+use claim::Claim;
+use date::GroupDate;
+use failover::Failover;
+use obstacles::Obstacles;
+use phase::Phase;
+use recovery::Recovery;
+use role::Role;
+use vigil::Vigil;
+
+/// Whether this front leads, and how it comes to.
+#[derive(Clone, Debug)]
+pub(super) struct Leadership {
+    phase: Phase,
+    role: Role,
+    failover: Failover,
+    /// The highest epoch that this front has seen anywhere.
+    highest: Epoch,
+    claim: Claim,
+    obstacles: Obstacles,
+    /// What licences are judged by.
+    date: GroupDate,
+    /// Whether this front has slept.
+    vigil: Vigil,
+    /// What an operator has ordered where memory is lost.
+    recovery: Recovery,
+    /// When the backends are asked for their confirmation again.
+    heartbeat: Mono,
+    /// Clients were dropped because no majority confirms this front.
+    silenced: bool,
+}
+
+/// What leadership is lent.
+#[derive(Debug)]
+pub(super) struct Context<'a> {
+    pub(super) config: &'a Config,
+    pub(super) replication: &'a mut Replication,
+    pub(super) calls: &'a mut Calls,
+    pub(super) usage: &'a mut Usage,
+    pub(super) twin: Option<&'a mut Twin>,
+    pub(super) operator: &'a mut Operator,
+    pub(super) random: &'a mut Random,
+    pub(super) numbers: &'a mut LinkNumbers,
+}
+
+/// What leadership is lent to look at.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct View<'a> {
+    pub(super) config: &'a Config,
+    pub(super) replication: &'a Replication,
+    pub(super) calls: &'a Calls,
+    pub(super) usage: &'a Usage,
+    pub(super) twin: Option<&'a Twin>,
+    pub(super) operator: &'a Operator,
+}
+
+impl Context<'_> {
+    fn view(&self) -> View<'_> {
+        View {
+            config: self.config,
+            replication: self.replication,
+            calls: self.calls,
+            usage: self.usage,
+            twin: self.twin.as_deref(),
+            operator: self.operator,
+        }
+    }
+}
+
+impl Leadership {
+    /// Returns that of a front that stands by until it is activated.
+    pub(super) fn new() -> Self {
+        Self {
+            phase: Phase::Standby,
+            role: Role::default(),
+            failover: Failover::default(),
+            highest: Epoch::default(),
+            claim: Claim::default(),
+            obstacles: Obstacles::default(),
+            date: GroupDate::default(),
+            vigil: Vigil::default(),
+            recovery: Recovery::default(),
+            heartbeat: Mono(0),
+            silenced: false,
+        }
+    }
+
+    /// Returns how far this front has come to lead.
+    pub(super) fn phase(&self) -> &Phase {
+        &self.phase
+    }
+
+    /// Returns whether this front leads.
+    pub(super) fn leads(&self) -> bool {
+        matches!(self.phase, Phase::Leading { .. })
+    }
+
+    /// Returns whether this front neither leads nor tries to.
+    pub(super) fn is_standby(&self) -> bool {
+        matches!(self.phase, Phase::Standby)
+    }
+
+    /// Returns the epoch under which this front writes, or is about to.
+    pub(super) fn epoch(&self) -> Option<Epoch> {
+        self.phase.epoch()
+    }
+
+    /// Returns the highest epoch that this front has seen anywhere.
+    pub(super) fn highest(&self) -> Epoch {
+        self.highest
+    }
+
+    /// Returns what the role of this front hangs on.
+    pub(super) fn role(&self) -> &Role {
+        &self.role
+    }
+
+    /// There is no virtual address any more: the role is set by command.
+    pub(super) fn forget_address(&mut self) {
+        self.role.forget_address();
+    }
+
+    /// Returns how far a planned failover has come.
+    pub(super) fn failover(&self) -> &Failover {
+        &self.failover
+    }
+
+    /// Returns the date that licences are judged by.
+    pub(super) fn date(&self) -> Wall {
+        self.date.now()
+    }
+
+    /// Has the backends asked for their confirmation at this time.
+    pub(super) fn ask_at(&mut self, at: Mono) {
+        self.heartbeat = at;
+    }
+
+    /// In tests: a front that leads.
+    #[cfg(test)]
+    pub(super) fn leading(epoch: Epoch) -> Self {
+        Self { phase: Phase::Leading { epoch }, ..Self::new() }
+    }
+
+    /// In tests: when the backends are asked for their confirmation again.
+    #[cfg(test)]
+    pub(super) fn heartbeat(&self) -> Mono {
+        self.heartbeat
+    }
+}
+
+#[cfg(feature = "model")]
+mod model {
+    use super::claim::Claim;
+    use super::obstacles::Obstacles;
+    use super::{Leadership, Phase};
+    use crate::base::limits::CLAIMS_FUTILE;
+    use crate::base::time::Mono;
+    use crate::front::model::Print;
+    use crate::log::DiskId;
+    use alloc::format;
+
+    impl Leadership {
+        /// For an exhaustive check: makes the pause before a claim end, or a claim late. Returns `false` if
+        /// there is none.
+        pub(in crate::front) fn let_claim_fire(&mut self, due: Mono) -> bool {
+            match &mut self.phase {
+                Phase::Standby | Phase::Leading { .. } => return false,
+                Phase::Pausing { until } => *until = due,
+                _ => self.claim.until = due,
+            }
+            true
+        }
+
+        /// For an exhaustive check: all of it that makes a difference.
+        pub(in crate::front) fn fingerprint(
+            &self,
+            now: Mono,
+            print: &mut Print,
+            name: &dyn Fn(DiskId) -> u8,
+        ) {
+            let Self {
+                phase,
+                role,
+                failover,
+                highest,
+                claim: Claim { until: _, futile, partial, knew },
+                // What was logged is told to people.
+                obstacles: Obstacles { unproved: _, shortfall, contradiction, said: _ },
+                // No licence of a check has a date, and no front sleeps in it.
+                date: _,
+                vigil: _,
+                // An operator does it.
+                recovery: _,
+                heartbeat,
+                silenced,
+            } = self;
+            assert!(!failover.holds_back() && !failover.turns_away());
+            match phase {
+                Phase::Pausing { .. } => print.add(&"pausing"),
+                Phase::Reading(reading) => reading.fingerprint(print, name),
+                phase => print.add(&format!("{phase:?}")),
+            }
+            role.fingerprint(print);
+            print.add(&(highest, *heartbeat <= now, silenced));
+            let partial = partial.as_ref().filter(|partial| partial.is_begun());
+            print.add(&partial.map(|partial| partial.fingerprint(name)));
+            print.add(&(futile.min(&CLAIMS_FUTILE), shortfall, knew, contradiction.is_some()));
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! How far a front has come to lead.
 
-use super::claim::LogRecovery;
+use super::reading::LogRecovery;
 use crate::base::time::Mono;
 use crate::log::{Epoch, GroupId, Slot};
 use alloc::boxed::Box;

@@ -3,41 +3,35 @@
 //!
 //! What never lives here: who is left out, and what keeps a front from leading (that is `members`).
 
+use super::phase::Phase;
+use super::{Leadership, View};
 use crate::base::limits::CONFIRMED;
-use crate::base::time::{Mono, Now};
+use crate::base::time::Mono;
 use crate::front::replication::backend_link::{BackendLink, Progress};
 use crate::front::replication::membership::is_unborn;
-use crate::front::{Front, Phase};
 use alloc::format;
 use alloc::string::String;
 
-impl Front {
-    /// Whether this front decides calls: it leads, two backends follow, and two members of the group have
-    /// confirmed it lately.
-    #[must_use]
-    pub fn decides(&self, now: Now) -> bool {
-        self.serves(now.mono)
-    }
-
+impl Leadership {
     /// Whether a grant is possible here now, or would be as soon as this front is told to lead.
     ///
     /// # Errors
     /// Why it is not, in a sentence for people.
-    pub(in crate::front) fn readiness(&self, now: Mono) -> Result<(), String> {
-        let missing = || self.replication.missing();
-        if self.config.unfenced {
-            return match self.replication.could_serve() {
+    pub(in crate::front) fn readiness(&self, now: Mono, view: View<'_>) -> Result<(), String> {
+        let missing = || view.replication.missing();
+        if view.config.unfenced {
+            return match view.replication.could_serve() {
                 true => Ok(()),
                 false => {
                     Err(format!("fewer than two servers can be reached; missing: {}", missing()))
                 }
             };
         }
-        if let Some(obstacle) = self.obstacle() {
+        if let Some(obstacle) = self.obstacle(view) {
             return Err(obstacle);
         }
         if let Phase::Leading { .. } = self.phase {
-            return match self.seems_to_serve(now) {
+            return match self.seems_to_serve(now, view) {
                 true => Ok(()),
                 false => Err(format!(
                     "this front leads, and no two backends have confirmed that for {} s; missing: {}",
@@ -46,11 +40,11 @@ impl Front {
                 )),
             };
         }
-        if self.replication.has_two_members(&self.surroundings()) || self.could_found() {
+        if view.replication.has_two_members(&self.surroundings(view)) || self.could_found(view) {
             return Ok(());
         }
-        if self.replication.remembers(&self.surroundings())
-            && self.replication.counted().all(|(_, standing)| is_unborn(&standing))
+        if view.replication.remembers(&self.surroundings(view))
+            && view.replication.counted().all(|(_, standing)| is_unborn(&standing))
         {
             return Err(format!(
                 "this front remembers a group, and every backend that is here has an empty state \
@@ -60,24 +54,47 @@ impl Front {
         }
         Err(format!(
             "fewer than two members of the group are here; missing: {}",
-            self.replication.not_counted(&self.surroundings())
+            view.replication.not_counted(&self.surroundings(view))
         ))
     }
 
     /// Whether a call can be decided, as people and keepalived are told: see
     /// [`Front::seems_confirmed`].
-    fn seems_to_serve(&self, now: Mono) -> bool {
+    pub(super) fn seems_to_serve(&self, now: Mono, view: View<'_>) -> bool {
         let follows =
             |backend: &&BackendLink| matches!(backend.progress, Progress::Following { .. });
-        let two = self.replication.backends().iter().filter(follows).count() >= 2;
-        matches!(self.phase, Phase::Leading { .. }) && two && self.seems_confirmed(now)
+        let two = view.replication.backends().iter().filter(follows).count() >= 2;
+        matches!(self.phase, Phase::Leading { .. }) && two && self.seems_confirmed(now, view)
     }
 
     /// All three backends are here and hold nothing, and nothing is known of a group that they held:
     /// one is born as soon as this front is told to lead.
-    fn could_found(&self) -> bool {
+    pub(super) fn could_found(&self, view: View<'_>) -> bool {
         let unborn =
-            self.replication.counted().filter(|(_, standing)| is_unborn(standing)).count() == 3;
-        unborn && !self.replication.remembers(&self.surroundings())
+            view.replication.counted().filter(|(_, standing)| is_unborn(standing)).count() == 3;
+        unborn && !view.replication.remembers(&self.surroundings(view))
+    }
+
+    /// A call can be decided, and the role is not being given away.
+    pub(in crate::front) fn begins(&self, now: Mono, view: View<'_>) -> bool {
+        !self.failover.holds_back() && self.serves(now, view)
+    }
+
+    /// Whether clients that have something to say are heard. A front that has dropped them ends none
+    /// of their handles, nor does one that has just woken: what they said meanwhile is still to be
+    /// read.
+    pub(in crate::front) fn hears_clients(&self, view: View<'_>) -> bool {
+        let leads = matches!(self.phase, Phase::Leading { .. });
+        leads && !self.silenced && view.replication.is_sure()
+    }
+
+    /// It leads, is confirmed, and two backends follow: a call can be decided.
+    pub(in crate::front) fn serves(&self, now: Mono, view: View<'_>) -> bool {
+        let following = view.replication.backends().iter();
+        let following =
+            following.filter(|it| matches!(it.progress, Progress::Following { .. })).count();
+        matches!(self.phase, Phase::Leading { .. })
+            && following >= 2
+            && self.is_confirmed(now, view)
     }
 }

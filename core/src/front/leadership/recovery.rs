@@ -7,14 +7,15 @@
 //!
 //! What lives here: how it is done. What is known before, and what may be lost, stands in `loss`.
 
-use super::claim::{BestCopy, LogRecovery};
 use super::loss::{Plan, Source};
+use super::phase::Phase;
+use super::reading::{BestCopy, LogRecovery};
+use super::{Context, Leadership, View};
 use crate::base::limits::{
     CLAIM_TIMEOUT, HANDLE_BLOCK, HANDLE_LAST, PIECE_BYTES, RECOVER_BLOCKS, RECOVER_BLOCKS_MAX,
 };
 use crate::base::time::{Mono, Now};
 use crate::front::replication::backend_link::{OrderPurpose, Progress};
-use crate::front::{Front, Phase};
 use crate::io::Intent;
 use crate::link::LinkId;
 use crate::log::{DiskId, Epoch, GroupId, Slot, State};
@@ -85,30 +86,36 @@ impl Recovery {
     }
 }
 
-impl Front {
+impl Leadership {
     /// An operator has seen the plan and wants it done. `link`: who is told what became of it.
-    pub(in crate::front) fn recover(&mut self, now: Now, link: LinkId, out: &mut Vec<Intent>) {
+    pub(in crate::front) fn recover(
+        &mut self,
+        now: Now,
+        link: LinkId,
+        ctx: &mut Context<'_>,
+        out: &mut Vec<Intent>,
+    ) {
         self.recovery.asker = Some(link);
-        let plan = match self.plan(now.mono) {
+        let plan = match self.plan(now.mono, ctx.view()) {
             Ok(plan) => plan,
             Err(reason) => return self.recovery.outcome = Some(Outcome::refused(&reason)),
         };
         tracing::warn!(
             target: "tmr_core::front::recover",
-            source = %self.name_source(&plan),
+            source = %self.name_source(&plan, ctx.view()),
             slot = %plan.slot,
             "by command of an operator a new group is made from the best copy that is left"
         );
         if let Phase::Leading { .. } = self.phase {
-            self.step_back(out);
+            self.step_back(ctx, out);
         }
         self.order(now.mono);
         for &index in &plan.takes_part {
-            if let Some(standing) = self.replication.backend(index).standing() {
+            if let Some(standing) = ctx.replication.backend(index).standing() {
                 self.highest = self.highest.max(standing.promised);
             }
         }
-        let epoch = self.highest.next_of(self.config.front);
+        let epoch = self.highest.next_of(ctx.config.front);
         self.highest = epoch;
         let mut steps = [Step::Out; 3];
         for &index in &plan.takes_part {
@@ -116,19 +123,19 @@ impl Front {
         }
         let work = Work {
             steps,
-            group: GroupId(self.random.u128()),
-            disks: [(); 3].map(|()| DiskId(self.random.u128())),
-            reserved: self.replication.log().speculative_state().handles_reserved(),
+            group: GroupId(ctx.random.u128()),
+            disks: [(); 3].map(|()| DiskId(ctx.random.u128())),
+            reserved: ctx.replication.log().speculative_state().handles_reserved(),
             slot: Slot(0),
             handles: 0,
             plan,
         };
-        self.replication.log_mut().drop_uncommitted();
-        self.calls.forget_block();
-        self.replication.forget_confirmations();
+        ctx.replication.log_mut().drop_uncommitted();
+        ctx.calls.forget_block();
+        ctx.replication.forget_confirmations();
         self.phase = Phase::Claiming { epoch };
-        self.claim_until = now.mono + CLAIM_TIMEOUT;
-        for (backend, step) in self.replication.backends_mut().iter_mut().zip(work.steps) {
+        self.claim.until = now.mono + CLAIM_TIMEOUT;
+        for (backend, step) in ctx.replication.backends_mut().iter_mut().zip(work.steps) {
             backend.progress = Progress::NotPromised;
             if step == Step::Asked {
                 backend.ask(now.mono, OrderPurpose::Claim(epoch), &Order::Claim { epoch }, out);
@@ -142,6 +149,7 @@ impl Front {
         &mut self,
         now: Mono,
         index: usize,
+        ctx: &mut Context<'_>,
         out: &mut Vec<Intent>,
     ) {
         let (Some(work), Phase::Claiming { epoch }) = (&mut self.recovery.work, &self.phase) else {
@@ -150,14 +158,14 @@ impl Front {
         let epoch = *epoch;
         if work.steps[index] == Step::Asked {
             work.steps[index] = Step::Promised;
-            self.claim_until = now + CLAIM_TIMEOUT;
+            self.claim.until = now + CLAIM_TIMEOUT;
         }
         if work.count(Step::Asked) > 0 {
             return;
         }
-        let Some(group) = work.plan.group else { return self.make_anew(now, epoch, out) };
+        let Some(group) = work.plan.group else { return self.make_anew(now, epoch, ctx, out) };
         let holds = |&index: &usize| {
-            let standing = self.replication.backend(index).standing();
+            let standing = ctx.replication.backend(index).standing();
             standing.is_some_and(|standing| standing.group == Some(group))
         };
         let mut from: Vec<usize> = work.plan.takes_part.iter().copied().filter(holds).collect();
@@ -166,36 +174,42 @@ impl Front {
             from.retain(|&index| work.plan.source == Source::Backend(index));
         }
         if work.plan.source == Source::Front && from.is_empty() {
-            return self.make_anew(now, epoch, out);
+            return self.make_anew(now, epoch, ctx, out);
         }
         let best = |index: &usize| {
             let committed =
-                self.replication.backend(*index).standing().map_or(Slot(0), |own| own.committed);
+                ctx.replication.backend(*index).standing().map_or(Slot(0), |own| own.committed);
             (core::cmp::Reverse(committed), *index)
         };
         from.sort_by_key(best);
         let Some(&first) = from.first() else {
-            return self.claim_again(now, "the copy that was to be read is gone");
+            return self.claim_again(now, "the copy that was to be read is gone", ctx);
         };
-        let Some(best) = self.replication.backend(first).standing().copied() else { return };
+        let Some(best) = ctx.replication.backend(first).standing().copied() else { return };
         let whole = work.plan.source != Source::Front;
         let process =
-            self.replication.backend(first).facts.as_ref().map_or(0, |facts| facts.process);
-        let kept = self.replication.remember_group(group);
+            ctx.replication.backend(first).facts.as_ref().map_or(0, |facts| facts.process);
+        let kept = ctx.replication.remember_group(group);
         self.date.begin(kept, now);
-        let next = self.replication.log().committed().next();
+        let next = ctx.replication.log().committed().next();
         let best = BestCopy { group, standing: best, process };
         let reading = LogRecovery::new(epoch, best, from, whole, next);
         self.phase = Phase::Reading(Box::new(reading));
-        self.read_on(now, out);
+        self.read_on(now, ctx, out);
     }
 
     /// The best copy is read, or there is none: every backend that takes part begins anew with it.
-    pub(in crate::front) fn make_anew(&mut self, now: Mono, epoch: Epoch, out: &mut Vec<Intent>) {
+    pub(in crate::front) fn make_anew(
+        &mut self,
+        now: Mono,
+        epoch: Epoch,
+        ctx: &mut Context<'_>,
+        out: &mut Vec<Intent>,
+    ) {
         let Some(work) = &mut self.recovery.work else { return };
         let (mut state, mut slot) = match work.plan.group {
             Some(_) => {
-                (self.replication.log().speculative_state().clone(), self.replication.log().last())
+                (ctx.replication.log().speculative_state().clone(), ctx.replication.log().last())
             }
             None => (State::default(), Slot(0)),
         };
@@ -210,10 +224,10 @@ impl Front {
         (work.slot, work.handles) = (slot, state.seat_count());
         self.highest = self.highest.max(state.leader());
         self.phase = Phase::Recovering { epoch };
-        self.claim_until = now + CLAIM_TIMEOUT;
+        self.claim.until = now + CLAIM_TIMEOUT;
         let bytes = state.encode();
         let pieces = bytes.len().div_ceil(PIECE_BYTES);
-        for (index, backend) in self.replication.backends_mut().iter_mut().enumerate() {
+        for (index, backend) in ctx.replication.backends_mut().iter_mut().enumerate() {
             if work.steps[index] != Step::Promised {
                 continue;
             }
@@ -239,7 +253,7 @@ impl Front {
 
     /// A piece has come to a disk.
     pub(in crate::front) fn recover_goes_on(&mut self, now: Mono) {
-        self.claim_until = now + CLAIM_TIMEOUT;
+        self.claim.until = now + CLAIM_TIMEOUT;
     }
 
     /// A backend has begun anew: what it is now is on its disk.
@@ -248,11 +262,12 @@ impl Front {
         now: Mono,
         index: usize,
         description: Description,
+        ctx: &mut Context<'_>,
         out: &mut Vec<Intent>,
     ) {
         let Some(work) = &mut self.recovery.work else { return };
         work.steps[index] = Step::Done;
-        let backend = self.replication.backend_mut(index);
+        let backend = ctx.replication.backend_mut(index);
         backend.went_back = None;
         backend.description = Some(description);
         tracing::info!(
@@ -260,7 +275,7 @@ impl Front {
             backend = %backend.address, "it has begun anew as a disk of the new group"
         );
         self.recover_goes_on(now);
-        self.end_recovery_if_done(now, out);
+        self.end_recovery_if_done(now, ctx, out);
     }
 
     /// A backend is gone, or was replaced.
@@ -268,6 +283,7 @@ impl Front {
         &mut self,
         now: Mono,
         index: usize,
+        ctx: &mut Context<'_>,
         out: &mut Vec<Intent>,
     ) {
         let sending = self.is_sending();
@@ -279,20 +295,20 @@ impl Front {
             work.steps[index] = Step::Out;
         }
         if 3 - work.count(Step::Out) < 2 {
-            return self.claim_again(now, "a backend went away, and fewer than two are left");
+            return self.claim_again(now, "a backend went away, and fewer than two are left", ctx);
         }
         let reading = matches!(&self.phase, Phase::Reading(reading) if reading.reads(index));
         if reading || work.plan.source == Source::Backend(index) && !sending {
-            return self.claim_again(now, "the backend with the copy that counts went away");
+            return self.claim_again(now, "the backend with the copy that counts went away", ctx);
         }
         match self.phase {
             Phase::Claiming { .. } if work.count(Step::Asked) == 0 => {
                 let promised = work.steps.iter().position(|step| *step == Step::Promised);
                 if let Some(index) = promised {
-                    self.promised_to_recover(now, index, out);
+                    self.promised_to_recover(now, index, ctx, out);
                 }
             }
-            Phase::Recovering { .. } => self.end_recovery_if_done(now, out),
+            Phase::Recovering { .. } => self.end_recovery_if_done(now, ctx, out),
             _ => {}
         }
     }
@@ -307,7 +323,7 @@ impl Front {
     }
 
     /// All that take part have begun anew, and they are two at least.
-    fn end_recovery_if_done(&mut self, now: Mono, out: &mut Vec<Intent>) {
+    fn end_recovery_if_done(&mut self, now: Mono, ctx: &mut Context<'_>, out: &mut Vec<Intent>) {
         let Some(work) = &self.recovery.work else { return };
         if work.count(Step::Promised) > 0 || work.count(Step::Done) < 2 {
             return;
@@ -316,10 +332,10 @@ impl Front {
         let (slot, handles, done) = (work.slot, work.handles, work.count(Step::Done));
         let text = format!(
             "a new group was made from {}: slot {slot}, {handles} handles held, {done} backends",
-            self.name_source(&work.plan)
+            self.name_source(&work.plan, ctx.view())
         );
         tracing::warn!(target: "tmr_core::front::recover", group = %work.group, "{text}");
-        self.operator.note(self.replication.log().now(), "group", text.clone());
+        ctx.operator.note(ctx.replication.log().now(), "group", text.clone());
         let said = json!({
             "message": text,
             "group": work.group.to_string(),
@@ -328,13 +344,13 @@ impl Front {
             "backends": done,
         });
         self.recovery.outcome = Some(Outcome { status: 200, said });
-        self.contradiction = None;
-        self.shortfall = None;
-        self.unproved = false;
-        self.partial = None;
+        self.obstacles.contradiction = None;
+        self.obstacles.shortfall = None;
+        self.obstacles.unproved = false;
+        self.claim.partial = None;
         self.phase = Phase::Pausing { until: now };
         self.heartbeat = now;
-        self.judge(now, out);
+        self.judge(now, ctx, out);
     }
 
     /// The claim of a recovery leads nowhere.
@@ -354,7 +370,12 @@ impl Front {
     }
 
     /// The last thing of a step: who waits is told what became of it.
-    pub(in crate::front) fn tell_recovery(&mut self, now: Now, out: &mut Vec<Intent>) {
+    pub(in crate::front) fn tell_recovery(
+        &mut self,
+        now: Now,
+        ctx: &mut Context<'_>,
+        out: &mut Vec<Intent>,
+    ) {
         let claims = matches!(
             self.phase,
             Phase::Claiming { .. } | Phase::Reading(_) | Phase::Recovering { .. }
@@ -363,7 +384,7 @@ impl Front {
             self.recovery_failed("this front was told something else meanwhile");
         }
         if let (Some(link), Some(outcome)) = (self.recovery.asker, &self.recovery.outcome) {
-            self.operator.conclude(now, link, (outcome.status, &outcome.said), out);
+            ctx.operator.conclude(now, link, (outcome.status, &outcome.said), out);
             self.recovery.asker = None;
         }
         if self.recovery.asker.is_none() {
@@ -378,12 +399,12 @@ impl Outcome {
     }
 }
 
-impl Front {
+impl Leadership {
     /// What the copy that counts is called, for people.
-    pub(in crate::front) fn name_source(&self, plan: &Plan) -> String {
+    pub(in crate::front) fn name_source(&self, plan: &Plan, view: View<'_>) -> String {
         match plan.source {
             Source::Backend(index) => {
-                format!("the copy of backend {}", self.replication.backend(index).address)
+                format!("the copy of backend {}", view.replication.backend(index).address)
             }
             Source::Front => "what this front remembers".into(),
             Source::Nothing => "nothing".into(),

@@ -12,9 +12,10 @@
 //!   leads goes on until another one does; clients that know its own address lose nothing.
 
 use super::failover::Failover;
+use super::phase::Phase;
+use super::{Context, Leadership, View};
 use crate::base::time::Mono;
 use crate::front::replication::backend_link::BackendLink;
-use crate::front::{Front, Phase};
 use crate::io::{Intent, VipRequest};
 use crate::log::Epoch;
 use crate::messages::twin::TwinRole;
@@ -164,7 +165,7 @@ impl Role {
     }
 }
 
-impl Front {
+impl Leadership {
     /// It is to lead: an operator says so, or the virtual address has come.
     pub(in crate::front) fn take_role(&mut self, now: Mono) {
         self.take_role_for(now, false, Terms::Unlimited);
@@ -176,7 +177,7 @@ impl Front {
     }
 
     fn take_role_for(&mut self, now: Mono, ordered: bool, terms: Terms) {
-        self.futile = 0;
+        self.claim.futile = 0;
         self.heartbeat = now;
         if !self.role.is_to_lead() {
             self.phase = Phase::Pausing { until: now };
@@ -193,20 +194,20 @@ impl Front {
 
     /// It was told to lead after it last knew that it did: whoever has claimed a higher epoch
     /// meanwhile did so before that.
-    pub(in crate::front) fn was_told_since(&self) -> bool {
-        let confirmed = self.replication.confirmed_at();
+    pub(in crate::front) fn was_told_since(&self, view: View<'_>) -> bool {
+        let confirmed = view.replication.confirmed_at();
         self.role.told().is_some_and(|told| confirmed.is_none_or(|at| at < told))
     }
 
     /// The machine says whether it has the virtual address.
-    pub(in crate::front) fn address(&mut self, now: Mono, here: bool) {
+    pub(in crate::front) fn address(&mut self, now: Mono, here: bool, ctx: &mut Context<'_>) {
         match (self.role.address.replace(here), here) {
             (Some(false), true) => {
                 tracing::info!(
                     target: "tmr_core::front::role",
                     "the virtual address has come: taking the lead"
                 );
-                self.operator.has_address();
+                ctx.operator.has_address();
                 self.take_role(now);
             }
             (None, true) => {
@@ -233,14 +234,18 @@ impl Front {
     pub(in crate::front) fn stand_by(&mut self) {
         self.phase = Phase::Standby;
         self.silenced = false;
-        self.futile = 0;
+        self.claim.futile = 0;
         self.role.stand_by();
     }
 
     /// Takes the role if it waits for nobody to lead, and nobody does.
-    pub(in crate::front) fn lead_if_nobody_does(&mut self, now: Mono) {
-        let sure = self.twin_awaited() <= now;
-        if self.role.waits() && self.replication.could_serve() && sure && !self.somebody_leads() {
+    pub(in crate::front) fn lead_if_nobody_does(&mut self, now: Mono, ctx: &Context<'_>) {
+        let sure = self.twin_awaited(ctx.view()) <= now;
+        if self.role.waits()
+            && ctx.replication.could_serve()
+            && sure
+            && !self.somebody_leads(ctx.view())
+        {
             tracing::info!(
                 target: "tmr_core::front::role",
                 "the virtual address is here and nobody leads: taking the lead"
@@ -251,31 +256,31 @@ impl Front {
 
     /// A backend knows of a front that serves. No stock server does: there it is the twin that says
     /// so.
-    pub(in crate::front) fn somebody_leads(&self) -> bool {
-        let led = self
+    pub(in crate::front) fn somebody_leads(&self, view: View<'_>) -> bool {
+        let led = view
             .replication
             .backends()
             .iter()
             .filter_map(BackendLink::known)
             .any(|description| description.led);
-        led || self.config.unfenced && self.twin_epoch().is_some()
+        led || view.config.unfenced && self.twin_epoch(view).is_some()
     }
 
     /// It neither leads nor tries to: its copy of the log may be the twin's. In unfenced mode it
     /// takes that also while it waits to claim: it has nothing else to go on with.
-    pub(in crate::front) fn listens(&self) -> bool {
+    pub(in crate::front) fn listens(&self, view: View<'_>) -> bool {
         match self.phase {
             Phase::Standby => true,
-            Phase::Pausing { .. } => self.config.unfenced,
+            Phase::Pausing { .. } => view.config.unfenced,
             _ => false,
         }
     }
 
     /// The part that this front plays now.
-    pub(in crate::front) fn part(&self, now: Mono) -> TwinRole {
+    pub(in crate::front) fn part(&self, now: Mono, view: View<'_>) -> TwinRole {
         match self.phase {
             Phase::Standby => TwinRole::Standby,
-            Phase::Leading { .. } if self.is_confirmed(now) => TwinRole::Active,
+            Phase::Leading { .. } if self.is_confirmed(now, view) => TwinRole::Active,
             _ => TwinRole::Starting,
         }
     }
@@ -285,16 +290,17 @@ impl Front {
         &mut self,
         now: Mono,
         epoch: Epoch,
+        ctx: &mut Context<'_>,
         out: &mut Vec<Intent>,
     ) {
         self.highest = self.highest.max(epoch);
         let leads = matches!(self.phase, Phase::Leading { .. });
         let above = self.phase.epoch().is_none_or(|own| own < epoch);
         if above && self.failover.was_told() {
-            self.twin_has_taken_over(now);
-        } else if self.config.unfenced {
+            self.twin_has_taken_over(now, ctx);
+        } else if ctx.config.unfenced {
             // There is nobody else to ask.
-            self.refused(now, epoch, out);
+            self.refused(now, epoch, ctx, out);
         } else if above && leads {
             // The twin is no authority. The backends are, and they are asked at once.
             self.heartbeat = now;
@@ -302,14 +308,14 @@ impl Front {
     }
 
     /// The address is here, and another front leads: it is better there.
-    pub(in crate::front) fn is_misplaced(&self) -> bool {
+    pub(in crate::front) fn is_misplaced(&self, view: View<'_>) -> bool {
         let here = self.role.waits() && self.role.has_address();
-        here && self.somebody_leads() && !self.failover.keeps_address()
+        here && self.somebody_leads(view) && !self.failover.keeps_address()
     }
 
     /// Tells whoever moves the address, when that changes.
-    pub(in crate::front) fn tell_away(&mut self, out: &mut Vec<Intent>) {
-        let away = self.is_misplaced();
+    pub(in crate::front) fn tell_away(&mut self, ctx: &Context<'_>, out: &mut Vec<Intent>) {
+        let away = self.is_misplaced(ctx.view());
         if core::mem::replace(&mut self.role.away, away) != away {
             out.push(VipRequest::GiveAway(away).into());
         }

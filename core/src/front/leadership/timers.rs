@@ -1,10 +1,11 @@
 //! What is due: dials, heartbeats, claims, the fence; and when to come back.
 
+use super::phase::Phase;
+use super::{Context, Leadership, View};
 use crate::base::limits::{BACKEND_SILENCE, FENCE, HEARTBEAT};
 use crate::base::time::{Deadline, Mono};
 use crate::front::replication::backend_link::{BackendLink, LinkState, OrderPurpose};
 use crate::front::twin::Twin;
-use crate::front::{Front, Phase};
 use crate::io::Intent;
 use crate::link::CloseReason;
 use crate::messages::group::Order;
@@ -17,16 +18,23 @@ const UNPROVEN: CloseReason =
 /// Why a connection to a backend that is reached twice is closed.
 const LOOKED_UP: CloseReason = CloseReason::Stepped("its address is looked up anew");
 
-impl Front {
-    pub(in crate::front) fn timers(&mut self, now: Mono, out: &mut Vec<Intent>) {
+impl Leadership {
+    /// Does what is due: dials, drops silent backends, asks for confirmations, claims, and goes on with a
+    /// planned failover.
+    pub(in crate::front) fn timers(
+        &mut self,
+        now: Mono,
+        ctx: &mut Context<'_>,
+        out: &mut Vec<Intent>,
+    ) {
         for index in 0..3 {
-            let backend = self.replication.backend_mut(index);
+            let backend = ctx.replication.backend_mut(index);
             match backend.link_state {
                 LinkState::Down(at) if at <= now => {
-                    backend.dial(now, self.numbers.next(), out);
+                    backend.dial(now, ctx.numbers.next(), out);
                 }
                 LinkState::Dialling(link, until) if until <= now => {
-                    self.drop_backend(now, link, index, UNPROVEN, out);
+                    self.drop_backend(now, link, index, UNPROVEN, ctx, out);
                 }
                 LinkState::Up(link)
                     if !backend.pending.is_empty() && backend.heard + BACKEND_SILENCE <= now =>
@@ -36,6 +44,7 @@ impl Front {
                         link,
                         index,
                         CloseReason::Timeout("a backend is silent"),
+                        ctx,
                         out,
                     );
                 }
@@ -43,9 +52,9 @@ impl Front {
             }
         }
         if self.heartbeat <= now {
-            self.beat(now, out);
+            self.beat(now, ctx, out);
         }
-        self.claim_timers(now, out);
+        self.claim_timers(now, ctx, out);
         if self.role.offered_until().is_some_and(|until| until <= now) {
             tracing::warn!(
                 target: "tmr_core::front::timing",
@@ -53,35 +62,40 @@ impl Front {
             );
             self.stand_by();
         }
-        let (replication, context) = self.with_replication();
+        let (replication, context) = self.with_replication(ctx);
         if let Some(index) = replication.take_doubled(now, &context) {
-            if let Some(link) = self.replication.backend(index).link() {
-                self.drop_backend(now, link, index, LOOKED_UP, out);
+            if let Some(link) = ctx.replication.backend(index).link() {
+                self.drop_backend(now, link, index, LOOKED_UP, ctx, out);
             }
         }
-        self.failover_timers(now, out);
-        self.twin_timers(now, out);
-        let (calls, mut context) = self.with_calls();
-        calls.end_late(now, &mut context, out);
+        self.failover_timers(now, ctx, out);
     }
 
     /// Asks every backend to confirm this front, and what else is asked as often.
-    pub(in crate::front) fn beat(&mut self, now: Mono, out: &mut Vec<Intent>) {
+    pub(in crate::front) fn beat(
+        &mut self,
+        now: Mono,
+        ctx: &mut Context<'_>,
+        out: &mut Vec<Intent>,
+    ) {
         self.heartbeat = now + HEARTBEAT;
         let epoch = self.phase.epoch().unwrap_or_default();
-        let (committed, serves) = (self.replication.log().committed(), self.serves(now));
+        let (committed, serves) = (ctx.replication.log().committed(), self.serves(now, ctx.view()));
         let order = Order::Confirm { epoch, committed, serves };
-        let stuck = self.role.is_to_lead() && self.phase.epoch().is_none() && !self.could_claim();
+        let stuck =
+            self.role.is_to_lead() && self.phase.epoch().is_none() && !self.could_claim(ctx.view());
         // Who stands by is told of nothing that others change, as the birth of a group; and what
         // the one that leads was told is old.
         let still = matches!(self.phase, Phase::Standby | Phase::Leading { .. });
-        let unsure = still && !self.replication.has_two_members(&self.surroundings());
+        let unsure = still && !ctx.replication.has_two_members(&self.surroundings(ctx.view()));
         let asks =
-            self.role.is_deposed() || self.role.waits() || self.futile > 0 || stuck || unsure;
-        let asks =
-            asks || self.silenced || self.misses_clocks(now) || self.replication.is_in_doubt();
-        let doubled = [0, 1, 2].map(|index| self.replication.is_doubled(index));
-        let backends = self.replication.backends_mut().iter_mut().zip(doubled);
+            self.role.is_deposed() || self.role.waits() || self.claim.futile > 0 || stuck || unsure;
+        let asks = asks
+            || self.silenced
+            || self.misses_clocks(now, ctx.view())
+            || ctx.replication.is_in_doubt();
+        let doubled = [0, 1, 2].map(|index| ctx.replication.is_doubled(index));
+        let backends = ctx.replication.backends_mut().iter_mut().zip(doubled);
         for (backend, doubled) in backends.filter(|(backend, _)| backend.known().is_some()) {
             backend.ask(now, OrderPurpose::Confirm(epoch), &order, out);
             // Who is left out may have been put right, and is asked for no promise.
@@ -90,40 +104,41 @@ impl Front {
             }
         }
         let date = self.date.to_keep();
-        let (replication, context) = self.with_replication();
+        let (replication, context) = self.with_replication(ctx);
         replication.tell_witness(now, date, &context, out);
-        self.replication.backends_mut().iter_mut().for_each(BackendLink::log_what_lasts);
-        self.log_obstacle();
-        let (usage, context) = self.recording();
+        ctx.replication.backends_mut().iter_mut().for_each(BackendLink::log_what_lasts);
+        self.log_obstacle(ctx);
+        let (usage, context) = self.recording(ctx);
         usage.beat(now, &context);
     }
 
     /// A claim that is due, or that gets nowhere; and the fence.
-    fn claim_timers(&mut self, now: Mono, out: &mut Vec<Intent>) {
+    fn claim_timers(&mut self, now: Mono, ctx: &mut Context<'_>, out: &mut Vec<Intent>) {
         match self.phase {
             Phase::Pausing { until }
-                if until.max(self.twin_awaited()) <= now && self.could_claim() =>
+                if until.max(self.twin_awaited(ctx.view())) <= now
+                    && self.could_claim(ctx.view()) =>
             {
                 self.role.looks_no_more();
-                self.claim(now, out);
+                self.claim(now, ctx, out);
             }
             Phase::Claiming { .. }
             | Phase::Reading(_)
             | Phase::Founding { .. }
             | Phase::Recovering { .. }
             | Phase::Reproposing { .. }
-                if self.claim_until <= now =>
+                if self.claim.until <= now =>
             {
-                self.claim_again(now, "it took too long");
+                self.claim_again(now, "it took too long", ctx);
             }
-            Phase::Leading { .. } if !self.replication.confirmed(now, FENCE) && !self.silenced => {
+            Phase::Leading { .. } if !ctx.replication.confirmed(now, FENCE) && !self.silenced => {
                 tracing::warn!(
                     target: "tmr_core::front::timing",
                     "no majority of backends has confirmed this front: clients dropped"
                 );
                 self.silenced = true;
-                self.drop_flights();
-                self.calls
+                self.drop_flights(ctx);
+                ctx.calls
                     .desk_mut()
                     .drop_clients(CloseReason::Stepped("no majority of backends"), out);
             }
@@ -131,9 +146,9 @@ impl Front {
         }
     }
 
-    pub(in crate::front) fn deadline(&self) -> Option<Deadline> {
+    pub(in crate::front) fn deadline(&self, view: View<'_>) -> Option<Deadline> {
         let backends =
-            self.replication.backends().iter().filter_map(|backend| match backend.link_state {
+            view.replication.backends().iter().filter_map(|backend| match backend.link_state {
                 LinkState::Down(at) => Some(Deadline { at, reason: "dial a backend" }),
                 LinkState::Dialling(_, at) => {
                     Some(Deadline { at, reason: "backend does not answer" })
@@ -147,25 +162,27 @@ impl Front {
         let heartbeat = Deadline { at: self.heartbeat, reason: "heartbeat" };
         let claim = match self.phase {
             Phase::Standby | Phase::Leading { .. } => None,
-            Phase::Pausing { until } if self.could_claim() => Some(until.max(self.twin_awaited())),
+            Phase::Pausing { until } if self.could_claim(view) => {
+                Some(until.max(self.twin_awaited(view)))
+            }
             Phase::Pausing { .. } => None,
-            _ => Some(self.claim_until),
+            _ => Some(self.claim.until),
         };
         let claim = claim.map(|at| Deadline { at, reason: "claim" });
-        let [flights, strange] = self.calls.deadlines();
-        let twin = self.twin.as_ref().and_then(Twin::deadline);
+        let [flights, strange] = view.calls.deadlines();
+        let twin = view.twin.and_then(Twin::deadline);
         let handover = self.failover.deadline();
         let offered = self.role.offered_until().map(|at| Deadline { at, reason: "role offered" });
-        let doubled = self
+        let doubled = view
             .replication
-            .redial_due(&self.surroundings())
+            .redial_due(&self.surroundings(view))
             .map(|at| Deadline { at, reason: "look an address up" });
         let single = [Some(heartbeat), claim, flights, strange, twin, handover, offered, doubled];
         let first = backends.chain(single.into_iter().flatten()).min();
-        let cleanup = self.calls.service().due().map(|at| Deadline { at, reason: "clean-up" });
+        let cleanup = view.calls.service().due().map(|at| Deadline { at, reason: "clean-up" });
         // Members are counted only where it would matter.
         let cleanup =
-            cleanup.filter(|it| first.is_none_or(|first| *it < first) && self.hears_clients());
+            cleanup.filter(|it| first.is_none_or(|first| *it < first) && self.hears_clients(view));
         cleanup.or(first)
     }
 }

@@ -7,10 +7,11 @@
 //! that clock has moved too little to tell, what was asked longer ago by it than a confirmation holds
 //! counts no more, however short the pauses were and however many.
 
+use super::phase::Phase;
+use super::{Context, Leadership};
 use crate::base::limits::{CONFIRMED, HANDOVER_WAIT, WALL_STEP, WOKE_LATE};
 use crate::base::log_throttle::LogThrottle;
 use crate::base::time::{Deadline, Duration, Mono, Now, Wall};
-use crate::front::{Front, Phase};
 use alloc::collections::VecDeque;
 use alloc::format;
 
@@ -75,7 +76,7 @@ impl Vigil {
     }
 }
 
-impl Front {
+impl Leadership {
     /// This front has slept a moment ago: what others have asked of it in that time lies before it, and
     /// they may not wait for it any more.
     pub(in crate::front) fn has_just_woken(&self, now: Mono) -> bool {
@@ -83,10 +84,10 @@ impl Front {
     }
 
     /// A step begins.
-    pub(in crate::front) fn look_at_the_time(&mut self, now: Now) {
+    pub(in crate::front) fn look_at_the_time(&mut self, now: Now, ctx: &mut Context<'_>) {
         let Some(slept) = self.vigil.begins(now) else { return };
         self.vigil.woke = Some(now.mono);
-        self.replication.begin_round_after_sleep();
+        ctx.replication.begin_round_after_sleep();
         self.heartbeat = now.mono;
         let text = match slept {
             Slept::Stepped(seconds) => format!(

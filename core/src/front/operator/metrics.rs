@@ -3,7 +3,7 @@
 use super::status::At;
 use crate::admin::metrics::common;
 use crate::base::metrics::Page;
-use crate::front::Phase;
+use crate::front::leadership::phase::Phase;
 use crate::log::{Epoch, Mode};
 use crate::status::{AddressStatus, BackendState, LicenceStatus};
 use crate::wire::constants::mask;
@@ -47,7 +47,7 @@ impl At<'_> {
         let role = self.role().name();
         let help = "What part this server plays: 1 for the one it does.";
         page.state("tmrd_role", help, "role", &["active", "standby", "starting"], role);
-        let epoch = front.phase.epoch().unwrap_or(front.highest).round;
+        let epoch = front.leadership.epoch().unwrap_or_else(|| front.leadership.highest()).round;
         page.gauge("tmrd_epoch", "Round of the highest epoch that was seen.").is(&[], epoch);
         page.counter("tmrd_leader_changes", "How often a front was seen to begin to lead.")
             .is(&[], front.operator.leaders.count);
@@ -58,11 +58,13 @@ impl At<'_> {
         .is(&[], u8::from(front.replication.could_serve()));
         page.gauge("tmrd_fenced", "Whether backends keep two fronts from granting the same seat.")
             .is(&[], u8::from(!front.config.unfenced));
-        if let Some(here) = front.role.address() {
+        if let Some(here) = front.leadership.role().address() {
             page.gauge("tmrd_virtual_ip", "Whether this machine has the virtual address.")
                 .is(&[], u8::from(here));
         }
-        if let Some(AddressStatus { this, other }) = front.address_status(self.now.mono) {
+        if let Some(AddressStatus { this, other }) =
+            front.leadership.address_status(self.now.mono, front.view())
+        {
             let help = "Whether a machine could take the virtual address, or keep it.";
             let mut family = page.gauge("tmrd_address_could_take", help);
             for (machine, could) in [("this", this.could_take), ("other", other.could_take)] {
@@ -73,7 +75,7 @@ impl At<'_> {
         }
         let help = "Whether the last planned failover did not come to its end.";
         page.gauge("tmrd_failover_trouble", help)
-            .is(&[], u8::from(front.failover.trouble.is_some()));
+            .is(&[], u8::from(front.leadership.failover().trouble.is_some()));
         page.gauge("tmrd_committed_slot", "Log entries that are known to hold for ever.")
             .is(&[], front.replication.log().committed().0);
         page.gauge("tmrd_uncommitted_entries", "Log entries that two backends have not confirmed.")
@@ -97,7 +99,7 @@ impl At<'_> {
         }
         let front = self.front;
         let committed = front.replication.log().committed().0;
-        if let Phase::Leading { .. } = front.phase {
+        if let Phase::Leading { .. } = *front.leadership.phase() {
             let help = "Committed log entries that a backend does not have yet.";
             let mut family = page.gauge("tmrd_backend_lag_entries", help);
             for (row, backend) in rows.iter().zip(front.replication.backends()) {

@@ -6,9 +6,9 @@ use crate::base::limits::{ALLOCATIONS_SHOWN, DENIED_RECENT, HISTORY_GAP_TOLD};
 use crate::base::metrics::Page;
 use crate::base::time::{Now, Wall};
 use crate::config::InForce;
+use crate::front::Front;
 use crate::front::calls::{MergedLicence, VirtualContainers};
 use crate::front::replication::backend_link::{LinkState, Progress};
-use crate::front::{Front, Phase};
 use crate::history::{Chart, Span};
 use crate::link::Listener;
 use crate::log::{Client, DiskId, Grant, Handle, LicenceKey, Usage};
@@ -38,7 +38,7 @@ impl View for At<'_> {
     }
 
     fn troubles(&self) -> Vec<Trouble> {
-        let (front, now) = (self.front, self.front.date.now());
+        let (front, now) = (self.front, self.front.leadership.date());
         let charts = front.usage.history().charts();
         let sum = |steps: &[u32]| steps.iter().copied().map(u64::from).sum();
         let denied = |(minutes, hours): (Chart, Chart)| {
@@ -56,7 +56,7 @@ impl View for At<'_> {
         let recent = |at: &Wall| now.0.saturating_sub(at.0) < HISTORY_GAP_TOLD.as_secs();
         let facts = verdict::Facts {
             status: &self.facts(),
-            ready: front.readiness(self.now.mono),
+            ready: front.leadership.readiness(self.now.mono, front.view()),
             now,
             denied: denied.collect(),
             links: front.operator.counts.listeners[Listener::Licence as usize],
@@ -67,7 +67,7 @@ impl View for At<'_> {
     }
 
     fn usage(&self, span: Span) -> Option<Value> {
-        Some(usage(self.front.usage.history().charts(), span, self.front.date.now()))
+        Some(usage(self.front.usage.history().charts(), span, self.front.leadership.date()))
     }
 
     fn events(&self) -> Value {
@@ -100,22 +100,22 @@ impl View for At<'_> {
     }
 
     fn ready(&self) -> Result<(), String> {
-        self.front.readiness(self.now.mono)
+        self.front.leadership.readiness(self.now.mono, self.front.view())
     }
 
     fn holds(&self) -> Result<(), String> {
-        if self.front.is_misplaced() {
+        if self.front.leadership.is_misplaced(self.front.view()) {
             return Err("another front leads: the virtual address belongs there".to_string());
         }
         Ok(())
     }
 
     fn yields(&self) -> Result<(), String> {
-        self.front.could_fail_over(self.now.mono)
+        self.front.leadership.could_fail_over(self.now.mono, self.front.view())
     }
 
     fn recovery(&self) -> Result<Value, String> {
-        self.front.plan_shown(self.now.mono)
+        self.front.leadership.plan_shown(self.now.mono, self.front.view())
     }
 
     fn measure(&self, page: &mut Page) {
@@ -156,13 +156,13 @@ impl At<'_> {
             runtime: front.config.identity.runtime,
             process: format!("{:08x}", front.config.front),
             role: self.role(),
-            epoch: front.phase.epoch().unwrap_or(front.highest).round,
+            epoch: front.leadership.epoch().unwrap_or_else(|| front.leadership.highest()).round,
             fenced: !front.config.unfenced,
             cluster: front.replication.log().group().map(|group| group.to_string()),
-            virtual_ip: front.role.address(),
-            address: front.address_status(self.now.mono),
-            failover_trouble: front.failover.trouble.clone(),
-            obstacle: front.obstacle(),
+            virtual_ip: front.leadership.role().address(),
+            address: front.leadership.address_status(self.now.mono, front.view()),
+            failover_trouble: front.leadership.failover().trouble.clone(),
+            obstacle: front.leadership.obstacle(front.view()),
             twin: self.twin(),
             backends: (0..3).map(|index| self.backend(index)).collect(),
             clocks: self.clocks(),
@@ -181,9 +181,9 @@ impl At<'_> {
 
     pub(in crate::front) fn role(&self) -> Role {
         let front = self.front;
-        match front.part(self.now.mono) {
-            _ if matches!(front.phase, Phase::Leading { .. })
-                && front.seems_confirmed(self.now.mono) =>
+        match front.leadership.part(self.now.mono, front.view()) {
+            _ if front.leadership.leads()
+                && front.leadership.seems_confirmed(self.now.mono, front.view()) =>
             {
                 Role::Active
             }
@@ -196,7 +196,7 @@ impl At<'_> {
     /// What status says of the twin.
     pub(super) fn twin(&self) -> Option<TwinStatus> {
         let front = self.front;
-        let leads = matches!(front.phase, Phase::Leading { .. });
+        let leads = front.leadership.leads();
         let status =
             front.twin.as_ref()?.status(self.now.mono, leads, front.replication.log().committed());
         let trouble = front.operator.configuration_trouble().map(ToString::to_string);
@@ -216,7 +216,7 @@ impl At<'_> {
         let front = self.front;
         let backend = front.replication.backend(index);
         let standing = backend.standing();
-        let leading = matches!(front.phase, Phase::Leading { .. });
+        let leading = front.leadership.leads();
         let state = match (backend.link_state, backend.progress, standing) {
             (LinkState::Up(_), _, Some(_)) if front.config.unfenced => BackendState::Unfenced,
             (LinkState::Up(_), _, Some(_)) if !leading && backend.trouble.is_none() => {
@@ -289,8 +289,8 @@ impl At<'_> {
 
     pub(in crate::front) fn licences(&self) -> Vec<LicenceStatus> {
         let front = self.front;
-        let served =
-            front.config.unfenced || front.replication.has_two_members(&front.surroundings());
+        let served = front.config.unfenced
+            || front.replication.has_two_members(&front.leadership.surroundings(front.view()));
         let one = |(key, merged): (&LicenceKey, &MergedLicence)| {
             let offer = front.calls.virtuals().catalogue.offers.get(key);
             let quantity = offer.map_or(0, |offer| offer.product.license_quantity);
@@ -317,7 +317,7 @@ impl At<'_> {
                 value: format!("missing in part {}", index + 1),
                 expected: key.product_code.to_string(),
             });
-            let now = front.date.now();
+            let now = front.leadership.date();
             let expired = expires.is_some_and(|end| end <= now);
             let activates = offer.and_then(|offer| offer.product.activation_time);
             let mut licence = LicenceStatus {
@@ -367,7 +367,9 @@ impl At<'_> {
 
     /// Whether handles can be taken back here.
     fn takes_back(&self, what: &str) -> Result<(), String> {
-        if matches!(self.front.phase, Phase::Leading { .. }) && self.front.serves(self.now.mono) {
+        if self.front.leadership.leads()
+            && self.front.leadership.serves(self.now.mono, self.front.view())
+        {
             return Ok(());
         }
         let where_else = match &self.front.config.twin {

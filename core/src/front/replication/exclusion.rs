@@ -9,7 +9,7 @@ use super::membership::is_unborn;
 use super::{Context, Replication};
 use crate::base::limits::DOUBLED_REDIAL;
 use crate::base::time::Mono;
-use crate::front::Phase;
+use crate::front::leadership::phase::Phase;
 use crate::io::Intent;
 use crate::log::{Acked, Epoch, GroupId, Slot};
 use crate::messages::group::{Order, Standing};

@@ -19,8 +19,12 @@ use super::twin::Twin;
 use super::usage::Usage;
 use crate::base::network::Address;
 use crate::base::time::Mono;
+use crate::front::replication::backend_link::OrderPurpose;
+use crate::io::Intent;
 use crate::link::LinkId;
 use crate::log::Epoch;
+use crate::messages::group::Order;
+use alloc::vec::Vec;
 use backend_link::BackendLink;
 use membership::Remembered;
 use memory::Doubt;
@@ -113,6 +117,14 @@ impl Replication {
     /// Returns the place of the backend that this link leads to.
     pub(super) fn backend_of(&self, link: LinkId) -> Option<usize> {
         self.backends.iter().position(|backend| backend.link() == Some(link))
+    }
+
+    /// A backend has proved the group key on a link: it is asked who it is.
+    pub(super) fn joined(&mut self, now: Mono, link: LinkId, minor: u16, out: &mut Vec<Intent>) {
+        let Some(index) = self.backend_of(link) else { return };
+        let backend = &mut self.backends[index];
+        backend.joined(now, link, minor);
+        backend.ask(now, OrderPurpose::Describe, &Order::Describe, out);
     }
 
     /// Returns whether at least two backends are there and counted.

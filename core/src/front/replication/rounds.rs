@@ -10,7 +10,7 @@ use super::backend_link::{BackendLink, PendingOrder};
 use super::{Context, Replication};
 use crate::base::limits::WITNESSED_MAX;
 use crate::base::time::{Duration, Mono};
-use crate::front::Phase;
+use crate::front::leadership::phase::Phase;
 use crate::log::{DiskId, Slot};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;

@@ -2,9 +2,8 @@
 
 use crate::base::limits::{CALL_TIMEOUT, PASSED_TIMEOUT};
 use crate::base::time::{Mono, Now};
+use crate::front::Front;
 use crate::front::calls::{self, Call, Calls, ParkedCall};
-use crate::front::replication::backend_link::Progress;
-use crate::front::{Front, Phase};
 use crate::io::Intent;
 use crate::link::LinkId;
 use crate::log::Handle;
@@ -16,8 +15,8 @@ use alloc::vec::Vec;
 impl Front {
     /// Lends the calls what they need.
     pub(in crate::front) fn with_calls(&mut self) -> (&mut Calls, calls::Context<'_>) {
-        let leads = matches!(self.phase, Phase::Leading { .. });
-        let date = self.date.now();
+        let leads = self.leadership.leads();
+        let date = self.leadership.date();
         let Self { calls, config, replication, twin, usage, operator, random, .. } = self;
         let (log, backends) = replication.log_and_backends();
         let twin = twin.as_mut();
@@ -26,9 +25,16 @@ impl Front {
         (calls, context)
     }
 
+    /// Whether this front decides calls: it leads, two backends follow, and two members of the group have
+    /// confirmed it lately.
+    #[must_use]
+    pub fn decides(&self, now: Now) -> bool {
+        self.leadership.serves(now.mono, self.view())
+    }
+
     /// The client links by which handles were taken or used that may be held still.
     pub(crate) fn holding(&self) -> BTreeSet<LinkId> {
-        self.calls.service().holding(!matches!(self.phase, Phase::Leading { .. }))
+        self.calls.service().holding(!self.leadership.leads())
     }
 
     /// A client calls.
@@ -73,12 +79,17 @@ impl Front {
     ) {
         self.calls.desk_mut().expects(link, until);
         // What the twin has passed on is not passed on again.
-        if !link.is_passed() && self.passes() {
+        if !link.is_passed() && self.leadership.passes(self.view()) {
             self.pass_on(now.mono, until, link, bytes, out);
-        } else if LicenceService::is_timeless(&request) || self.begins(now.mono) {
+        } else if LicenceService::is_timeless(&request)
+            || self.leadership.begins(now.mono, self.view())
+        {
             let (calls, mut context) = self.with_calls();
             calls.serve(now, Call { link, until, request: &request, bytes }, &mut context, out);
-        } else if self.role.is_to_lead() || link.is_passed() || self.may_pass() {
+        } else if self.leadership.role().is_to_lead()
+            || link.is_passed()
+            || self.leadership.may_pass(self.view())
+        {
             self.not_decided(now.mono, link, &request);
             self.calls.park(ParkedCall { link, until, call: request });
         } else {
@@ -86,6 +97,27 @@ impl Front {
             let (calls, mut context) = self.with_calls();
             calls.turn_down(link, &request, CmError::SERVER_START_PENDING, &mut context, out);
         }
+    }
+
+    /// Does what a front that leads does in every step: it names containers, decides the calls that
+    /// waited, ends the handles of clients that are silent, and reserves handle numbers.
+    pub(in crate::front) fn serve(&mut self, now: Now, out: &mut Vec<Intent>) {
+        // Before any call is served: it may ask for a container by its serial.
+        let (calls, mut context) = self.with_calls();
+        calls.name_containers(&mut context);
+        // What is asked for at the end of every step comes last: it counts members.
+        if self.calls.has_parked() && self.leadership.begins(now.mono, self.view()) {
+            self.serve_parked(now, out);
+        }
+        let due = self.calls.service().due().is_some_and(|due| due <= now.mono);
+        if due && self.leadership.hears_clients(self.view()) {
+            let log = self.replication.log_mut();
+            let service = self.calls.desk_mut();
+            for entry in service.ended(now.mono, log.speculative_state()) {
+                log.propose(entry);
+            }
+        }
+        self.calls.see_to_handles(self.replication.log_mut());
     }
 
     /// Decides the calls that waited for this front to lead.
@@ -125,46 +157,8 @@ impl Front {
         calls.failover_from(now, index, alloc::vec![pending.what], &mut context, out);
     }
 
-    /// Forgets every call on its way; the links they came by are closed by the caller.
-    pub(in crate::front) fn drop_flights(&mut self) {
-        let (calls, mut context) = self.with_calls();
-        calls.drop_all(&mut context);
-    }
-
-    /// Merges the parts anew: a backend came, went, or holds something else.
-    pub(in crate::front) fn merge_parts(&mut self) {
-        let (calls, context) = self.with_calls();
-        calls.merge_parts(&context);
-    }
-
-    /// Proposes that the next block of handle numbers is this front's.
-    pub(in crate::front) fn reserve_handles(&mut self) {
-        self.calls.reserve_handles(self.replication.log_mut());
-    }
-
     /// How many entries are on their way.
     pub(in crate::front) fn uncommitted(&self) -> u64 {
         self.replication.log().last().0 - self.replication.log().committed().0
-    }
-
-    /// A call can be decided, and the role is not being given away.
-    pub(in crate::front) fn begins(&self, now: Mono) -> bool {
-        !self.failover.holds_back() && self.serves(now)
-    }
-
-    /// Whether clients that have something to say are heard. A front that has dropped them ends none
-    /// of their handles, nor does one that has just woken: what they said meanwhile is still to be
-    /// read.
-    pub(in crate::front) fn hears_clients(&self) -> bool {
-        let leads = matches!(self.phase, Phase::Leading { .. });
-        leads && !self.silenced && self.replication.is_sure()
-    }
-
-    /// It leads, is confirmed, and two backends follow: a call can be decided.
-    pub(in crate::front) fn serves(&self, now: Mono) -> bool {
-        let following = self.replication.backends().iter();
-        let following =
-            following.filter(|it| matches!(it.progress, Progress::Following { .. })).count();
-        matches!(self.phase, Phase::Leading { .. }) && following >= 2 && self.is_confirmed(now)
     }
 }

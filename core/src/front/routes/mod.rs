@@ -3,6 +3,8 @@
 
 mod backends;
 mod calls;
+mod leadership;
 mod operator;
 pub(super) mod reconfigure;
+mod settle;
 mod twin;

@@ -4,19 +4,16 @@
 use crate::admin::Command;
 use crate::base::credentials::Rights;
 use crate::base::time::{Mono, Now};
-use crate::front::operator::{
-    At, Compared, Observed, Surroundings, address_status, could_take_over, holder,
-};
+use crate::front::Front;
+use crate::front::leadership::phase::Phase;
+use crate::front::operator::{At, Compared, Observed, Surroundings, holder};
 use crate::front::replication::backend_link::BackendLink;
 use crate::front::twin::{self, Twin};
-use crate::front::{Front, Phase};
 use crate::io::{Intent, VipRequest};
 use crate::link::LinkId;
 use crate::log::Handle;
-use crate::messages::twin::{MachineReport, TwinMessage, Version};
-use crate::status::AddressStatus;
+use crate::messages::twin::{TwinMessage, Version};
 use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
@@ -34,11 +31,12 @@ impl Front {
         let reply = At { front: self, now }.answer(&asked);
         match self.operator.reply(now, &asked, reply, out) {
             Some(Command::Activate) => {
-                self.order(now.mono);
+                self.leadership.order(now.mono);
                 self.timers(now.mono, out);
             }
             Some(Command::Failover) => {
-                self.begin_failover(now.mono);
+                let (leadership, mut context) = self.with_leadership();
+                leadership.begin_failover(now.mono, &mut context);
             }
             Some(Command::Notify(notice)) => {
                 self.operator.notified(now.mono, notice);
@@ -46,7 +44,10 @@ impl Front {
             }
             Some(Command::Release(handle)) => self.take_back(now, handle),
             Some(Command::ReleaseFrom(address)) => self.take_all_back(now, address),
-            Some(Command::Recover) => self.recover(now, link, out),
+            Some(Command::Recover) => {
+                let (leadership, mut context) = self.with_leadership();
+                leadership.recover(now, link, &mut context, out);
+            }
             Some(Command::Store(text)) => self.operator.store(link, text, out),
             None => {}
         }
@@ -87,16 +88,16 @@ impl Front {
     /// The last thing of a step: an operator is shown what is another way than it was.
     pub(in crate::front) fn observe(&mut self, now: Now) {
         let observed = Observed {
-            part: self.part(now.mono),
+            part: self.leadership.part(now.mono, self.view()),
             backends: self.replication.backends().each_ref().map(BackendLink::is_up),
             twin: self.twin.as_ref().map(Twin::stands),
-            address: self.role.address(),
+            address: self.leadership.role().address(),
         };
-        let leader = match self.phase {
+        let leader = match *self.leadership.phase() {
             Phase::Leading { epoch } => Some(epoch),
-            _ => self.twin_epoch(),
+            _ => self.leadership.twin_epoch(self.view()),
         };
-        let epoch = self.phase.epoch().unwrap_or(self.highest).round;
+        let epoch = self.leadership.epoch().unwrap_or_else(|| self.leadership.highest()).round;
         let Self { operator, replication, twin, .. } = self;
         let backends = replication.backends();
         let surroundings = Surroundings { backends, twin: twin.as_ref(), epoch };
@@ -126,28 +127,5 @@ impl Front {
         if tells {
             self.tell_settings(now, out);
         }
-    }
-
-    /// What this front knows of its machine. Only one that stands by says whether it could serve.
-    pub(in crate::front) fn machine_report(&self, now: Mono) -> MachineReport {
-        let stands_by = matches!(self.phase, Phase::Standby);
-        let unready = if stands_by { self.readiness(now).err() } else { None };
-        self.operator.machine_report(now, unready)
-    }
-
-    /// Whether the twin could serve, and its machine take the virtual address if that is here.
-    /// Nothing stands against a twin that tells nothing of its machine.
-    ///
-    /// # Errors
-    /// Why not, in words that follow "the twin".
-    pub(in crate::front) fn twin_machine_could(&self, now: Mono) -> Result<(), String> {
-        let Some(theirs) = self.twin_machine(now) else { return Ok(()) };
-        could_take_over(&theirs, &self.machine_report(now), self.role.has_address())
-    }
-
-    /// Which machines could take the virtual address; `None`: there is none.
-    pub(in crate::front) fn address_status(&self, now: Mono) -> Option<AddressStatus> {
-        self.role.address()?;
-        Some(address_status(&self.machine_report(now), self.twin_machine(now).as_ref()))
     }
 }

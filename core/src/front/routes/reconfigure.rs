@@ -30,7 +30,7 @@ impl Front {
         service.obey(config.policy.clone());
         if config.virtual_ips.is_empty() {
             // The role is set by command.
-            self.role.forget_address();
+            self.leadership.forget_address();
         }
         self.config.retry = config.retry;
         if self.config.virtuals != config.virtuals {
@@ -57,7 +57,8 @@ impl Front {
                 old = %self.replication.backend(index).address, new = %address, "a backend is another one"
             );
             if let Some(link) = self.replication.backend(index).link() {
-                self.drop_backend(now, link, index, MOVED, out);
+                let (leadership, mut context) = self.with_leadership();
+                leadership.drop_backend(now, link, index, MOVED, &mut context, out);
             }
             self.replication.replace(index, address.clone());
         }

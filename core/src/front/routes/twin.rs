@@ -1,17 +1,17 @@
 //! Between the twin and the rest of the front.
 
 use crate::base::time::{Duration, Mono, Now};
+use crate::front::Front;
 use crate::front::calls::ParkedCall;
 use crate::front::twin::{
     CallToPass, Closed, Context, DroppedCall, Event, GoneGuest, GuestCall, LateLink, LostGuest,
     OwnPart, Recalled, Received, Twin, shared,
 };
-use crate::front::{Front, Phase};
 use crate::history::Mark;
 use crate::io::Intent;
 use crate::link::{CloseReason, LinkId};
-use crate::log::{Epoch, Handle, Slot};
-use crate::messages::twin::{MachineReport, RemoteHandle, SignOfLife, TwinRole};
+use crate::log::Handle;
+use crate::messages::twin::{RemoteHandle, SignOfLife};
 use crate::service::{self, call_stats::Kind};
 use crate::wire::Request;
 use alloc::vec::Vec;
@@ -20,7 +20,7 @@ use core::net::SocketAddr;
 impl Front {
     /// Lends the twin what it needs; `None`: there is none.
     fn with_twin(&mut self) -> Option<(&mut Twin, Context<'_>)> {
-        let (stands_by, unfenced) = (self.listens(), self.config.unfenced);
+        let (stands_by, unfenced) = (self.leadership.listens(self.view()), self.config.unfenced);
         let Self { twin, replication, usage, .. } = self;
         let log = replication.log_mut();
         let history = usage.history_mut();
@@ -73,7 +73,7 @@ impl Front {
                 }
             }
             // The backends are asked at once.
-            Event::KnowsMore => self.heartbeat = now.mono,
+            Event::KnowsMore => self.leadership.ask_at(now.mono),
             Event::Reply { link, bytes } => self.calls.desk_mut().pass(link, bytes, out),
             Event::Dropped(call) => self.call_dropped(call, out),
             Event::Tells { front, lost } => {
@@ -106,14 +106,18 @@ impl Front {
             self.compare_configurations(now.mono, out);
         }
         if received.offered {
-            self.take_offer(now.mono, out);
+            let (leadership, context) = self.with_leadership();
+            if leadership.take_offer(now.mono, &context) {
+                self.timers(now.mono, out);
+            }
         }
         if let Some((client, replies)) = received.gone {
             self.guest_gone(client, replies);
         }
         self.hear_signs(now.mono, &received.alive);
         if let Some(epoch) = received.leads {
-            self.twin_leads_now(now.mono, epoch, out);
+            let (leadership, mut context) = self.with_leadership();
+            leadership.twin_leads_now(now.mono, epoch, &mut context, out);
         }
         match received.call {
             Some((client, from, bytes)) => {
@@ -145,7 +149,7 @@ impl Front {
 
     /// Dials the twin, and closes links and ends calls that have waited too long.
     pub(in crate::front) fn twin_timers(&mut self, now: Mono, out: &mut Vec<Intent>) {
-        let (stands_by, unfenced) = (self.listens(), self.config.unfenced);
+        let (stands_by, unfenced) = (self.leadership.listens(self.view()), self.config.unfenced);
         let Self { twin: Some(twin), replication, usage, numbers, .. } = self else { return };
         let log = replication.log_mut();
         let context = Context { stands_by, unfenced, log, history: usage.history_mut() };
@@ -170,10 +174,10 @@ impl Front {
         if self.twin.is_none() {
             return;
         }
-        let machine = self.machine_report(now.mono);
-        let part = self.part(now.mono);
-        let leads = matches!(self.phase, Phase::Leading { .. });
-        let epoch = self.phase.epoch().unwrap_or(self.highest);
+        let machine = self.leadership.machine_report(now.mono, self.view());
+        let part = self.leadership.part(now.mono, self.view());
+        let leads = self.leadership.leads();
+        let epoch = self.leadership.epoch().unwrap_or_else(|| self.leadership.highest());
         let own = OwnPart { part, epoch, leads };
         if let Some((twin, context)) = self.with_twin() {
             twin.settle(now, own, machine, seats, context, out);
@@ -188,64 +192,15 @@ impl Front {
         lines: &[u8],
         out: &mut Vec<Intent>,
     ) {
-        let Some(epoch) = self.phase.epoch() else { return };
+        let Some(epoch) = self.leadership.epoch() else { return };
         if let Some((twin, context)) = self.with_twin() {
             twin.recalled(now, epoch, Recalled { after, lines }, &context, out);
         }
-    }
-
-    /// Tells the twin to lead: nothing is on its way any more.
-    pub(in crate::front) fn tell_twin_to_lead(
-        &mut self,
-        now: Mono,
-        epoch: Epoch,
-        out: &mut Vec<Intent>,
-    ) {
-        if let Some((twin, context)) = self.with_twin() {
-            twin.tell_to_lead(now, epoch, &context, out);
-        }
-    }
-
-    /// What the twin has told of its machine, as it stands now by that; `None`: nothing.
-    pub(in crate::front) fn twin_machine(&self, now: Mono) -> Option<MachineReport> {
-        self.twin.as_ref().and_then(|twin| twin.machine(now))
-    }
-
-    /// The epoch under which the twin leads, by its own word.
-    pub(in crate::front) fn twin_epoch(&self) -> Option<Epoch> {
-        self.twin.as_ref().and_then(Twin::leads)
-    }
-
-    /// When this front may claim as far as its twin goes.
-    pub(in crate::front) fn twin_awaited(&self) -> Mono {
-        self.twin.as_ref().map_or(Mono(0), |twin| twin.awaited(self.replication.log()))
-    }
-
-    /// The twin has every entry up to this slot.
-    pub(in crate::front) fn twin_has(&self, slot: Slot) -> bool {
-        self.twin.as_ref().is_some_and(|twin| twin.copy() >= slot)
     }
 }
 
 /// Calls of this front's clients that the twin decides.
 impl Front {
-    /// The part of a twin that takes calls of this front's clients; `None`: there is none, or this
-    /// front leads or is about to.
-    fn other_part(&self) -> Option<TwinRole> {
-        let quiet = matches!(self.phase, Phase::Standby) || self.role.is_deposed();
-        self.twin.as_ref().filter(|_| quiet).and_then(Twin::takes_calls)
-    }
-
-    /// Calls of clients go to the twin.
-    pub(in crate::front) fn passes(&self) -> bool {
-        self.other_part() == Some(TwinRole::Active)
-    }
-
-    /// Calls of clients will go to the twin if its claim leads anywhere.
-    pub(in crate::front) fn may_pass(&self) -> bool {
-        self.other_part() == Some(TwinRole::Starting)
-    }
-
     /// Gives the twin a client's call, whose time ends at `until`.
     pub(in crate::front) fn pass_on(
         &mut self,
@@ -289,8 +244,8 @@ impl Front {
     /// Passes on what waits here, when that begins; a front that leads itself takes no reply of
     /// another one any more.
     pub(in crate::front) fn pass_settle(&mut self, now: Mono, out: &mut Vec<Intent>) {
-        let passes = self.passes();
-        let leads = matches!(self.phase, Phase::Leading { .. });
+        let passes = self.leadership.passes(self.view());
+        let leads = self.leadership.leads();
         let Some(twin) = &mut self.twin else { return };
         let begins = twin.set_passing(passes);
         if leads {
@@ -311,7 +266,7 @@ impl Front {
     /// A client of this front has called, and the call is not decided here, nor passed on. A front
     /// that leads has noted that for itself.
     pub(in crate::front) fn not_decided(&mut self, now: Mono, link: LinkId, request: &Request) {
-        let leads = matches!(self.phase, Phase::Leading { .. });
+        let leads = self.leadership.leads();
         let handle = request.handle().filter(|_| !leads && !link.is_passed());
         if let (Some(handle), Some(twin)) = (handle, &mut self.twin) {
             twin.not_decided(now, Handle(handle));
@@ -320,7 +275,7 @@ impl Front {
 
     /// The twin tells of calls that it could not have decided.
     fn hear_signs(&mut self, now: Mono, signs: &[SignOfLife]) {
-        if !matches!(self.phase, Phase::Leading { .. }) {
+        if !self.leadership.leads() {
             return;
         }
         for SignOfLife { handle, milliseconds_ago } in signs {
@@ -389,8 +344,8 @@ impl Front {
     /// A front that does not even try to lead, or gives its role away, keeps no call of its twin's
     /// clients.
     pub(in crate::front) fn guests_settle(&mut self, out: &mut Vec<Intent>) {
-        let quiet = matches!(self.phase, Phase::Standby) || self.role.is_deposed();
-        if quiet || self.failover.holds_back() {
+        let quiet = self.leadership.is_standby() || self.leadership.role().is_deposed();
+        if quiet || self.leadership.failover().holds_back() {
             self.calls.drop_passed(out);
         }
     }

@@ -2,7 +2,6 @@
 
 use super::{World, twins};
 use crate::base::time::Duration;
-use crate::front::Phase;
 use crate::messages::group::Order;
 use crate::testing::{crypt, seat};
 use alloc::vec::Vec;
@@ -15,7 +14,7 @@ fn quiet() -> World {
     let mut world = twins();
     world.line.cut = true;
     world.break_line();
-    let next = world.fronts[0].node.heartbeat;
+    let next = world.fronts[0].node.leadership.heartbeat();
     world.advance(next.since(world.now.mono));
     world
 }
@@ -74,7 +73,7 @@ fn nobody_is_told_what_was_so_before_a_disk_came_back_that_has_forgotten() {
         backend < 2 && matches!(order, Order::Confirm { .. } | Order::Witness { .. })
     };
     world.advance(250 * MILLI);
-    assert!(matches!(world.fronts[0].node.phase, Phase::Leading { .. }), "it has not heard of it");
+    assert!(world.fronts[0].node.leadership.leads(), "it has not heard of it");
     world.call(0, client, crypt(handle));
     assert_eq!(world.answer(0, client), None, "backends 0 and 1 have promised another front");
 }

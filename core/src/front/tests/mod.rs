@@ -37,7 +37,8 @@ mod world;
 use crate::base::limits::{CLEANUP_DEFAULT, TWIN_CONNECT, TWIN_TRANSFER};
 use crate::base::network::Address;
 use crate::base::time::Duration;
-use crate::front::Config;
+use crate::front::{Config, Front};
+use crate::log::Slot;
 use crate::testing::identity;
 use world::World;
 
@@ -82,5 +83,29 @@ impl World {
             handle_key: crate::service::HandleKey::default(),
             seed: [100 + number; 32],
         }
+    }
+}
+
+impl Front {
+    /// Proposes so many entries that do nothing.
+    pub(super) fn fill(&mut self, count: u32) {
+        for _ in 0..count {
+            self.replication.log_mut().propose(crate::log::Entry::Expire(crate::log::Handle(0)));
+        }
+    }
+
+    /// Returns the last slot that is committed.
+    pub(super) fn committed(&self) -> Slot {
+        self.replication.log().committed()
+    }
+
+    /// Proposes that the next block of handle numbers is this front's.
+    pub(super) fn reserve_handles(&mut self) {
+        self.calls.reserve_handles(self.replication.log_mut());
+    }
+
+    /// Returns whether the twin has every entry up to this slot.
+    pub(super) fn twin_has(&self, slot: Slot) -> bool {
+        self.leadership.twin_has(slot, self.view())
     }
 }

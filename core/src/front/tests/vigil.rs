@@ -141,7 +141,7 @@ fn what_was_asked_before_a_pause_confirms_nothing_after_it() {
     let client = world.connect(0);
     world.advance(5 * SECOND);
     // What the backends say to the next question gets here behind the pause.
-    let answers = world.fronts[0].node.heartbeat;
+    let answers = world.fronts[0].node.leadership.heartbeat();
     world.advance(answers.since(world.now.mono) - MILLI);
     let mut held = Vec::new();
     world.now.mono = answers;

@@ -129,7 +129,11 @@ impl Unfenced {
         // After everything that the servers said, so that what is committed by it is told behind it.
         let seats = self.placed(front.twin.as_ref().is_some_and(Twin::wants_all));
         front.twin_settle(now, seats, out);
-        self.stand_ins.iter().filter_map(StandIn::deadline).chain(front.deadline()).min()
+        self.stand_ins
+            .iter()
+            .filter_map(StandIn::deadline)
+            .chain(front.leadership.deadline(front.view()))
+            .min()
     }
 
     /// Another configuration comes into force: some servers are others, or they are asked for other

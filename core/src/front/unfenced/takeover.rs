@@ -10,7 +10,8 @@ use super::seat_table::NOBODY;
 use super::stand_in::{Log, Reach, StandIn};
 use crate::base::limits::TWIN_SEATS_MAX;
 use crate::base::time::Now;
-use crate::front::{Front, Phase};
+use crate::front::Front;
+use crate::front::leadership::phase::Phase;
 use crate::log::{Entry, Epoch, Handle, LicenceKey, Setting};
 use crate::messages::twin::RemoteHandle;
 use alloc::collections::BTreeMap;
@@ -76,7 +77,7 @@ impl Unfenced {
                     .hear(placed, self.stand_ins.iter().any(|stand| there(&stand)));
             }
         }
-        match front.phase {
+        match *front.leadership.phase() {
             Phase::Standby => self.set_down(),
             Phase::Claiming { epoch } if self.claimed != Some(epoch) => {
                 self.claimed = Some(epoch);
@@ -128,7 +129,7 @@ impl Unfenced {
 
     /// Hands each stand-in whose server is there what was told of it.
     pub(super) fn take_up(&mut self, front: &Front, now: Now) {
-        let leads = front.phase.epoch().is_some();
+        let leads = front.leadership.epoch().is_some();
         for stand in &mut self.stand_ins {
             let serials: Vec<u32> = stand.serials().collect();
             if core::mem::take(&mut stand.broke) {

@@ -7,7 +7,8 @@ use crate::base::network::Address;
 use crate::base::random::Random;
 use crate::base::time::Duration;
 use crate::config;
-use crate::front::{Config, Front, Phase};
+use crate::front::leadership::Leadership;
+use crate::front::{Config, Front};
 use crate::licence::Part;
 use crate::log::{ContainerId, Epoch, Handle};
 use crate::messages::twin::RemoteHandle;
@@ -75,7 +76,7 @@ fn only_a_front_that_is_about_to_lead_takes_up_what_it_was_told() {
     stock.follow(&mut front);
     stock.take_up(&front, at(0));
     assert!(stock.stand_ins.iter().all(|stand| stand.giving.is_empty()), "it stands by");
-    front.phase = Phase::Leading { epoch: Epoch { round: 2, front: 7 } };
+    front.leadership = Leadership::leading(Epoch { round: 2, front: 7 });
     // One that has not got the log yet does not know which of them are seats.
     stock.stand_ins[1].unsure = true;
     stock.take_up(&front, at(0));

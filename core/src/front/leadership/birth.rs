@@ -1,0 +1,61 @@
+//! The birth of a group, which happens once: all three backends are there and hold nothing. The rules are
+//! those of *Consistency* 7.
+
+use super::phase::Phase;
+use super::{Context, Leadership};
+use crate::base::time::{Mono, Wall};
+use crate::front::replication::backend_link::{BackendLink, OrderPurpose, Progress};
+use crate::io::Intent;
+use crate::log::{Entry, Epoch, GroupId, Setting, Slot};
+use crate::messages::group::Order;
+use alloc::vec::Vec;
+
+impl Leadership {
+    /// The birth of a group: all three are there and hold nothing.
+    pub(super) fn found(
+        &mut self,
+        now: Mono,
+        epoch: Epoch,
+        ctx: &mut Context<'_>,
+        out: &mut Vec<Intent>,
+    ) {
+        let group = GroupId(ctx.random.u128());
+        tracing::info!(
+            target: "tmr_core::front::claim",
+            %group, "all three backends are blank: founding the group"
+        );
+        ctx.replication.log_mut().reset(group);
+        // It was this front's own clock that stood in while fewer than two others were known.
+        self.date.begin(Wall(0), now);
+        self.phase = Phase::Founding { epoch, group };
+        for backend in ctx.replication.backends_mut() {
+            backend.ask(now, OrderPurpose::Found(epoch), &Order::Found { epoch, group }, out);
+        }
+    }
+
+    /// A backend keeps the group's name. With all three, the first entry names the members; it
+    /// takes all three to commit it, so that a group that serves was never half born.
+    pub(in crate::front) fn founded(&mut self, now: Mono, index: usize, ctx: &mut Context<'_>) {
+        let Phase::Founding { epoch, group } = self.phase else { return };
+        if let Some(description) = &mut ctx.replication.backend_mut(index).description {
+            description.standing.group = Some(group);
+            (description.standing.last, description.standing.base) = (Slot(0), Slot(0));
+        }
+        ctx.replication.backend_mut(index).progress =
+            Progress::Following { next: Slot(1), matched: Slot(0) };
+        self.progress(now);
+        let following =
+            |backend: &BackendLink| matches!(backend.progress, Progress::Following { .. });
+        if !ctx.replication.backends().iter().all(following) {
+            return;
+        }
+        let disk =
+            |index: usize| ctx.replication.backend(index).standing().map(|standing| standing.disk);
+        let (Some(a), Some(b), Some(c)) = (disk(0), disk(1), disk(2)) else {
+            return self.claim_again(now, "a backend went away while the group was born", ctx);
+        };
+        let (upto, _) =
+            ctx.replication.log_mut().propose(Entry::Configure(Setting::Members([a, b, c])));
+        self.phase = Phase::Reproposing { epoch, upto, need: 3 };
+    }
+}

@@ -1,0 +1,66 @@
+//! A connection to a backend is gone, or is given up.
+
+use super::phase::Phase;
+use super::{Context, Leadership};
+use crate::base::time::Mono;
+use crate::io::Intent;
+use crate::link::{CloseReason, LinkId};
+use alloc::format;
+use alloc::vec::Vec;
+
+impl Leadership {
+    pub(in crate::front) fn drop_backend(
+        &mut self,
+        now: Mono,
+        link: LinkId,
+        index: usize,
+        reason: CloseReason,
+        ctx: &mut Context<'_>,
+        out: &mut Vec<Intent>,
+    ) {
+        out.push(Intent::Close { link, reason: reason.clone() });
+        self.lost_backend(now, index, &reason, ctx, out);
+    }
+
+    pub(in crate::front) fn lost_backend(
+        &mut self,
+        now: Mono,
+        index: usize,
+        reason: &CloseReason,
+        ctx: &mut Context<'_>,
+        out: &mut Vec<Intent>,
+    ) {
+        let (replication, context) = self.with_replication(ctx);
+        replication.note_acked(&context);
+        let backend = ctx.replication.backend_mut(index);
+        if backend.known().is_some() {
+            tracing::warn!(
+                target: "tmr_core::front::backends",
+                backend = %backend.address, %reason, "backend is down"
+            );
+        } else {
+            let text = format!("backend {} cannot be used: {reason}", backend.address);
+            backend.unreached.warn(now, &text);
+        }
+        backend.trouble = Some(format!("{reason}"));
+        let lost = backend.lost(now, ctx.config.retry);
+        self.judge(now, ctx, out);
+        self.merge_parts(ctx);
+        let (calls, mut context) = self.with_calls(ctx);
+        calls.failover_from(now, index, lost, &mut context, out);
+        if self.recovery.is_busy() {
+            return self.lost_for_recovery(now, index, ctx, out);
+        }
+        let leads_nowhere = match &self.phase {
+            Phase::Reading(reading) => reading.reads(index),
+            Phase::Founding { .. } => true,
+            Phase::Reproposing { need: 2, .. } => {
+                !ctx.replication.can_be_proved(&self.surroundings(ctx.view()))
+            }
+            _ => false,
+        };
+        if leads_nowhere {
+            self.claim_again(now, "a backend went away", ctx);
+        }
+    }
+}

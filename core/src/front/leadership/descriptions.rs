@@ -1,0 +1,103 @@
+//! What a backend says of itself, and what follows from it for a front that claims or waits.
+
+use super::{Context, Leadership, View};
+use crate::base::time::Mono;
+use crate::front::replication::backend_link::{OrderPurpose, Progress};
+use crate::front::replication::exclusion::Exclusion;
+use crate::io::Intent;
+use crate::messages::group::{Description, Order};
+use alloc::vec::Vec;
+
+impl Leadership {
+    /// A backend says who it is; when it was asked.
+    pub(super) fn described(
+        &mut self,
+        now: Mono,
+        index: usize,
+        (description, sent): (Description, Mono),
+        ctx: &mut Context<'_>,
+        out: &mut Vec<Intent>,
+    ) {
+        let backend = ctx.replication.backend_mut(index);
+        if backend
+            .description
+            .as_ref()
+            .is_none_or(|known| known.standing.disk != description.standing.disk)
+        {
+            tracing::info!(
+                target: "tmr_core::front::backends",
+                backend = %backend.address, parts = description.parts.len(), "backend is up"
+            );
+            backend.went_back = None;
+        }
+        let promised = description.standing.promised;
+        if backend.description.is_none() {
+            backend.met = now;
+        }
+        backend.description = Some(description);
+        backend.as_of = sent;
+        ctx.replication.forgive(index);
+        self.judge(now, ctx, out);
+        let backend = ctx.replication.backend_mut(index);
+        if backend.exclusion.is_none() {
+            backend.trouble = None;
+        }
+        self.merge_parts(ctx);
+        self.yield_to_another_group(ctx);
+        if self.is_foreign(index, ctx.view()) {
+            return;
+        }
+        self.highest = self.highest.max(promised);
+        self.yield_to_successor(ctx);
+        self.give_up_claiming(index, ctx);
+        self.forget_obstacles(index, ctx);
+        self.lead_if_nobody_does(now, ctx);
+        let Some(epoch) = self.phase.epoch() else { return };
+        // What it says of itself from before it counted is older than what its disk has acknowledged
+        // by another connection: it has been asked once more.
+        if self.recovery.is_busy() || sent < ctx.replication.backend(index).counts_since {
+            return;
+        }
+        match ctx.replication.backend(index).exclusion {
+            // It has promised by an earlier connection. By this one it may follow already.
+            None if promised == epoch
+                && ctx.replication.backend(index).progress != Progress::NotPromised => {}
+            None if promised == epoch => self.promised(now, index, promised, ctx, out),
+            None => ctx.replication.backend_mut(index).ask(
+                now,
+                OrderPurpose::Claim(epoch),
+                &Order::Claim { epoch },
+                out,
+            ),
+            Some(_) => {}
+        }
+    }
+
+    /// It belongs to another group, so that nothing it says of epochs means anything here.
+    pub(super) fn is_foreign(&self, index: usize, view: View<'_>) -> bool {
+        matches!(view.replication.backend(index).exclusion, Some(Exclusion::Foreign(_)))
+    }
+
+    /// A backend has taken other licence files. What it told of the log before stays as it was:
+    /// this says nothing new about it.
+    pub(super) fn described_anew(
+        &mut self,
+        index: usize,
+        description: Description,
+        ctx: &mut Context<'_>,
+    ) {
+        if !self.is_foreign(index, ctx.view()) {
+            self.highest = self.highest.max(description.standing.promised);
+        }
+        let backend = ctx.replication.backend_mut(index);
+        // Before it has said who it is, what it was asked for is on its way and says all this.
+        if let Some(known) = &mut backend.description {
+            tracing::info!(
+                target: "tmr_core::front::backends",
+                backend = %backend.address, parts = description.parts.len(), "backend has other licences"
+            );
+            known.parts = description.parts;
+            self.merge_parts(ctx);
+        }
+    }
+}

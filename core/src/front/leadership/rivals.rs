@@ -1,0 +1,149 @@
+//! Another front leads, or claims: what follows for this one.
+
+use super::phase::Phase;
+use super::{Context, Leadership, View};
+use crate::base::limits::{CLAIMS_FUTILE, CONTEST};
+use crate::base::time::Mono;
+use crate::front::replication::backend_link::BackendLink;
+use crate::io::Intent;
+use crate::link::CloseReason;
+use crate::log::Epoch;
+use alloc::vec::Vec;
+
+impl Leadership {
+    /// A backend has promised a higher epoch to another front.
+    pub(in crate::front) fn refused(
+        &mut self,
+        now: Mono,
+        promised: Epoch,
+        ctx: &mut Context<'_>,
+        out: &mut Vec<Intent>,
+    ) {
+        self.highest = self.highest.max(promised);
+        match self.phase {
+            Phase::Standby | Phase::Pausing { .. } => {}
+            Phase::Leading { epoch } if promised > epoch => {
+                tracing::warn!(
+                    target: "tmr_core::front::backends",
+                    %promised, %epoch, "another front has claimed the lead"
+                );
+                let told = self.was_told_since(ctx.view());
+                if self.failover.was_told() {
+                    self.let_go(ctx);
+                } else {
+                    self.step_back(ctx, out);
+                }
+                if told {
+                    self.claim_again(now, "it was told to lead meanwhile", ctx);
+                } else if self.role.address() == Some(false) || ctx.config.unfenced {
+                    self.stand_by();
+                } else {
+                    self.role.depose();
+                    self.phase = Phase::Pausing { until: now + CONTEST };
+                }
+            }
+            _ if self.phase.epoch().is_some_and(|epoch| promised > epoch) => {
+                self.claim_again(now, "another front has claimed a higher epoch", ctx);
+            }
+            _ => {}
+        }
+    }
+
+    /// Gives the lead up: nothing that was not acknowledged is said any more.
+    pub(in crate::front) fn step_back(&mut self, ctx: &mut Context<'_>, out: &mut Vec<Intent>) {
+        self.phase = Phase::Standby;
+        self.drop_flights(ctx);
+        ctx.replication.log_mut().drop_uncommitted();
+        ctx.calls.desk_mut().drop_clients(CloseReason::Stepped("another front leads"), out);
+        ctx.calls.desk_mut().forget_handles();
+    }
+
+    /// Whether another front leads: it has committed something since this one did, if only the
+    /// first entry of its epoch. A promise alone proves nothing: the claim may have led nowhere,
+    /// and nobody would lead if this front did not claim again.
+    pub(super) fn succeeded(&self, view: View<'_>) -> bool {
+        let known = view.replication.log().committed();
+        view.replication
+            .backends()
+            .iter()
+            .filter_map(BackendLink::standing)
+            .any(|own| own.committed > known)
+    }
+
+    /// Stands by once it is known that another front leads. The backend that showed it may not have
+    /// been told so by that front yet; this one does not wait to claim, having read it there.
+    pub(super) fn yield_to_successor(&mut self, ctx: &mut Context<'_>) {
+        if self.role.is_deposed() && self.succeeded(ctx.view()) {
+            tracing::warn!(target: "tmr_core::front::backends", "another front leads: standing by");
+            let known = ctx.replication.log().committed();
+            for description in ctx
+                .replication
+                .backends_mut()
+                .iter_mut()
+                .filter_map(|backend| backend.description.as_mut())
+            {
+                description.led |= description.standing.committed > known;
+            }
+            self.stand_by();
+        }
+    }
+
+    /// Stands by where claims lead nowhere again and again, and a backend says that the front which
+    /// it promised serves: to go on would only take the lead from that one, for seconds each time.
+    pub(super) fn give_up_claiming(&mut self, index: usize, ctx: &Context<'_>) {
+        let Some(known) = ctx.replication.backend(index).known() else { return };
+        let another = known.led && known.standing.promised.front != ctx.config.front;
+        let pausing = matches!(self.phase, Phase::Pausing { .. });
+        if another && pausing && self.claim.futile >= CLAIMS_FUTILE {
+            tracing::warn!(
+                target: "tmr_core::front::backends",
+                claims = self.claim.futile,
+                "claims lead nowhere, and another front leads: standing by"
+            );
+            self.stand_by();
+        }
+    }
+
+    /// Stands by where nobody confirms this front any more, because another one serves with two of its
+    /// backends in another group: that group was made from what was left of this one.
+    pub(super) fn yield_to_another_group(&mut self, ctx: &mut Context<'_>) {
+        let replaced = |backend: &&BackendLink| {
+            let known = backend.known().filter(|known| known.led);
+            known.is_some_and(|known| known.standing.group != ctx.replication.log().group())
+        };
+        let leads = matches!(self.phase, Phase::Leading { .. });
+        if leads && self.silenced && ctx.replication.backends().iter().filter(replaced).count() >= 2
+        {
+            tracing::warn!(
+                target: "tmr_core::front::backends",
+                "another front serves with these backends in another group: standing by"
+            );
+            ctx.replication.log_mut().drop_uncommitted();
+            ctx.calls.desk_mut().forget_handles();
+            self.stand_by();
+        }
+    }
+
+    /// Another front serves the group: what kept this one from leading says nothing any more. Where
+    /// memory contradicted itself, that is so once the other one leads a group that was made anew.
+    pub(super) fn forget_obstacles(&mut self, index: usize, ctx: &Context<'_>) {
+        let Some(known) = ctx.replication.backend(index).known() else { return };
+        if !known.led || known.standing.promised.front == ctx.config.front {
+            return;
+        }
+        if self.obstacles.contradiction.is_some()
+            && known.standing.group != ctx.replication.log().group()
+        {
+            self.obstacles.contradiction = None;
+            self.stand_by();
+        }
+        if let Phase::Standby = self.phase {
+            self.obstacles.shortfall = None;
+            self.obstacles.unproved = false;
+            if !self.role.has_address() {
+                // The role is where a planned failover should have brought it, and so is the address.
+                self.failover.trouble = None;
+            }
+        }
+    }
+}
