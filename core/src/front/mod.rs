@@ -123,10 +123,10 @@ impl Front {
 
     /// A step that sees backends as backends of ours, whatever they are.
     fn turn(&mut self, now: Now, input: Input, out: &mut Vec<Intent>) -> Option<Deadline> {
-        self.calls.desk_mut().start(now);
+        self.calls.service_mut().start(now);
         self.operator.start(now.mono);
         let (leadership, mut context) = self.with_leadership();
-        leadership.look_at_the_time(now, &mut context);
+        leadership.note_sleep(now, &mut context);
         self.leadership.update_date(now, &self.replication);
         self.replication.log_mut().at(self.leadership.date());
         self.timers(now.mono, out);
@@ -141,7 +141,7 @@ impl Front {
                 out.push(Intent::Close { link, reason: LEAVES });
             }
             Input::Accepted { link, listener: Listener::Licence, from } => {
-                self.calls.desk_mut().accepted(now, link, from);
+                self.calls.service_mut().accepted(now, link, from);
             }
             Input::Accepted {
                 link,
@@ -234,6 +234,6 @@ impl Front {
         let quiet = self.leadership.role().is_to_lead() || self.leadership.is_standby();
         let newest = self.calls.last_awaited();
         let flights = newest.is_none_or(|slot| slot <= self.replication.log().last());
-        sane && quiet && flights && self.guests_are_at_the_desk()
+        sane && quiet && flights && self.guests_are_known()
     }
 }

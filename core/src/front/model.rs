@@ -90,7 +90,7 @@ impl Front {
         print.add(&log.entries(log.first(), usize::MAX));
         print.add(&log.committed_state().encode());
         leadership.fingerprint(now.mono, &mut print, name);
-        print.add(&replication.is_in_doubt());
+        print.add(&replication.seems_lost());
         print.add(&(witness.group, witness.seen.known(), witness.seen.date()));
         calls.fingerprint(&mut print);
         // Reports come in the order of their orders: the numbers say nothing more.

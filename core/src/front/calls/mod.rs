@@ -114,7 +114,7 @@ impl Calls {
     }
 
     /// Lends the clients with their handles.
-    pub(super) fn desk_mut(&mut self) -> &mut LicenceService {
+    pub(super) fn service_mut(&mut self) -> &mut LicenceService {
         &mut self.service
     }
 

@@ -20,7 +20,7 @@ pub(in crate::front) struct Claim {
     /// When the present one is given up, if it gets nowhere.
     pub(super) until: Mono,
     /// Claims that led nowhere, one after the other.
-    pub(super) futile: u32,
+    pub(super) failures: u32,
     /// Of the claim before: a state that was not read to its end.
     pub(super) partial: Option<PartialState>,
     /// The last slot of a group that was known to be chosen when the latest claim began.
@@ -51,7 +51,7 @@ impl Leadership {
             .map(|group| (group, ctx.replication.known_chosen(&self.surroundings(ctx.view()))));
         ctx.replication.log_mut().drop_uncommitted();
         ctx.calls.forget_block();
-        self.silenced = false;
+        self.fenced = false;
         self.phase = Phase::Claiming { epoch };
         self.claim.until = now + CLAIM_TIMEOUT;
         tracing::debug!(target: "tmr_core::front::claim", %epoch, "claiming the lead");
@@ -72,9 +72,9 @@ impl Leadership {
     pub(in crate::front) fn claim_again(&mut self, now: Mono, reason: &str, ctx: &mut Context<'_>) {
         self.recovery_failed(reason);
         self.keep_partial();
-        let doubled = self.claim.futile.min(CLAIM_DOUBLED);
+        let doubled = self.claim.failures.min(CLAIM_DOUBLED);
         let pause = ctx.random.pause(CLAIM_PAUSE) * (1 << doubled);
-        self.claim.futile += 1;
+        self.claim.failures += 1;
         tracing::debug!(
             target: "tmr_core::front::claim",
             reason, pause_ms = pause.as_millis(), "claim given up, another follows"
@@ -237,7 +237,7 @@ impl Leadership {
             return;
         }
         self.phase = Phase::Leading { epoch };
-        self.claim.futile = 0;
+        self.claim.failures = 0;
         self.claim.partial = None;
         let (log, backends) = ctx.replication.log_and_backends();
         for backend in backends {
@@ -247,13 +247,13 @@ impl Leadership {
         self.role.takes_effect();
         // Who waits for nobody to lead is to learn from the backends that this front does.
         self.heartbeat = now;
-        self.silenced = false;
+        self.fenced = false;
         ctx.calls.name_anew();
         let handles = ctx.replication.log().speculative_state().seat_count();
         tracing::info!(
             target: "tmr_core::front::claim",
             %epoch, slot = %upto, handles, "leading: two backends have the log on disk"
         );
-        ctx.calls.desk_mut().take_over(now, ctx.replication.log().speculative_state());
+        ctx.calls.service_mut().take_over(now, ctx.replication.log().speculative_state());
     }
 }

@@ -153,7 +153,7 @@ impl Leadership {
                 HANDOVER_WAIT.as_millis()
             )),
             Stage::Closing(until) if until <= now => {
-                ctx.calls.desk_mut().close_links(|_, _| true, &LEAVES, out);
+                ctx.calls.service_mut().close_links(|_, _| true, &LEAVES, out);
                 self.failover.stage = Stage::Flushing(now + HANDOVER_FLUSH);
             }
             Stage::Flushing(until) if until <= now => {
@@ -248,7 +248,7 @@ impl Leadership {
     pub(in crate::front) fn let_go(&mut self, ctx: &mut Context<'_>) {
         self.phase = Phase::Standby;
         ctx.replication.log_mut().drop_uncommitted();
-        ctx.calls.desk_mut().forget_handles();
+        ctx.calls.service_mut().forget_handles();
     }
 
     /// The twin, which was told to lead, says that it does. To stand by is always safe; so its word

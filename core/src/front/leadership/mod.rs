@@ -63,7 +63,7 @@ pub(super) struct Leadership {
     /// When the backends are asked for their confirmation again.
     heartbeat: Mono,
     /// Clients were dropped because no majority confirms this front.
-    silenced: bool,
+    fenced: bool,
 }
 
 /// What leadership is lent.
@@ -117,7 +117,7 @@ impl Leadership {
             vigil: Vigil::default(),
             recovery: Recovery::default(),
             heartbeat: Mono(0),
-            silenced: false,
+            fenced: false,
         }
     }
 
@@ -219,16 +219,16 @@ mod model {
                 role,
                 failover,
                 highest,
-                claim: Claim { until: _, futile, partial, knew },
+                claim: Claim { until: _, failures, partial, knew },
                 // What was logged is told to people.
-                obstacles: Obstacles { unproved: _, shortfall, contradiction, said: _ },
+                obstacles: Obstacles { unproved: _, shortfall, contradiction, logged: _ },
                 // No licence of a check has a date, and no front sleeps in it.
                 date: _,
                 vigil: _,
                 // An operator does it.
                 recovery: _,
                 heartbeat,
-                silenced,
+                fenced,
             } = self;
             assert!(!failover.holds_back() && !failover.turns_away());
             match phase {
@@ -237,10 +237,10 @@ mod model {
                 phase => print.add(&format!("{phase:?}")),
             }
             role.fingerprint(print);
-            print.add(&(highest, *heartbeat <= now, silenced));
+            print.add(&(highest, *heartbeat <= now, fenced));
             let partial = partial.as_ref().filter(|partial| partial.is_begun());
             print.add(&partial.map(|partial| partial.fingerprint(name)));
-            print.add(&(futile.min(&CLAIMS_FUTILE), shortfall, knew, contradiction.is_some()));
+            print.add(&(failures.min(&CLAIMS_FUTILE), shortfall, knew, contradiction.is_some()));
         }
     }
 }

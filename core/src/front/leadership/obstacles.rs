@@ -23,7 +23,7 @@ pub(super) struct Obstacles {
     /// A backend knows more to be chosen than this front led with; in words.
     pub(super) contradiction: Option<String>,
     /// What was last logged to keep this front from leading.
-    pub(super) said: Option<String>,
+    pub(super) logged: Option<String>,
 }
 
 impl Leadership {
@@ -105,7 +105,7 @@ impl Leadership {
         let obstacle = self.obstacle(ctx.view());
         // Who is missing, and why, changes with every attempt to reach them.
         let kind = |text: &String| text.split(';').next().map(String::from);
-        if obstacle.as_ref().and_then(kind) == self.obstacles.said.as_ref().and_then(kind) {
+        if obstacle.as_ref().and_then(kind) == self.obstacles.logged.as_ref().and_then(kind) {
             return;
         }
         match &obstacle {
@@ -124,7 +124,7 @@ impl Leadership {
                 "nothing keeps this front from leading any more"
             ),
         }
-        self.obstacles.said = obstacle;
+        self.obstacles.logged = obstacle;
     }
 
     /// Nobody leads before an operator has done something about it.

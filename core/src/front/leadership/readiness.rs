@@ -85,7 +85,7 @@ impl Leadership {
     /// read.
     pub(in crate::front) fn hears_clients(&self, view: View<'_>) -> bool {
         let leads = matches!(self.phase, Phase::Leading { .. });
-        leads && !self.silenced && view.replication.is_sure()
+        leads && !self.fenced && view.replication.is_sure()
     }
 
     /// It leads, is confirmed, and two backends follow: a call can be decided.

@@ -121,14 +121,16 @@ impl Leadership {
             (OrderPurpose::Confirm(at), Report::Confirmed) if Some(at) == epoch => {
                 ctx.replication.confirm(index, pending);
                 let leads = matches!(self.phase, Phase::Leading { .. });
-                if leads && self.silenced && ctx.replication.confirmed(now, FENCE) {
-                    self.silenced = false;
+                if leads && self.fenced && ctx.replication.confirmed(now, FENCE) {
+                    self.fenced = false;
                     tracing::info!(
                         target: "tmr_core::front::backends",
                         "a majority of backends confirms this front again"
                     );
                     // What clients said meanwhile it may not have heard: as after a takeover.
-                    ctx.calls.desk_mut().take_over(now, ctx.replication.log().speculative_state());
+                    ctx.calls
+                        .service_mut()
+                        .take_over(now, ctx.replication.log().speculative_state());
                 }
             }
             _ => {}

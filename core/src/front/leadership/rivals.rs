@@ -54,8 +54,8 @@ impl Leadership {
         self.phase = Phase::Standby;
         self.drop_flights(ctx);
         ctx.replication.log_mut().drop_uncommitted();
-        ctx.calls.desk_mut().drop_clients(CloseReason::Stepped("another front leads"), out);
-        ctx.calls.desk_mut().forget_handles();
+        ctx.calls.service_mut().drop_clients(CloseReason::Stepped("another front leads"), out);
+        ctx.calls.service_mut().forget_handles();
     }
 
     /// Whether another front leads: it has committed something since this one did, if only the
@@ -94,10 +94,10 @@ impl Leadership {
         let Some(known) = ctx.replication.backend(index).known() else { return };
         let another = known.led && known.standing.promised.front != ctx.config.front;
         let pausing = matches!(self.phase, Phase::Pausing { .. });
-        if another && pausing && self.claim.futile >= CLAIMS_FUTILE {
+        if another && pausing && self.claim.failures >= CLAIMS_FUTILE {
             tracing::warn!(
                 target: "tmr_core::front::backends",
-                claims = self.claim.futile,
+                claims = self.claim.failures,
                 "claims lead nowhere, and another front leads: standing by"
             );
             self.stand_by();
@@ -112,14 +112,13 @@ impl Leadership {
             known.is_some_and(|known| known.standing.group != ctx.replication.log().group())
         };
         let leads = matches!(self.phase, Phase::Leading { .. });
-        if leads && self.silenced && ctx.replication.backends().iter().filter(replaced).count() >= 2
-        {
+        if leads && self.fenced && ctx.replication.backends().iter().filter(replaced).count() >= 2 {
             tracing::warn!(
                 target: "tmr_core::front::backends",
                 "another front serves with these backends in another group: standing by"
             );
             ctx.replication.log_mut().drop_uncommitted();
-            ctx.calls.desk_mut().forget_handles();
+            ctx.calls.service_mut().forget_handles();
             self.stand_by();
         }
     }

@@ -177,7 +177,7 @@ impl Leadership {
     }
 
     fn take_role_for(&mut self, now: Mono, ordered: bool, terms: Terms) {
-        self.claim.futile = 0;
+        self.claim.failures = 0;
         self.heartbeat = now;
         if !self.role.is_to_lead() {
             self.phase = Phase::Pausing { until: now };
@@ -233,8 +233,8 @@ impl Leadership {
     /// Another front leads, or this one has no reason to try.
     pub(in crate::front) fn stand_by(&mut self) {
         self.phase = Phase::Standby;
-        self.silenced = false;
-        self.claim.futile = 0;
+        self.fenced = false;
+        self.claim.failures = 0;
         self.role.stand_by();
     }
 

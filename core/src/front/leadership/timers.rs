@@ -88,12 +88,15 @@ impl Leadership {
         // the one that leads was told is old.
         let still = matches!(self.phase, Phase::Standby | Phase::Leading { .. });
         let unsure = still && !ctx.replication.has_two_members(&self.surroundings(ctx.view()));
-        let asks =
-            self.role.is_deposed() || self.role.waits() || self.claim.futile > 0 || stuck || unsure;
+        let asks = self.role.is_deposed()
+            || self.role.waits()
+            || self.claim.failures > 0
+            || stuck
+            || unsure;
         let asks = asks
-            || self.silenced
+            || self.fenced
             || self.misses_clocks(now, ctx.view())
-            || ctx.replication.is_in_doubt();
+            || ctx.replication.seems_lost();
         let doubled = [0, 1, 2].map(|index| ctx.replication.is_doubled(index));
         let backends = ctx.replication.backends_mut().iter_mut().zip(doubled);
         for (backend, doubled) in backends.filter(|(backend, _)| backend.known().is_some()) {
@@ -131,15 +134,15 @@ impl Leadership {
             {
                 self.claim_again(now, "it took too long", ctx);
             }
-            Phase::Leading { .. } if !ctx.replication.confirmed(now, FENCE) && !self.silenced => {
+            Phase::Leading { .. } if !ctx.replication.confirmed(now, FENCE) && !self.fenced => {
                 tracing::warn!(
                     target: "tmr_core::front::timing",
                     "no majority of backends has confirmed this front: clients dropped"
                 );
-                self.silenced = true;
+                self.fenced = true;
                 self.drop_flights(ctx);
                 ctx.calls
-                    .desk_mut()
+                    .service_mut()
                     .drop_clients(CloseReason::Stepped("no majority of backends"), out);
             }
             _ => {}

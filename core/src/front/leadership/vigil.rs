@@ -84,7 +84,7 @@ impl Leadership {
     }
 
     /// A step begins.
-    pub(in crate::front) fn look_at_the_time(&mut self, now: Now, ctx: &mut Context<'_>) {
+    pub(in crate::front) fn note_sleep(&mut self, now: Now, ctx: &mut Context<'_>) {
         let Some(slept) = self.vigil.begins(now) else { return };
         self.vigil.woke = Some(now.mono);
         ctx.replication.begin_round_after_sleep();

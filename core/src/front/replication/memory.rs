@@ -72,7 +72,7 @@ impl Replication {
     }
 
     /// Returns whether the group's memory seems to be lost.
-    pub(in crate::front) fn is_in_doubt(&self) -> bool {
+    pub(in crate::front) fn seems_lost(&self) -> bool {
         self.doubt.is_some()
     }
 

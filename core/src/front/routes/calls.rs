@@ -45,7 +45,7 @@ impl Front {
         bytes: Vec<u8>,
         out: &mut Vec<Intent>,
     ) {
-        let service = self.calls.desk_mut();
+        let service = self.calls.service_mut();
         service.heard(now.mono, link);
         self.twin.iter_mut().for_each(|twin| twin.client_calls(link));
         let request = match Request::parse(&bytes) {
@@ -60,7 +60,7 @@ impl Front {
 
     /// Takes the calls whose wait for a wrong handle is over, with what is left of their time.
     pub(in crate::front) fn resume(&mut self, now: Now, out: &mut Vec<Intent>) {
-        for (link, bytes) in self.calls.desk_mut().waited(now.mono) {
+        for (link, bytes) in self.calls.service_mut().waited(now.mono) {
             if let Ok(request) = Request::parse(&bytes) {
                 let until = self.calls.service().expected(link);
                 self.take(now, until, link, (request, bytes), out);
@@ -77,7 +77,7 @@ impl Front {
         (request, bytes): (Request, Vec<u8>),
         out: &mut Vec<Intent>,
     ) {
-        self.calls.desk_mut().expects(link, until);
+        self.calls.service_mut().expects(link, until);
         // What the twin has passed on is not passed on again.
         if !link.is_passed() && self.leadership.passes(self.view()) {
             self.pass_on(now.mono, until, link, bytes, out);
@@ -112,7 +112,7 @@ impl Front {
         let due = self.calls.service().due().is_some_and(|due| due <= now.mono);
         if due && self.leadership.hears_clients(self.view()) {
             let log = self.replication.log_mut();
-            let service = self.calls.desk_mut();
+            let service = self.calls.service_mut();
             for entry in service.ended(now.mono, log.speculative_state()) {
                 log.propose(entry);
             }

@@ -25,7 +25,7 @@ impl Front {
         self.config.cleanup = config.cleanup;
         let name = self.config.identity.name.clone();
         self.operator.configure(&config.web, name);
-        let service = self.calls.desk_mut();
+        let service = self.calls.service_mut();
         service.configure(address, config.cleanup);
         service.obey(config.policy.clone());
         if config.virtual_ips.is_empty() {

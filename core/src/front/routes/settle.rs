@@ -26,7 +26,7 @@ impl Front {
         }
         let (leadership, mut context) = self.with_leadership();
         leadership.replicate(now.mono, &mut context, out);
-        self.guests_settle(out);
+        self.drop_guest_calls(out);
         self.pass_settle(now.mono, out);
         // Where there are stand-ins, it is told when they have done their part.
         if !self.config.unfenced {

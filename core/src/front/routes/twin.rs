@@ -74,7 +74,7 @@ impl Front {
             }
             // The backends are asked at once.
             Event::KnowsMore => self.leadership.ask_at(now.mono),
-            Event::Reply { link, bytes } => self.calls.desk_mut().pass(link, bytes, out),
+            Event::Reply { link, bytes } => self.calls.service_mut().pass(link, bytes, out),
             Event::Dropped(call) => self.call_dropped(call, out),
             Event::Tells { front, lost } => {
                 self.guests_lost(lost);
@@ -215,12 +215,12 @@ impl Front {
             return;
         };
         match twin.pass_on(now, CallToPass { link, from, until, bytes }, out) {
-            Ok(()) => self.calls.desk_mut().needs(link, Kind::Passed),
+            Ok(()) => self.calls.service_mut().needs(link, Kind::Passed),
             Err(bytes) => {
                 if let Ok(request) = Request::parse(&bytes) {
                     self.not_decided(now, link, &request);
                 }
-                self.calls.desk_mut().pass(link, service::overloaded(&bytes), out);
+                self.calls.service_mut().pass(link, service::overloaded(&bytes), out);
             }
         }
     }
@@ -237,7 +237,7 @@ impl Front {
 
     /// Closes the link of a client whose call may have been done.
     fn call_fails(&mut self, link: LinkId, reason: &'static str, out: &mut Vec<Intent>) {
-        self.calls.desk_mut().dismiss(link);
+        self.calls.service_mut().dismiss(link);
         out.push(Intent::Close { link, reason: CloseReason::Stepped(reason) });
     }
 
@@ -281,7 +281,7 @@ impl Front {
         for SignOfLife { handle, milliseconds_ago } in signs {
             let ago = Duration::from_millis(u64::from(*milliseconds_ago));
             let called = now.before(ago);
-            self.calls.desk_mut().alive(
+            self.calls.service_mut().alive(
                 called,
                 *handle,
                 self.replication.log().speculative_state(),
@@ -297,7 +297,7 @@ impl Front {
             GuestCall::Overloaded => {
                 // There is no room for its call, but it is there.
                 if let Some(handle) = Request::parse(&bytes).ok().and_then(|call| call.handle()) {
-                    self.calls.desk_mut().alive(
+                    self.calls.service_mut().alive(
                         now.mono,
                         Handle(handle),
                         self.replication.log().speculative_state(),
@@ -306,7 +306,7 @@ impl Front {
             }
             GuestCall::Call { link, first } => {
                 if let Some(from) = first {
-                    self.calls.desk_mut().accepted(now, link, from);
+                    self.calls.service_mut().accepted(now, link, from);
                 }
                 self.call(now, link, bytes, out);
             }
@@ -335,7 +335,7 @@ impl Front {
     }
 
     /// What must hold between any two steps.
-    pub(in crate::front) fn guests_are_at_the_desk(&self) -> bool {
+    pub(in crate::front) fn guests_are_known(&self) -> bool {
         let Some(twin) = &self.twin else { return true };
         twin.guest_links()
             .is_some_and(|mut links| links.all(|link| self.calls.service().knows(link)))
@@ -343,7 +343,7 @@ impl Front {
 
     /// A front that does not even try to lead, or gives its role away, keeps no call of its twin's
     /// clients.
-    pub(in crate::front) fn guests_settle(&mut self, out: &mut Vec<Intent>) {
+    pub(in crate::front) fn drop_guest_calls(&mut self, out: &mut Vec<Intent>) {
         let quiet = self.leadership.is_standby() || self.leadership.role().is_deposed();
         if quiet || self.leadership.failover().holds_back() {
             self.calls.drop_passed(out);
