@@ -205,6 +205,10 @@ impl Connection {
     }
 
     /// Says what became of what the peer is to take, since this was last asked for.
+    ///
+    /// The peer's time begins again with every byte that it takes, also with the last ones while a
+    /// request waits for them: only a peer that takes nothing is one that does not read. An outbox
+    /// without frames is no progress.
     pub fn flow(&mut self) -> Flow {
         let stalled = self.wants_write();
         let before = core::mem::replace(&mut self.stalled, stalled);

@@ -35,6 +35,23 @@ fn what_there_is_no_room_for_goes_before_what_comes_later() {
 }
 
 #[test]
+fn a_peer_has_its_time_from_when_it_took_something_last_also_where_a_request_waits() {
+    let mut connection = connection();
+    let waits = |frames| Outbox { waits: true, ..frames };
+    connection.send(waits(frames(&[b"page"])));
+    assert_eq!(connection.flow(), Flow::Begun);
+    connection.sent(4);
+    assert!(connection.unsent().is_empty() && connection.wants_write(), "a request waits");
+    assert_eq!(connection.flow(), Flow::Begun, "it took the rest");
+    connection.send(waits(Outbox::default()));
+    assert_eq!(connection.flow(), Flow::Same, "nothing was there to take");
+    connection.sent(0);
+    assert_eq!(connection.flow(), Flow::Same, "and nothing was taken");
+    assert!(connection.has_left());
+    assert_eq!(connection.flow(), Flow::Over);
+}
+
+#[test]
 fn it_closes_when_all_is_written() {
     let mut connection = connection();
     let close = Some(CloseReason::Stepped("done"));
