@@ -23,7 +23,7 @@ use base64ct::{Base64, Encoding};
 pub(super) fn is_machine(request: &Request<'_>, sender: &Sender, entrance: &AdminAccess) -> bool {
     let open = !entrance.operator && !entrance.reader;
     let here = sender.socket || (sender.from.is_loopback() && open && !sender.proxied);
-    here && request.origin.is_none() && !request.relayed
+    here && request.origin.is_none() && !request.proxy.relayed
 }
 
 /// Refuses what a browser may have been led to.

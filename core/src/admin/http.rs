@@ -31,6 +31,15 @@ pub(super) struct Request<'a> {
     pub(super) authorization: Option<&'a str>,
     /// It carries `X-Tmr-Admin: 1`, which a form on a foreign page cannot send.
     pub(super) from_admin: bool,
+    pub(super) proxy: ProxyHeaders<'a>,
+    /// The kinds of answer that it would like.
+    pub(super) accept: &'a str,
+    pub(super) body: &'a [u8],
+}
+
+/// What proxies say of a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct ProxyHeaders<'a> {
     /// It came through a proxy: whoever is at the other end of the connection did not ask.
     pub(super) relayed: bool,
     /// The lines `X-Forwarded-For`, the last one last; those that are not there are empty.
@@ -41,9 +50,6 @@ pub(super) struct Request<'a> {
     pub(super) forwarded_host: &'a str,
     /// The last line `X-Forwarded-Proto`.
     pub(super) forwarded_proto: &'a str,
-    /// The kinds of answer that it would like.
-    pub(super) accept: &'a str,
-    pub(super) body: &'a [u8],
 }
 
 /// In the place of a line of `X-Forwarded-For` that is no text: it names no address.
@@ -151,20 +157,20 @@ impl<'a> Request<'a> {
             } else if named("x-tmr-admin") {
                 request.from_admin = value == "1";
             } else if RELAYED.iter().any(|name| named(name)) || is_forwarded(header.name) {
-                request.relayed = true;
+                request.proxy.relayed = true;
                 if named("x-forwarded-for") {
                     // A line that is no text is there all the same: what stands before it is not what
                     // the last proxy says.
                     let text = core::str::from_utf8(header.value).is_ok();
-                    request.forwarded_for.rotate_left(1);
-                    request.forwarded_for[FORWARDED_LINES_MAX - 1] =
+                    request.proxy.forwarded_for.rotate_left(1);
+                    request.proxy.forwarded_for[FORWARDED_LINES_MAX - 1] =
                         if text { value } else { UNREADABLE };
                 } else if named("x-real-ip") {
-                    request.real_ip = value;
+                    request.proxy.real_ip = value;
                 } else if named("x-forwarded-host") {
-                    request.forwarded_host = value;
+                    request.proxy.forwarded_host = value;
                 } else if named("x-forwarded-proto") {
-                    request.forwarded_proto = value;
+                    request.proxy.forwarded_proto = value;
                 }
             } else if named("accept") {
                 request.accept = value;

@@ -43,18 +43,18 @@ pub(super) fn sender(
     }
     // Of several the last one is what the last proxy was asked for. A proxy that hands the header
     // of a browser on was asked for by the name in Host, which must be right as well.
-    let host = last(request.forwarded_host);
+    let host = last(request.proxy.forwarded_host);
     if !host.is_empty() && request.host.is_none_or(|asked| is_named(asked, names)) {
         request.host = Some(host);
     }
-    let https = last(request.forwarded_proto).eq_ignore_ascii_case("https");
+    let https = last(request.proxy.forwarded_proto).eq_ignore_ascii_case("https");
     Sender { from: client(request, from, proxies), socket, proxied: true, https }
 }
 
 /// The last address on the way that is no trusted proxy: those before it are what it says itself. The
 /// proxy's own address where nothing else is said, or nothing that can be read.
 fn client(request: &Request<'_>, proxy: IpAddr, proxies: &[IpNet]) -> IpAddr {
-    let lines = request.forwarded_for.iter().rev().filter(|line| !line.is_empty());
+    let lines = request.proxy.forwarded_for.iter().rev().filter(|line| !line.is_empty());
     let mut client = proxy;
     let mut any = false;
     for hop in lines.flat_map(|line| line.rsplit(',')) {
@@ -65,7 +65,7 @@ fn client(request: &Request<'_>, proxy: IpAddr, proxies: &[IpNet]) -> IpAddr {
             return address;
         }
     }
-    if any { client } else { address(request.real_ip).unwrap_or(proxy) }
+    if any { client } else { address(request.proxy.real_ip).unwrap_or(proxy) }
 }
 
 /// An address, with or without a port.

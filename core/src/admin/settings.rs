@@ -47,7 +47,7 @@ pub(crate) fn checked(now: Option<&InForce>, busy: bool, body: &[u8]) -> Result<
 pub(crate) fn stored(revision: u32, stored: &ConfigStoreResult) -> Said {
     match stored {
         Ok(later) => (200, json!({ "revision": revision, "after_restart": later })),
-        Err(reason) => Sentence(reason).said(409),
+        Err(error) => Sentence(&error.reason).said(409),
     }
 }
 
@@ -70,6 +70,7 @@ impl Sentence<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::io::ConfigNotStored;
     use alloc::format;
     use alloc::vec;
     use core::net::{IpAddr, Ipv4Addr};
@@ -120,7 +121,9 @@ mod tests {
         let later = vec![format!("CmServer.Unfenced")];
         let (status, value) = stored(5, &Ok(later));
         assert_eq!((status, &value["after_restart"][0]), (200, &"CmServer.Unfenced".into()));
-        let (status, value) = stored(4, &Err("the port is taken".into()));
+        let (file, reason) = ("tmrconf.json".into(), "the port is taken".into());
+        let not_stored = ConfigNotStored { file, reason };
+        let (status, value) = stored(4, &Err(not_stored));
         assert_eq!((status, &value["message"]), (409, &"the port is taken".into()));
     }
 }

@@ -5,14 +5,16 @@
 //! three of them in its memory. Every rule is written up in
 //! `core/docs/consistency.md`.
 
+mod transfer;
+
 use super::journal::Record;
-use crate::base::limits::{PIECE_BYTES, SLOT_LAST, STATE_MAX};
+use crate::base::limits::SLOT_LAST;
 use crate::base::time::Wall;
 use crate::log::{
     AcceptedEntry, Acked, Digest, DiskId, Entry, Epoch, GroupId, Slot, State, Witness,
 };
-use crate::messages::group::{Order, Piece, Report, Standing};
-use alloc::boxed::Box;
+use crate::messages::group::{Order, Report, Standing};
+
 use alloc::collections::VecDeque;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -33,15 +35,27 @@ pub(crate) struct Acceptor {
     committed: Slot,
     /// Up to here this copy is known to equal the promised front's log.
     matched: Slot,
+    transfers: Transfers,
+    digest: KnownDigest,
+    witness: Witness,
+}
+
+/// States that are on their way, with their slots.
+#[derive(Clone, Debug, Default)]
+struct Transfers {
     /// An encoded state that a front is reading.
     reading: Option<(Slot, Vec<u8>)>,
     /// A state that a front is installing.
     installing: Option<(Slot, Vec<u8>)>,
-    /// Of the entries up to `committed`; `None`: not known.
-    digest: Option<Digest>,
-    /// The promised front has another digest of the same entries.
+}
+
+/// The running hash of the copy.
+#[derive(Clone, Debug, Default)]
+struct KnownDigest {
+    /// The hash of the entries up to `committed`; `None`: not known.
+    own: Option<Digest>,
+    /// The promised front has another one of the same entries.
     differs: bool,
-    witness: Witness,
 }
 
 /// What an order led to.
@@ -69,16 +83,6 @@ pub(crate) struct Anew<'a> {
     pub(crate) last: bool,
 }
 
-/// What a piece of a state has led to.
-enum Staged {
-    /// It does not follow the piece before it, or all of them are no state.
-    Misfit,
-    /// There is more to come.
-    Part,
-    /// That was the last one.
-    Whole(Box<State>),
-}
-
 /// No slot of `entries` lies behind [`SLOT_LAST`] where the first one stands at `first`.
 fn fits_behind(first: Slot, entries: &[Entry]) -> bool {
     first.0 <= SLOT_LAST && entries.len() as u64 <= SLOT_LAST - first.0 + 1
@@ -97,10 +101,8 @@ impl Acceptor {
             log: VecDeque::new(),
             committed: Slot(0),
             matched: Slot(0),
-            reading: None,
-            installing: None,
-            digest: None,
-            differs: false,
+            transfers: Transfers::default(),
+            digest: KnownDigest::default(),
             witness: Witness::default(),
         }
     }
@@ -126,7 +128,7 @@ impl Acceptor {
                 if digest.slot != self.committed || digest.base > digest.slot {
                     return false;
                 }
-                self.digest = Some(*digest);
+                self.digest.own = Some(*digest);
             }
             Record::Witness(witness) if !witness.is_in_range() => return false,
             Record::Witness(witness) => self.witness = witness.clone(),
@@ -162,7 +164,7 @@ impl Acceptor {
         records.push(Record::Promise(self.promised));
         if self.committed > Slot(0) {
             records.push(Record::State { slot: self.committed, bytes: self.settled.encode() });
-            records.extend(self.digest.map(Record::Digest));
+            records.extend(self.digest.own.map(Record::Digest));
         }
         if self.witness != Witness::default() {
             records.push(Record::Witness(self.witness.clone()));
@@ -222,7 +224,7 @@ impl Acceptor {
                 }
                 self.before = core::mem::replace(&mut self.promised, *epoch);
                 self.matched = self.committed;
-                self.installing = None;
+                self.transfers.installing = None;
                 taken.records.push(Record::Promise(*epoch));
                 return Report::Promised(self.standing());
             }
@@ -284,21 +286,21 @@ impl Acceptor {
 
     /// Of the entries up to the committed slot, if it is known.
     pub(crate) fn digest(&self) -> Option<Digest> {
-        self.digest
+        self.digest.own
     }
 
     /// This copy differs from the promised front's.
     pub(crate) fn differs(&self) -> bool {
-        self.differs
+        self.digest.differs
     }
 
     /// The promised front has this digest of its copy. Where only the bases differ, its one counts:
     /// a chain of digests begins anew with a state of an older program, which has none.
     fn compare(&mut self, theirs: Option<Digest>) {
         let Some(theirs) = theirs.filter(|digest| digest.slot == self.committed) else { return };
-        match self.digest {
-            Some(own) if own.base == theirs.base => self.differs |= own != theirs,
-            _ => self.digest = Some(theirs),
+        match self.digest.own {
+            Some(own) if own.base == theirs.base => self.digest.differs |= own != theirs,
+            _ => self.digest.own = Some(theirs),
         }
     }
 
@@ -310,8 +312,8 @@ impl Acceptor {
 
     /// Drops what a front has left half read or half installed; its link is gone.
     pub(crate) fn let_go(&mut self) {
-        self.reading = None;
-        self.installing = None;
+        self.transfers.reading = None;
+        self.transfers.installing = None;
     }
 
     fn last(&self) -> Slot {
@@ -326,32 +328,6 @@ impl Acceptor {
     fn tail(&self) -> impl Iterator<Item = &AcceptedEntry> {
         let skip = usize::try_from(self.committed.0 - self.base.0).unwrap_or(usize::MAX);
         self.log.iter().skip(skip)
-    }
-
-    fn fetch(&mut self, piece: Piece) -> Report {
-        match piece {
-            Piece::State { offset } => {
-                let made = self.reading.take().filter(|_| offset > 0);
-                let (slot, state) = made.unwrap_or_else(|| (self.committed, self.settled.encode()));
-                let start = usize::try_from(offset).unwrap_or(usize::MAX).min(state.len());
-                let end = state.len().min(start + PIECE_BYTES);
-                let (bytes, last) = (state[start..end].to_vec(), end == state.len());
-                if !last {
-                    self.reading = Some((slot, state));
-                }
-                Report::State { slot, bytes, last }
-            }
-            Piece::Log { from } if from <= self.base => Report::Gap { committed: self.committed },
-            Piece::Log { from } => {
-                let mut size = 0;
-                let entries = self.log.iter().skip(self.index(from));
-                let entries = entries.take_while(|stored| {
-                    size += stored.entry.weight();
-                    size <= PIECE_BYTES
-                });
-                Report::Log { entries: entries.cloned().collect() }
-            }
-        }
     }
 
     /// Birth is allowed, and may be begun again, until something was built on its first entry.
@@ -392,84 +368,6 @@ impl Acceptor {
         Report::Stored { last: self.matched, differing: vec![] }
     }
 
-    fn install(
-        &mut self,
-        group: GroupId,
-        slot: Slot,
-        offset: u64,
-        bytes: &[u8],
-        last: bool,
-        taken: &mut OrderEffects,
-    ) -> Report {
-        if slot <= self.committed && self.group == Some(group) {
-            return Report::Stored { last: self.matched, differing: vec![] };
-        }
-        let gap = Report::Gap { committed: self.committed };
-        let state = match self.stage(slot, offset, bytes, last) {
-            Staged::Misfit => return gap,
-            Staged::Part => return Report::Stored { last: self.matched, differing: vec![] },
-            Staged::Whole(state) => state,
-        };
-        if self.group.replace(group) != Some(group) {
-            self.clear_log();
-            self.witness = Witness::default();
-        }
-        // Entries behind the state may be chosen with this acceptor's vote.
-        let held = usize::try_from(slot.0.saturating_sub(self.base.0)).unwrap_or(usize::MAX);
-        let behind = self.log.split_off(held.min(self.log.len()));
-        self.settle(slot, *state);
-        self.log = behind;
-        taken.rewrite = true;
-        Report::Stored { last: self.matched, differing: vec![] }
-    }
-
-    /// Puts the next piece of a state behind those that came before.
-    fn stage(&mut self, slot: Slot, offset: u64, bytes: &[u8], last: bool) -> Staged {
-        if offset == 0 {
-            self.installing = Some((slot, Vec::new()));
-        }
-        let Some((staged, mut state)) = self.installing.take() else { return Staged::Misfit };
-        let long = state.len().saturating_add(bytes.len()) > STATE_MAX;
-        if staged != slot || state.len() as u64 != offset || long {
-            return Staged::Misfit;
-        }
-        state.extend_from_slice(bytes);
-        if !last {
-            self.installing = Some((staged, state));
-            return Staged::Part;
-        }
-        State::decode(&state).map_or(Staged::Misfit, |state| Staged::Whole(Box::new(state)))
-    }
-
-    /// Takes a piece of what is to take the place of lost memory ([`Order::Recover`]). With the last
-    /// one: the acceptor that takes the place of this one, and breaks no promise of it. It is a
-    /// member of a group of its own.
-    ///
-    /// # Errors
-    /// What is to be reported: there is more to come, or it does not fit.
-    pub(crate) fn recover(&mut self, epoch: Epoch, anew: &Anew<'_>) -> Result<Self, Box<Report>> {
-        if epoch != self.promised || epoch == Epoch::default() {
-            return Err(Box::new(Report::Refused { promised: self.promised }));
-        }
-        let gap = Box::new(Report::Gap { committed: self.committed });
-        let state = match self.stage(anew.slot, anew.offset, anew.bytes, anew.last) {
-            Staged::Misfit => return Err(gap),
-            Staged::Part => {
-                let more = Report::Stored { last: self.matched, differing: vec![] };
-                return Err(Box::new(more));
-            }
-            Staged::Whole(state) => state,
-        };
-        let member = state.members().is_some_and(|members| members.contains(&anew.disk));
-        if anew.slot == Slot(0) || !member {
-            return Err(gap);
-        }
-        let mut acceptor = self.anew(anew.disk);
-        acceptor.group = Some(anew.group);
-        acceptor.settle(anew.slot, *state);
-        Ok(acceptor)
-    }
-
     /// Writes entries from `first` on over those of lower epochs. What stands behind them stays:
     /// it may be chosen with this acceptor's vote, and the front that brings its log again in
     /// several pieces may go away between two of them.
@@ -496,7 +394,7 @@ impl Acceptor {
             self.committed = self.committed.next();
             let stored = &self.log[self.index(self.committed)];
             self.settled.apply(&stored.entry);
-            self.digest = self.digest.map(|digest| digest.with(&stored.entry));
+            self.digest.own = self.digest.own.map(|digest| digest.with(&stored.entry));
         }
     }
 
@@ -506,7 +404,7 @@ impl Acceptor {
         self.base = slot;
         self.committed = slot;
         self.matched = slot;
-        self.digest = None;
+        self.digest.own = None;
     }
 
     fn clear_log(&mut self) {
@@ -515,8 +413,8 @@ impl Acceptor {
         self.base = Slot(0);
         self.committed = Slot(0);
         self.matched = Slot(0);
-        self.digest = Some(Digest::default());
-        self.differs = false;
+        self.digest.own = Some(Digest::default());
+        self.digest.differs = false;
         self.let_go();
     }
 
@@ -534,11 +432,9 @@ impl Acceptor {
             log,
             committed,
             matched,
-            reading,
-            installing,
-            // It follows from the log.
-            digest: _,
-            differs,
+            transfers: Transfers { reading, installing },
+            // The hash itself follows from the log.
+            digest: KnownDigest { own: _, differs },
             witness,
         } = self;
         let state = (group, promised, settled.encode(), base, log, committed, matched);

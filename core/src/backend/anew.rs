@@ -16,20 +16,20 @@ impl Backend {
         if epoch != standing.promised || epoch == Epoch::default() {
             return Report::Refused { promised: standing.promised };
         }
-        self.disk = DiskId(self.random.u128());
+        self.names.disk = DiskId(self.random.u128());
         tracing::error!(
             target: "tmr_core::backend::anew",
             committed = %standing.committed,
             last = %standing.last,
             old = %standing.disk,
-            new = %self.disk,
+            new = %self.names.disk,
             "the front that leads says that this disk has gone back in time, was copied, or differs \
              from the others: it begins anew, blank and under another name, and its journal is kept \
              as journal.old"
         );
-        self.acceptor = self.acceptor.anew(self.disk);
-        self.served = None;
-        self.told = Slot(0);
+        self.acceptor = self.acceptor.anew(self.names.disk);
+        self.fronts.served = None;
+        self.fronts.told = Slot(0);
         self.writer.demand_new_beginning();
         self.describe(now)
     }
@@ -37,7 +37,7 @@ impl Backend {
     /// An operator has said what takes the place of memory that is lost.
     pub(super) fn recovered(&mut self, acceptor: Acceptor, now: Mono) -> Report {
         let (old, new) = (self.acceptor.standing(), acceptor.standing());
-        self.disk = new.disk;
+        self.names.disk = new.disk;
         tracing::error!(
             target: "tmr_core::backend::anew",
             committed = %new.committed,
@@ -48,8 +48,8 @@ impl Backend {
              from a copy of the old one; its journal is kept as journal.old"
         );
         self.acceptor = acceptor;
-        self.served = None;
-        self.told = Slot(0);
+        self.fronts.served = None;
+        self.fronts.told = Slot(0);
         self.writer.demand_new_beginning();
         self.describe(now)
     }

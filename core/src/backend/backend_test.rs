@@ -2,7 +2,7 @@
 
 mod direct;
 
-use super::{Backend, Config};
+use super::{Backend, Config, JournalError};
 use crate::base::limits::{HANDLE_BLOCK, JOURNAL_REWRITE, PACE_SEATLESS, SLOT_LAST};
 use crate::base::time::Wall;
 use crate::crypt::sign;
@@ -19,7 +19,8 @@ use crate::testing::{
 };
 use crate::wire::Request;
 use crate::wire::structs::CmAuthenticate;
-use alloc::{string::String, vec, vec::Vec};
+use alloc::string::{String, ToString};
+use alloc::{vec, vec::Vec};
 
 const EPOCH: Epoch = Epoch { round: 1, front: 7 };
 const FRONT: LinkId = LinkId(2);
@@ -291,7 +292,7 @@ fn cut_off_at_any_byte_it_has_everything_it_acknowledged() {
 #[test]
 fn another_groups_folder_and_another_format_are_refused_in_words() {
     let machine = Machine::joined(b"", 1);
-    let words = |result: Result<(Backend, usize), String>| result.err().unwrap();
+    let words = |result: Result<_, JournalError>| result.err().unwrap().to_string();
     assert_eq!(
         words(Backend::open(config(1, b"another1"), Some(&machine.disk))),
         "the state folder belongs to another group: it was made with another group key. Use the \

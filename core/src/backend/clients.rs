@@ -23,7 +23,7 @@ impl Backend {
     /// own from now on. Others are refused as `AccessControl` refuses at a front.
     #[must_use]
     pub fn with_clients(mut self, networks: Vec<IpNet>) -> Self {
-        self.clients = Some(Clients { networks, fronts: Vec::new() });
+        self.direct.clients = Some(Clients { networks, fronts: Vec::new() });
         self.obey();
         self
     }
@@ -36,7 +36,7 @@ impl Backend {
     /// A front has proved the group key by this link.
     pub(super) fn front_at(&mut self, link: LinkId) {
         let from = self.service.whereabouts(link).map(|from| from.ip());
-        let (Some(clients), Some(from)) = (&mut self.clients, from) else { return };
+        let (Some(clients), Some(from)) = (&mut self.direct.clients, from) else { return };
         if clients.fronts.contains(&from) {
             return;
         }
@@ -48,7 +48,7 @@ impl Backend {
     }
 
     fn obey(&mut self) {
-        let Some(Clients { networks, fronts }) = &self.clients else { return };
+        let Some(Clients { networks, fronts }) = &self.direct.clients else { return };
         let fronts = fronts.iter().copied().map(IpNet::from);
         self.service.obey(Policy::only(networks.iter().copied().chain(fronts).collect()));
     }

@@ -18,7 +18,7 @@ impl Backend {
             Ok(request) => request,
             Err(malformed) => return self.service.misread(link, &malformed, out),
         };
-        self.service.named(now.mono, link, &request, &self.direct);
+        self.service.named(now.mono, link, &request, &self.direct.state);
         self.serve(now, link, &request, bytes, out);
     }
 
@@ -40,7 +40,8 @@ impl Backend {
         bytes: &[u8],
         out: &mut Vec<Intent>,
     ) {
-        let context = CallContext { now, state: &self.direct, catalogue: &self.catalogue };
+        let context =
+            CallContext { now, state: &self.direct.state, catalogue: &self.licences.catalogue };
         match self.service.call(link, request, &context, out) {
             CallAction::Done | CallAction::Refused(_) => {}
             CallAction::Perform(licence) => {
@@ -64,7 +65,7 @@ impl Backend {
         match &entry {
             Entry::Grant(grant) => {
                 // Before the block of its number is durable, a restart could hand it out again.
-                waits = grant.waits_for_disk() || !self.writer.is_durable(self.reserved);
+                waits = grant.waits_for_disk() || !self.writer.is_durable(self.direct.reserved);
                 self.service.granted(now.mono, link, grant, &mut replies);
             }
             _ => self.service.released(link, &mut replies),
@@ -72,7 +73,7 @@ impl Backend {
         let released = if let Entry::Release(handle) = entry { Some(handle) } else { None };
         self.write_direct(entry);
         if let Some(handle) = released {
-            self.service.linger(now.mono, handle, &self.direct);
+            self.service.linger(now.mono, handle, &self.direct.state);
         }
         for reply in replies {
             match reply {

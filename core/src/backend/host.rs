@@ -17,7 +17,7 @@ impl Backend {
             HostEvent::AdminAccess(entrance) => self.entrance(*entrance, out),
             HostEvent::Misplaced { place, found } => {
                 if self.admin.misplace(place, found) {
-                    let links: Vec<LinkId> = self.fronts.keys().copied().collect();
+                    let links: Vec<LinkId> = self.fronts.links.keys().copied().collect();
                     links.into_iter().for_each(|link| self.tell_lost(link, out));
                 }
             }

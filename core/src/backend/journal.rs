@@ -103,14 +103,51 @@ pub(super) enum Unreadable {
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Format(version) => write!(
-                f,
-                "the journal has format {version}; this program reads {OLDEST} to {VERSION}"
-            ),
+            Self::Format(version) => JournalError::Format { version: *version }.fmt(f),
             Self::Damaged(what) => f.write_str(what),
         }
     }
 }
+
+/// Why a backend cannot go on with a journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JournalError {
+    /// It has a format that this program does not read.
+    Format {
+        /// The number of that format.
+        version: u16,
+    },
+    /// Its first record does not say whose it is.
+    Nameless,
+    /// It was made with another group key.
+    OtherGroup,
+    /// It holds a state that cannot be read.
+    NoState,
+    /// One record contradicts those before it.
+    Misfit,
+}
+
+impl fmt::Display for JournalError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Format { version } => {
+                return write!(
+                    f,
+                    "the journal has format {version}; this program reads {OLDEST} to {VERSION}"
+                );
+            }
+            Self::Nameless => "the journal does not say whose it is",
+            Self::OtherGroup => {
+                "the state folder belongs to another group: it was made with another group key. \
+                 Use the key it was made with, or an empty folder"
+            }
+            Self::NoState => "the journal holds a state that is none",
+            Self::Misfit => "the journal's records do not fit each other",
+        })
+    }
+}
+
+impl core::error::Error for JournalError {}
 
 /// Reads a whole journal.
 ///

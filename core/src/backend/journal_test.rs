@@ -1,7 +1,7 @@
 //! A journal gives back what was whole, and nothing that was not.
 
 use super::journal::{Read, Record, VERSION, batch, put, read};
-use super::{Backend, Config};
+use super::{Backend, Config, JournalError};
 use crate::base::limits::{JOURNAL_BATCH_MAX, SLOT_LAST};
 use crate::base::time::Wall;
 use crate::io::{HostRequest, Input, Intent, JournalWrite};
@@ -193,7 +193,7 @@ fn config() -> Config {
 }
 
 /// A backend with a journal of these records behind the first one.
-fn open(records: &[Record]) -> Result<Backend, String> {
+fn open(records: &[Record]) -> Result<Backend, JournalError> {
     let journal = encoded(&[[&[head()], records].concat()]).concat();
     Backend::open(config(), Some(&journal)).map(|(backend, _)| backend)
 }
@@ -254,8 +254,8 @@ fn records_that_contradict_each_other_are_refused_in_words() {
         vec![Record::Witness(witness(Slot(SLOT_LAST + 1), &[]))],
         vec![Record::Witness(witness(Slot(1), &[acked(Slot(SLOT_LAST + 1))]))],
     ] {
-        let words = open(&records).map(|_| ()).unwrap_err();
-        assert_eq!(words, "the journal's records do not fit each other", "{records:?}");
+        let error = open(&records).map(|_| ()).unwrap_err();
+        assert_eq!(error, JournalError::Misfit, "{records:?}");
     }
     for records in [
         vec![group.clone(), Record::Promise(high), accept(low)],

@@ -22,13 +22,13 @@ impl Backend {
             family.is(&[("which", &which)], slot.0);
         }
         page.gauge("tmrd_fronts_connected", "Fronts that have proved the group key.")
-            .is(&[], self.fronts.len());
+            .is(&[], self.fronts.links.len());
         let help = "Handles in its copy of the state, and those of its own licences.";
         let mut family = page.gauge("tmrd_backend_held_handles", help);
         family.is(&[("of", &"group")], self.acceptor.settled().seat_count());
-        family.is(&[("of", &"own")], self.direct.seat_count());
+        family.is(&[("of", &"own")], self.direct.state.seat_count());
         page.gauge("tmrd_containers", "Containers in its licence files.")
-            .is(&[], self.containers.len());
+            .is(&[], self.licences.containers.len());
         page.gauge("tmrd_journal_bytes", "Length of the journal.").is(&[], self.writer.length());
         let help = "How long a durable write of the journal takes.";
         page.histogram(

@@ -11,7 +11,7 @@ impl Backend {
     /// client's: what a backend does for those that come to it directly is not looked at.
     #[must_use]
     pub fn fingerprint(&self) -> Vec<u8> {
-        let served = self.served.is_some();
+        let served = self.fronts.served.is_some();
         let mut print = self.acceptor.fingerprint();
         print.extend([u8::from(self.writer.is_idle()), u8::from(served)]);
         print
@@ -20,7 +20,7 @@ impl Backend {
     /// Its disk.
     #[must_use]
     pub fn disk(&self) -> DiskId {
-        self.disk
+        self.names.disk
     }
 
     /// What its disk is called when it begins anew.

@@ -24,19 +24,24 @@ impl View for Backend {
             promised_epoch: standing.promised.round,
             group: standing.group.map(|group| group.to_string()),
             disk: standing.disk.to_string(),
-            containers: self.containers.iter().map(|held| part_status(&held.part)).collect(),
+            containers: self
+                .licences
+                .containers
+                .iter()
+                .map(|held| part_status(&held.part))
+                .collect(),
             log: LogStatus {
                 base: standing.base.0,
                 committed: standing.committed.0,
                 last: standing.last.0,
             },
-            handles: (self.acceptor.settled().seat_count() + self.direct.seat_count()) as u64,
+            handles: (self.acceptor.settled().seat_count() + self.direct.state.seat_count()) as u64,
         };
         serde_json::to_value(status).unwrap_or_default()
     }
 
     fn troubles(&self) -> Vec<Trouble> {
-        verdict::of_backend(self.readiness(), !self.containers.is_empty())
+        verdict::of_backend(self.readiness(), !self.licences.containers.is_empty())
     }
 
     /// Its log tells; who looks after the group looks at a front.
@@ -89,13 +94,13 @@ impl Backend {
                     .into(),
             );
         }
-        if self.served.is_none_or(|at| self.now.since(at) >= CONFIRMED) {
+        if self.fronts.served.is_none_or(|at| self.now.since(at) >= CONFIRMED) {
             return Err("no front that serves has asked it for a while: it may be behind".into());
         }
         if self.acceptor.differs() {
             return Err("its copy of the log differs from that of the front that leads".into());
         }
-        let known = self.acceptor.witness().known().max(self.told);
+        let known = self.acceptor.witness().known().max(self.fronts.told);
         if standing.committed < known {
             return Err(format!(
                 "it is behind: it has slots up to {}, and up to {known} are known to be chosen",

@@ -7,6 +7,7 @@ use crate::licence::version_of;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::fmt;
 use core::net::IpAddr;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde::de::{Deserialize, Deserializer, Error, Unexpected};
@@ -182,24 +183,36 @@ impl<'de> Deserialize<'de> for Network {
     }
 }
 
+/// A text that is no network, in a sentence with what would be valid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NetworkError(String);
+
+impl fmt::Display for NetworkError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl core::error::Error for NetworkError {}
+
 /// Reads a network, or a single address.
 ///
 /// # Errors
-/// Returns what would be valid.
-pub fn network(text: &str) -> Result<IpNet, String> {
+/// Returns what was found, and what would be valid.
+pub fn network(text: &str) -> Result<IpNet, NetworkError> {
     let network = text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
     let Some(network) = network.filter(|it: &IpNet| it.addr().to_canonical() == it.addr()) else {
-        return Err(format!(
+        return Err(NetworkError(format!(
             "found {text:?}, expected a network such as \"192.0.2.0/24\" or \"2001:db8::/32\", or \
              one address"
-        ));
+        )));
     };
     if network != network.trunc() {
-        return Err(format!(
+        return Err(NetworkError(format!(
             "found {text:?}, expected the network, \"{}\", or the one address, \"{}\"",
             network.trunc(),
             network.addr()
-        ));
+        )));
     }
     Ok(network)
 }
@@ -283,9 +296,9 @@ mod tests {
         }
         for text in ["", "192.0.2.0/33", "192.0.2/24", "a/8", "::ffff:192.0.2.0/120", "1.2.3.4/-1"]
         {
-            assert!(network(text).unwrap_err().contains("expected a network"), "{text}");
+            assert!(network(text).unwrap_err().0.contains("expected a network"), "{text}");
         }
-        let said = network("192.0.2.7/24").unwrap_err();
+        let said = network("192.0.2.7/24").unwrap_err().0;
         assert!(said.contains("\"192.0.2.0/24\"") && said.contains("\"192.0.2.7\""), "{said}");
     }
 

@@ -19,7 +19,7 @@ mod config_test;
 mod schema_test;
 
 pub use crate::base::json::JsonError as ConfigError;
-pub use access::{AccessRule, Binding, Policy, network};
+pub use access::{AccessRule, Binding, NetworkError, Policy, network};
 pub use shared::{Difference, adopt, differences, revised, shared};
 
 use crate::base::json;

@@ -118,8 +118,17 @@ pub enum FrontEvent {
 }
 
 /// What became of a configuration that was to be stored: it is in force, apart from what is named,
-/// which needs a restart; or nothing has changed, and why.
-pub type ConfigStoreResult = Result<Vec<String>, String>;
+/// which needs a restart; or nothing has changed.
+pub type ConfigStoreResult = Result<Vec<String>, ConfigNotStored>;
+
+/// A configuration was not stored, and nothing has changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigNotStored {
+    /// The file that it was for.
+    pub file: String,
+    /// What went wrong, in a sentence for people.
+    pub reason: String,
+}
 
 impl From<HostEvent> for Input {
     fn from(event: HostEvent) -> Self {

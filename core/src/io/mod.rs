@@ -11,7 +11,7 @@
 mod input;
 mod intent;
 
-pub use input::{BackendEvent, ConfigStoreResult, FrontEvent, HostEvent, Input};
+pub use input::{BackendEvent, ConfigNotStored, ConfigStoreResult, FrontEvent, HostEvent, Input};
 pub use intent::{
     AdminFilesRequest, HistoryRequest, HostRequest, Intent, JournalWrite, VipRequest,
 };

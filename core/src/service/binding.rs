@@ -75,8 +75,10 @@ impl LicenceService {
             return Gate::Refused(CmError::REQUEST_OVERLOAD_REJECTED);
         }
         if !waited {
-            let judged =
-                self.strangers.judge((now, until), from, (link, slipped), || request.encode());
+            let judged = self
+                .limits
+                .strangers
+                .judge((now, until), from, (link, slipped), || request.encode());
             match judged {
                 Verdict::Now => {}
                 Verdict::Waits => return Gate::Waits,
@@ -91,7 +93,7 @@ impl LicenceService {
             self.watches.moved(now, handle, link, from);
             return Gate::Open;
         }
-        self.strangers.count(now, from);
+        self.limits.strangers.count(now, from);
         if let Some(session) = self.sessions.get_mut(&link) {
             session.slipped = true;
         }
@@ -140,14 +142,14 @@ impl LicenceService {
     /// The calls whose wait is over, each with its link; call them again.
     pub(crate) fn waited(&mut self, now: Mono) -> Vec<(LinkId, Vec<u8>)> {
         let mut calls = Vec::new();
-        while let Some(Due { link, call, away }) = self.strangers.next(now) {
+        while let Some(Due { link, call, away }) = self.limits.strangers.next(now) {
             if let Some(session) = self.sessions.get_mut(&link) {
                 session.waited = !away;
                 session.away = away;
                 calls.push((link, call));
             }
         }
-        while let Some((link, call)) = self.paces.next(now) {
+        while let Some((link, call)) = self.limits.paces.next(now) {
             if let Some(session) = self.sessions.get_mut(&link) {
                 session.waited = true;
                 calls.push((link, call));
@@ -162,7 +164,7 @@ impl LicenceService {
             return Gate::Open;
         };
         let (until, from) = (session.until, session.address());
-        let waits = self.paces.waits((now, until), from, link, || request.encode());
+        let waits = self.limits.paces.waits((now, until), from, link, || request.encode());
         if waits { Gate::Waits } else { Gate::Open }
     }
 
@@ -188,24 +190,24 @@ impl LicenceService {
             Err(_) => Vain::Refused,
             Ok(_) => return,
         };
-        self.paces.count(now, session.address(), vain, waited);
+        self.limits.paces.count(now, session.address(), vain, waited);
     }
 
     /// When the first of those is due.
     #[must_use]
     pub(crate) fn waits_until(&self) -> Option<Mono> {
-        [self.strangers.due(), self.paces.due()].into_iter().flatten().min()
+        [self.limits.strangers.due(), self.limits.paces.due()].into_iter().flatten().min()
     }
 
     /// Who names handles that are not theirs, and has to wait for it.
     pub(crate) fn strangers(&self, now: Mono) -> Vec<StrangerStatus> {
-        let shown = self.strangers.shown(now).into_iter();
+        let shown = self.limits.strangers.shown(now).into_iter();
         shown.map(|(address, calls)| StrangerStatus::new(address, calls)).collect()
     }
 
     /// How many calls have named handles that were not their sender's.
     pub(crate) fn strange_calls(&self) -> u64 {
-        self.strangers.total()
+        self.limits.strangers.total()
     }
 
     /// The handles of an address, those that only linger among them: whether it took them, or they
@@ -222,7 +224,7 @@ impl LicenceService {
     /// A link is gone: its handles may move, those without a seat end soon, and no call of it waits.
     pub(super) fn unlinked(&mut self, link: LinkId, spoke: Mono) {
         self.watches.unlinked(self.now, link, spoke);
-        self.strangers.forget(link);
+        self.limits.strangers.forget(link);
     }
 }
 

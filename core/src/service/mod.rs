@@ -29,6 +29,7 @@ mod rights_test;
 mod service_handles;
 #[cfg(test)]
 mod service_test;
+mod sessions;
 #[cfg(test)]
 mod stations_test;
 mod strangers;
@@ -39,18 +40,19 @@ use crate::base::time::{Duration, Mono, Now, Wall};
 use crate::config::Policy;
 use crate::crypt::cipher::simulate;
 use crate::io::Intent;
-use crate::link::{CloseReason, LinkId};
+use crate::link::LinkId;
 use crate::log::{Entry, Grant, Handle, LicenceKey, State};
 use crate::wire::{CmError, Malformed, Reply, Request};
 use access_request::AccessRequest;
-use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet};
+use sessions::Session;
+
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use binding::Gate;
-use call_stats::{Asked, CallStats, Kind};
-use client_list::{RejectedClients, Told};
-use core::net::{IpAddr, SocketAddr};
+use call_stats::{CallStats, Kind};
+use client_list::RejectedClients;
+use core::net::IpAddr;
 use core::ops::RangeInclusive;
 use handle_allocator::HandleAllocator;
 pub use handle_allocator::HandleKey;
@@ -96,29 +98,6 @@ pub enum CallAction {
     Spend(Entry, LicenceKey),
 }
 
-#[derive(Clone, Debug)]
-struct Session {
-    from: SocketAddr,
-    heard: Mono,
-    /// A handle whose number may still be on its way to the client.
-    fresh: Option<Handle>,
-    /// The call that waits for a reply.
-    asks: Option<Asked>,
-    /// It has asked for a handle, or used one.
-    works: bool,
-    since: Wall,
-    calls: u64,
-    told: Option<Box<Told>>,
-    /// Its call has waited: for its wrong handles, or for accesses that took no seat.
-    waited: bool,
-    /// Its call has given its turn up to one that named no wrong handle.
-    away: bool,
-    /// It has named wrong handles.
-    slipped: bool,
-    /// When its call has to have an answer, whatever it waits for.
-    until: Mono,
-}
-
 /// The reply to any call of a client for whom there is no room.
 #[must_use]
 pub fn overloaded(call: &[u8]) -> Vec<u8> {
@@ -143,7 +122,15 @@ pub struct LicenceService {
     numbers: HandleAllocator,
     call_stats: CallStats,
     too_old: RejectedClients,
+    limits: CallLimits,
+}
+
+/// What makes calls of an address wait.
+#[derive(Clone, Debug, Default)]
+struct CallLimits {
+    /// Calls that name handles of others.
     strangers: Strangers,
+    /// Accesses that take no seat.
     paces: Paces,
 }
 
@@ -163,8 +150,7 @@ impl LicenceService {
             numbers: HandleAllocator::none(),
             call_stats: CallStats::default(),
             too_old: RejectedClients::default(),
-            strangers: Strangers::default(),
-            paces: Paces::default(),
+            limits: CallLimits::default(),
         }
     }
 
@@ -190,81 +176,6 @@ impl LicenceService {
     pub fn configure(&mut self, address: IpAddr, cleanup: Duration) {
         self.identity.address = address;
         self.cleanup = cleanup;
-    }
-
-    /// A client came in.
-    pub fn accepted(&mut self, now: Now, link: LinkId, from: SocketAddr) {
-        let session = Session {
-            from,
-            heard: now.mono,
-            fresh: None,
-            asks: None,
-            works: false,
-            since: now.wall,
-            calls: 0,
-            told: None,
-            waited: false,
-            away: false,
-            slipped: false,
-            until: Mono(u64::MAX),
-        };
-        self.sessions.insert(link, session);
-    }
-
-    /// Whether a link is a client's.
-    #[must_use]
-    pub fn knows(&self, link: LinkId) -> bool {
-        self.sessions.contains_key(&link)
-    }
-
-    /// Where a client is.
-    #[must_use]
-    pub fn whereabouts(&self, link: LinkId) -> Option<SocketAddr> {
-        self.sessions.get(&link).map(|session| session.from)
-    }
-
-    /// A link is no client's, or is closed by this end.
-    pub fn dismiss(&mut self, link: LinkId) {
-        if let Some(session) = self.sessions.remove(&link) {
-            self.unlinked(link, session.heard);
-        }
-    }
-
-    /// Something came from a client: it is there, and has had the last reply.
-    pub fn heard(&mut self, now: Mono, link: LinkId) {
-        if let Some(session) = self.sessions.get_mut(&link) {
-            session.heard = now;
-            session.fresh = None;
-            session.asks = Some(Asked::at(now));
-            session.calls = session.calls.saturating_add(1);
-        }
-    }
-
-    /// A call names a handle: whoever holds it is there, whatever becomes of the call. A seat that
-    /// only lingers is nobody's, and no call makes it linger longer.
-    pub fn named(&mut self, now: Mono, link: LinkId, request: &Request, state: &State) {
-        if let Some(session) = self.sessions.get_mut(&link) {
-            session.tell(request, &self.policy);
-            session.works |= !Self::is_timeless(request);
-            if let Some(asked) = &mut session.asks {
-                asked.understood(request);
-            }
-        }
-        if let Some(handle) = request.handle().map(Handle) {
-            if self.is_own(link, handle, state) {
-                self.watches.heard(now, handle, link);
-            }
-        }
-    }
-
-    /// A client's link is gone; its handles live on. Returns the handle whose number did not
-    /// reach it; its clean-up time goes on.
-    pub fn closed(&mut self, link: LinkId, unsent: bool) -> Option<Handle> {
-        let session = self.sessions.remove(&link)?;
-        self.unlinked(link, session.heard);
-        let fresh = session.fresh.filter(|_| unsent);
-        self.gone(session);
-        fresh
     }
 
     /// A call that needs no majority, no role and no handle: version and server list.
@@ -500,44 +411,6 @@ impl LicenceService {
         self.watches.next_due()
     }
 
-    /// The links by which handles that are held were taken, or used last. `elsewhere`: another front
-    /// decides and knows them; then all that have ever asked for anything about handles.
-    #[must_use]
-    pub fn holding(&self, elsewhere: bool) -> BTreeSet<LinkId> {
-        if !elsewhere {
-            return self.watches.links();
-        }
-        let works = self.sessions.iter().filter(|(_, session)| session.works);
-        works.map(|(link, _)| *link).collect()
-    }
-
-    /// Closes every client's link. Handles live on.
-    pub fn drop_clients(&mut self, reason: CloseReason, out: &mut Vec<Intent>) {
-        self.close_links(|_, _| true, &reason, out);
-    }
-
-    /// Closes the links of some clients: those that `ends` says, told whether they wait for a
-    /// reply. Handles live on.
-    pub fn close_links(
-        &mut self,
-        ends: impl Fn(LinkId, bool) -> bool,
-        reason: &CloseReason,
-        out: &mut Vec<Intent>,
-    ) {
-        let mut gone = Vec::new();
-        self.sessions.retain(|&link, session| {
-            let ends = ends(link, session.asks.is_some());
-            if ends {
-                out.push(Intent::Close { link, reason: reason.clone() });
-                gone.push((link, session.heard));
-            }
-            !ends
-        });
-        for (link, spoke) in gone {
-            self.unlinked(link, spoke);
-        }
-    }
-
     /// What an allocation is called in front of others: says nothing about its handle.
     #[must_use]
     pub(crate) fn alias(&self, handle: Handle) -> u32 {
@@ -563,12 +436,6 @@ impl LicenceService {
         let sessions: Vec<_> = self.sessions.iter().map(fresh).collect();
         let parts = (sessions, self.watches.handles(), self.numbers.ranges());
         postcard::to_allocvec(&parts).expect("what is in memory always encodes")
-    }
-
-    /// How many clients there are.
-    #[must_use]
-    pub fn clients(&self) -> usize {
-        self.sessions.len()
     }
 }
 

@@ -24,7 +24,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use tmr_core::base::limits::CONFIG_MAX;
 use tmr_core::config::{Config, InForce, Log, Tracking};
-use tmr_core::io::FrontEvent;
+use tmr_core::io::{ConfigNotStored, FrontEvent};
 use tmr_core::link::Listener;
 use tmr_core::link::channel::GroupKey;
 
@@ -130,8 +130,13 @@ impl Settings {
                 halt(&format!("cannot watch for SIGHUP: {}", words(&error)));
             }
             for text in texts {
-                let stored = lock(settings).store(text, running);
-                tell(FrontEvent::ConfigStored(stored.map_err(|failure| failure.text)).into());
+                let mut settings = lock(settings);
+                let stored = settings.store(text, running).map_err(|failure| ConfigNotStored {
+                    file: settings.path.display().to_string(),
+                    reason: failure.text,
+                });
+                drop(settings);
+                tell(FrontEvent::ConfigStored(stored).into());
             }
         });
     }

@@ -62,7 +62,8 @@ fn recover(journal: &[u8]) -> Option<(usize, Report)> {
     let (mut node, keep) = match open(0, Some(journal)) {
         Ok(opened) => opened,
         Err(reason) => {
-            assert!(!reason.is_empty() && reason.len() < 300, "{reason}");
+            let words = reason.to_string();
+            assert!(!words.is_empty() && words.len() < 300, "{words}");
             return None;
         }
     };

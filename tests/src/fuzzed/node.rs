@@ -1,7 +1,7 @@
 //! One backend with its disk, for several targets.
 
 use std::sync::OnceLock;
-use tmr_core::backend::{Backend, Config};
+use tmr_core::backend::{Backend, Config, JournalError};
 use tmr_core::base::time::{Deadline, Mono, Now, Wall};
 use tmr_core::io::{BackendEvent, HostRequest, Input, Intent};
 use tmr_core::licence::{Container, File, Issuer, Spec};
@@ -49,7 +49,7 @@ pub(super) fn at(micros: u64) -> Now {
 }
 
 /// A backend with this journal.
-pub(super) fn open(part: usize, journal: Option<&[u8]>) -> Result<(Backend, usize), String> {
+pub(super) fn open(part: usize, journal: Option<&[u8]>) -> Result<(Backend, usize), JournalError> {
     let config = Config {
         identity: identity(),
         containers: vec![container(part)],

@@ -3,7 +3,7 @@
 
 use super::world::{Event, FRONTS, HOSTS, NAMES, SECOND, World};
 use tmr_core::config::{Config, InForce};
-use tmr_core::io::{ConfigStoreResult, FrontEvent};
+use tmr_core::io::{ConfigNotStored, ConfigStoreResult, FrontEvent};
 
 impl World {
     /// A front's file is changed, and it reads it; returns when that happens next.
@@ -95,7 +95,10 @@ impl World {
                 self.configure(host);
                 Ok(Vec::new())
             }
-            None => Err("it was changed by hand".to_owned()),
+            None => Err(ConfigNotStored {
+                file: "tmrconf.json".to_owned(),
+                reason: "it was changed by hand".to_owned(),
+            }),
         };
         let stored = FrontEvent::ConfigStored(stored);
         self.with(host, |hub, now, out| hub.host_event(now, stored.into(), out));

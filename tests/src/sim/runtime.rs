@@ -95,7 +95,8 @@ impl World {
                 handle_key: tmr_core::service::HandleKey::default(),
                 seed,
             };
-            let (backend, keep) = Backend::open(config, state.disk.read())?;
+            let (backend, keep) =
+                Backend::open(config, state.disk.read()).map_err(|error| error.to_string())?;
             state.disk.truncate(keep);
             return Ok(Node::Backend(Box::new(backend)));
         }

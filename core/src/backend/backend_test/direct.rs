@@ -54,10 +54,10 @@ fn a_direct_grant_is_told_when_it_is_on_disk() {
     // One that could not be sent is taken back.
     machine.step(Input::Closed { link, reason: CloseReason::Eof, unsent: true });
     machine.settle();
-    assert_eq!(machine.node.direct.seat_count(), 0);
+    assert_eq!(machine.node.direct.state.seat_count(), 0);
     let mut again = Machine::from(&machine.disk, 2);
     again.settle();
-    assert_eq!(again.node.direct.seat_count(), 0);
+    assert_eq!(again.node.direct.state.seat_count(), 0);
 }
 
 #[test]

@@ -150,7 +150,7 @@ impl Operator {
                     "the configuration follows the twin's"
                 );
             }
-            (Some(Asker::Twin), Err(reason)) => self.config_sync.not_taken_over(reason),
+            (Some(Asker::Twin), Err(error)) => self.config_sync.not_taken_over(error.reason),
             (None, _) => {}
         }
     }

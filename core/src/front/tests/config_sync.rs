@@ -4,7 +4,7 @@ use super::{World, twins};
 use crate::base::credentials::AdminAccess;
 use crate::base::time::Duration;
 use crate::config::{Config, InForce};
-use crate::io::{ConfigStoreResult, FrontEvent, HostEvent};
+use crate::io::{ConfigNotStored, ConfigStoreResult, FrontEvent, HostEvent};
 use crate::messages::twin::Version;
 use crate::testing::identity;
 use alloc::boxed::Box;
@@ -48,7 +48,9 @@ fn store(world: &mut World, front: usize, refused: Option<&str>) -> String {
             put(world, front, text);
             Ok(vec![])
         }
-        Some(reason) => Err(reason.to_string()),
+        Some(reason) => {
+            Err(ConfigNotStored { file: "tmrconf.json".into(), reason: reason.to_string() })
+        }
     };
     world.step_front(front, FrontEvent::ConfigStored(stored).into());
     world.run();

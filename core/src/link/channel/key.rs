@@ -1,7 +1,6 @@
 //! The group key: the one secret that fronts and backends of a group have in common.
 
-use alloc::format;
-use alloc::string::String;
+use core::fmt;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
@@ -10,11 +9,38 @@ use zeroize::Zeroizing;
 #[derive(Clone)]
 pub struct GroupKey(Zeroizing<[u8; 32]>);
 
-impl core::fmt::Debug for GroupKey {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+impl fmt::Debug for GroupKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("GroupKey(..)")
     }
 }
+
+/// What is wrong with the text of a key file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupKeyError {
+    /// A character is no hex digit.
+    NotHex {
+        /// Its place, from 1, behind the white space.
+        character: usize,
+    },
+    /// There are too many digits, or too few.
+    Length {
+        /// How many there are.
+        digits: usize,
+    },
+}
+
+impl fmt::Display for GroupKeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a group key is 64 hex digits; ")?;
+        match self {
+            Self::NotHex { character } => write!(f, "character {character} is none"),
+            Self::Length { digits } => write!(f, "there are {digits}"),
+        }
+    }
+}
+
+impl core::error::Error for GroupKeyError {}
 
 impl GroupKey {
     /// From the 32 bytes of the key.
@@ -23,18 +49,18 @@ impl GroupKey {
         Self(Zeroizing::new(bytes))
     }
 
-    /// From the text of a key file: 64 hex digits, with white space before and after.
+    /// Reads the text of a key file: 64 hex digits, with white space before and after.
     ///
     /// # Errors
-    /// In words for people; nothing of the key is in them.
-    pub fn from_hex(text: &str) -> Result<Self, String> {
+    /// Returns what is wrong with the text; nothing of the key is in it.
+    pub fn from_hex(text: &str) -> Result<Self, GroupKeyError> {
         let digits = text.trim();
         if let Some(at) = digits.chars().position(|c| !c.is_ascii_hexdigit()) {
-            return Err(format!("a group key is 64 hex digits; character {} is none", at + 1));
+            return Err(GroupKeyError::NotHex { character: at + 1 });
         }
         let mut bytes = Zeroizing::new([0; 32]);
         hex::decode_to_slice(digits, bytes.as_mut_slice())
-            .map_err(|_| format!("a group key is 64 hex digits; there are {}", digits.len()))?;
+            .map_err(|_| GroupKeyError::Length { digits: digits.len() })?;
         Ok(Self(bytes))
     }
 

@@ -37,5 +37,5 @@ mod stream_test;
 mod vector_test;
 
 pub(crate) use group::OTHER_KEY;
-pub use key::GroupKey;
+pub use key::{GroupKey, GroupKeyError};
 pub use stream::SecureChannel;

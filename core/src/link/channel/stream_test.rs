@@ -5,6 +5,7 @@ use super::{GroupKey, SecureChannel};
 use crate::base::limits::CLIENT_FRAME_MAX;
 use crate::link::{CloseReason, Frame};
 use alloc::format;
+use alloc::string::ToString;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -304,7 +305,7 @@ fn key_files_are_read_or_explained() {
     let bytes: [u8; 32] = hex::decode(digits).unwrap().try_into().unwrap();
     assert_eq!(key.check(), GroupKey::new(bytes).check());
     assert_ne!(key.check(), GroupKey::new([0; 32]).check());
-    let said = |text: &str| GroupKey::from_hex(text).unwrap_err();
+    let said = |text: &str| GroupKey::from_hex(text).unwrap_err().to_string();
     assert_eq!(said(""), "a group key is 64 hex digits; there are 0");
     assert_eq!(said(&digits[1..]), "a group key is 64 hex digits; there are 63");
     assert_eq!(said(&format!("{digits}0")), "a group key is 64 hex digits; there are 65");

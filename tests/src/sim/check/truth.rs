@@ -182,7 +182,8 @@ pub fn look(journal: &[u8]) -> Result<Found, String> {
         handle_key: tmr_core::service::HandleKey::default(),
         seed: [9; 32],
     };
-    let (mut backend, _) = Backend::open(config, Some(journal))?;
+    let (mut backend, _) =
+        Backend::open(config, Some(journal)).map_err(|error| error.to_string())?;
     let link = LinkId(0);
     let known = Cell::new(Slot(0));
     let mut ask = |input: Input| {
