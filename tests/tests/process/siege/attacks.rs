@@ -8,6 +8,7 @@ use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 use std::{env, io, thread};
 use tmr_tests::harness::{Cluster, FIRM_CODE, sign_in, take};
 use tmr_tests::independent_client::{
@@ -45,6 +46,8 @@ impl Listeners {
 const TOLD: &str = "TMR_SIEGE_ATTACK";
 /// What it says before how often it has done it.
 const MADE: &str = "attacks made: ";
+/// So long attackers are waited for that were told to end.
+const ENDS: Duration = Duration::from_secs(10);
 
 impl Listeners {
     fn told(&self, attack: usize) -> String {
@@ -80,9 +83,24 @@ impl Attacker {
         Self(child.expect("a running test can be started"))
     }
 
-    /// Ends it, and says how often it has done what it does.
-    pub(super) fn end(mut self) -> usize {
-        drop(self.0.stdin.take());
+    /// Ends all of them at once, and says how often they have done what they do. On a machine that does
+    /// other things nobody has time for them: of who does not end soon after the others that is not known.
+    pub(super) fn end_all(mut attackers: Vec<Self>) -> usize {
+        for attacker in &mut attackers {
+            drop(attacker.0.stdin.take());
+        }
+        let deadline = Instant::now() + ENDS;
+        attackers.into_iter().map(|attacker| attacker.made(deadline)).sum()
+    }
+
+    fn made(mut self, deadline: Instant) -> usize {
+        let mut ended = || self.0.try_wait().expect("a child of our own can be asked").is_some();
+        while !ended() {
+            if Instant::now() >= deadline {
+                return 0;
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
         let mut said = String::new();
         let out = self.0.stdout.take().expect("its output is a pipe");
         io::BufReader::new(out).read_to_string(&mut said).expect("it says something");

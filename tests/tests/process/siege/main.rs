@@ -70,7 +70,7 @@ fn besieged(runtime: Runtime, before: &'static str) -> Cluster {
 fn elsewhere(cluster: &Cluster, other: &Cluster, attack: usize) -> Times {
     let attacker = Attacker::start(&Listeners::of(other, setting("TMR_HELD", HELD)), attack);
     let took = worked(cluster.front().licence(), ROW);
-    attacker.end();
+    Attacker::end_all(vec![attacker]);
     took
 }
 
@@ -118,7 +118,7 @@ fn attacked(
         drop(ends);
         (meanwhile, keepalived.join().expect("it is always answered"))
     });
-    let made = attackers.into_iter().map(Attacker::end).sum();
+    let made = Attacker::end_all(attackers);
     let seconds = begun.elapsed().as_secs_f64();
     assert!(tracked.count() > 0);
     let mut outcome = Outcome { made, before, meanwhile, tracked, grown: 0, lines: 0.0 };
