@@ -187,7 +187,7 @@ impl Admin {
 
     /// A link is gone; `false`: it is not one of these.
     pub fn closed(&mut self, link: LinkId) -> bool {
-        self.waiting.remove(&link);
+        // What waits for its password to be checked stays: the answer decides whether it was a guess.
         self.links.remove(&link).is_some()
     }
 
@@ -300,13 +300,19 @@ impl Admin {
         out: &mut Vec<Intent>,
     ) -> Option<Vec<u8>> {
         let Waiting { trier, from, bytes, at } = self.waiting.remove(&link)?;
-        self.links.get(&link)?;
+        let gone = !self.links.contains_key(&link);
         if granted.is_some() {
             self.slips.give_back(trier);
+            if gone {
+                return None;
+            }
             let late = now.mono.since(at) > ORDER_LATE && self.drops(link, &bytes, out);
             return (!late).then_some(bytes);
         }
         self.audit.wrong(now, "a wrong password", from, out);
+        if gone {
+            return None;
+        }
         let request = Request::parse(&bytes).unwrap_or_default();
         let refused = guard::challenge("This password is not right.");
         self.send(link, &request, &refused, out);

@@ -138,3 +138,26 @@ fn passwords_to_be_checked_are_few_and_one_a_connection() {
     }
     assert_eq!(bench.verified(links[2], Some(Rights::Operator)).status, 200);
 }
+
+#[test]
+fn a_password_counts_as_what_it_was_though_its_connection_is_gone() {
+    let mut bench = Bench::new(true, false);
+    let mut gone = |bench: &mut Bench, granted| {
+        let link = bench.link(AFAR);
+        assert!(bench.send(link, &sign_in_text(""), None).is_none(), "it is being checked");
+        bench.admin.closed(link);
+        let mut out = Vec::new();
+        assert_eq!(bench.admin.verified(bench.now, link, granted, &mut out), None);
+        bench.take(None, out)
+    };
+    for _ in 0..40 {
+        gone(&mut bench, Some(Rights::Operator));
+    }
+    assert!(bench.audit.is_empty(), "{:?}", bench.audit);
+    assert_eq!(bench.sign_in(AFAR, Some(Rights::Operator)).status, 200);
+    for _ in 0..5 {
+        gone(&mut bench, None);
+    }
+    assert_eq!(bench.audit.len(), 5, "{:?}", bench.audit);
+    assert_eq!(bench.sign_in(AFAR, Some(Rights::Operator)).status, 429);
+}

@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use tmr_core::base::limits::{HISTORY_BLOCK, HISTORY_LINE};
 use tmr_core::base::rfc3339;
@@ -265,6 +265,7 @@ impl Files {
     /// # Errors
     /// The system's, and which files it is about.
     pub fn write(&mut self, lines: &[u8], now: Now) -> Result<(), Unwritten> {
+        self.leave_removed();
         self.turn(now.wall).map_err(Unwritten::Records)?;
         if self.steady.day_is_over(now) {
             self.remove_late(now.wall);
@@ -281,6 +282,26 @@ impl Files {
         }
         open.length += lines.len() as u64;
         tracked.and_then(|mut texts| self.write_texts(&mut texts)).map_err(Unwritten::Tracking)
+    }
+
+    /// Leaves files that are not in the folder any more: somebody has removed or moved them, and what
+    /// is added to them is gone or in the wrong place.
+    fn leave_removed(&mut self) {
+        let path = |name: &Name| self.settings.folder.join(name.file());
+        let is_there = |open: &Open| {
+            let there = fs::symlink_metadata(path(&open.name));
+            let (there, own) = (there.ok(), open.file.metadata().ok());
+            let id = |about: fs::Metadata| (about.dev(), about.ino());
+            there.map(id) == own.map(id)
+        };
+        if let Some(open) = self.open.take_if(|open| !is_there(open)) {
+            tracing::error!(
+                target: "tmr_runtime_std::daemon::history::files",
+                "usage history: {} is not there any more: what it had is gone, if it was not kept \
+                 elsewhere. A new file is begun", path(&open.name).display()
+            );
+        }
+        self.tracks.retain(|_, track| self.settings.folder.join(track.name.file()).exists());
     }
 
     /// Makes what was written durable.

@@ -273,3 +273,31 @@ fn refusals_push_no_access_out_of_the_files_that_are_kept() {
     let lost = Record::parse(second.lines().next().unwrap().as_bytes()).unwrap();
     assert_eq!((lost.kind, lost.count), (Kind::Lost, 19_998 - kept as u64));
 }
+
+#[test]
+fn a_file_that_somebody_removed_or_moved_is_followed_by_a_new_one() {
+    let folder = Folder::new("removed");
+    let mut files = folder.files(1_000_000, 10_000_000);
+    let now = Now { mono: Mono(0), wall: NOW };
+    let write = |files: &mut Files, slot| files.write(&record(slot).line(), now).unwrap();
+    write(&mut files, 1);
+    let first = folder.listed();
+    assert_eq!(first.len(), 2, "records, and what they mean to licence tracking: {first:?}");
+    for name in &first {
+        fs::remove_file(folder.0.join(name)).unwrap();
+    }
+    write(&mut files, 2);
+    let second = folder.listed();
+    assert_eq!(second.len(), 2, "{second:?}");
+    let records = |names: &[String]| {
+        let name = names.iter().find(|name| name.starts_with("usage-")).unwrap();
+        folder.text(name)
+    };
+    assert_eq!(records(&second).as_bytes(), record(2).line());
+    // The whole folder, put aside.
+    let aside = folder.0.with_extension("aside");
+    fs::rename(&folder.0, &aside).unwrap();
+    write(&mut files, 3);
+    fs::remove_dir_all(&aside).unwrap();
+    assert_eq!(records(&folder.listed()).as_bytes(), record(3).line());
+}
