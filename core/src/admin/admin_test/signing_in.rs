@@ -142,7 +142,7 @@ fn passwords_to_be_checked_are_few_and_one_a_connection() {
 #[test]
 fn a_password_counts_as_what_it_was_though_its_connection_is_gone() {
     let mut bench = Bench::new(true, false);
-    let mut gone = |bench: &mut Bench, granted| {
+    let gone = |bench: &mut Bench, granted| {
         let link = bench.link(AFAR);
         assert!(bench.send(link, &sign_in_text(""), None).is_none(), "it is being checked");
         bench.admin.closed(link);
