@@ -1,21 +1,24 @@
 //! The glue of the smol runtime: accept, dial, wait. It decides nothing.
 
 use async_io::{Async, Timer};
+use smol::LocalExecutor;
 use smol::channel::{Receiver, Sender, bounded, unbounded};
 use smol::future::{or, yield_now};
-use smol::{LocalExecutor, unblock};
 use std::os::fd::AsFd;
-use std::{rc::Rc, sync::Arc, thread, time::Instant};
+use std::{rc::Rc, sync::Arc, time::Instant};
 use tmr_runtime_std::exit::Outcome;
 use tmr_runtime_std::host::node_setup::NodeSetup;
 use tmr_runtime_std::host::workers::boxes;
 use tmr_runtime_std::reactor::net::broken;
 use tmr_runtime_std::reactor::{Actions, PollBuffer, Reactor};
+use tmr_runtime_std::sync::spawn;
 
 struct Site {
     reactor: Arc<Reactor>,
     /// Tells the timer's task that a deadline came nearer.
     timer: Sender<()>,
+    /// Takes what threads of their own have found out.
+    done: Sender<Actions>,
     tasks: LocalExecutor<'static>,
 }
 
@@ -27,8 +30,10 @@ pub fn run(setup: NodeSetup) -> Outcome {
     let NodeSetup { hub, listeners, connections, workers } = setup;
     let (outboxes, inboxes) = boxes();
     let reactor = Reactor::new(hub, outboxes, connections, listeners, 1)?;
-    let ((timer, rung), tasks) = (bounded(1), LocalExecutor::new());
-    let site = &Rc::new(Site { reactor: Arc::new(reactor), timer, tasks });
+    let (timer, rung) = bounded(1);
+    let (done, actions) = unbounded();
+    let tasks = LocalExecutor::new();
+    let site = &Rc::new(Site { reactor: Arc::new(reactor), timer, done, tasks });
     site.perform(site.reactor.tick());
     let (tell, told) = unbounded();
     workers.start(inboxes, site.reactor.listeners(), move |event| drop(tell.try_send(event)))?;
@@ -37,11 +42,8 @@ pub fn run(setup: NodeSetup) -> Outcome {
             site.perform(site.reactor.host_event(event));
         }
     });
-    let (done, actions) = unbounded();
-    let reactor = Arc::clone(&site.reactor);
-    let greet = move || reactor.greet(|actions| drop(done.try_send(actions)));
-    let greeter = thread::Builder::new().name("greetings".to_owned()).spawn(greet);
-    greeter.map_err(|error| broken(&error))?;
+    let (reactor, done) = (Arc::clone(&site.reactor), site.done.clone());
+    spawn("greetings", move || reactor.greet(|actions| drop(done.try_send(actions))))?;
     site.spawn(async move |site| {
         while let Ok(actions) = actions.recv().await {
             site.perform(actions);
@@ -70,10 +72,10 @@ impl Site {
             let _ = self.timer.try_send(());
         }
         for dial in actions.dial {
-            self.spawn(async move |site| {
-                let reactor = Arc::clone(&site.reactor);
-                site.perform(unblock(move || reactor.dial(dial)).await);
-            });
+            // Not by `smol::unblock`, which waits for ever where the system gives no thread.
+            let (reactor, done, link) = (Arc::clone(&self.reactor), self.done.clone(), dial.link);
+            spawn("dial", move || drop(done.try_send(reactor.dial(dial))))
+                .unwrap_or_else(|reason| self.perform(self.reactor.undialled(link, reason)));
         }
     }
 

@@ -42,5 +42,5 @@ pub mod exit;
 pub mod host;
 pub mod reactor;
 mod stderr;
-mod sync;
+pub mod sync;
 pub mod threads;

@@ -8,7 +8,10 @@ use tmr_core::link::CloseReason;
 const STACK: usize = 512 * 1024;
 
 /// Starts a thread that nobody waits for.
-pub(crate) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), CloseReason> {
+///
+/// # Errors
+/// The system gives no thread.
+pub fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), CloseReason> {
     let thread = thread::Builder::new().name(name.to_owned()).stack_size(STACK).spawn(work);
     thread.map(drop).map_err(|error| CloseReason::Broken(format!("no thread for it: {error}")))
 }

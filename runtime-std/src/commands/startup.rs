@@ -173,6 +173,7 @@ fn begin(
 ) -> Outcome {
     log::start();
     let (last, left) = (shutdown_flush.clone(), cleanup.clone());
+    signals::survive_file_limit()?;
     signals::on_stop(move || {
         tracing::info!(target: "tmr_runtime_std::daemon::roles", "told to stop");
         systemd::stopping();

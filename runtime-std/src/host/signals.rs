@@ -3,9 +3,10 @@
 
 use crate::exit::{Exit, Failure};
 use rustix::process::{Signal, set_parent_process_death_signal};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use std::io::Read;
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::thread;
 
 /// Calls `stop` once, on a thread of its own, when SIGTERM or SIGINT arrives. The second one ends
@@ -31,6 +32,16 @@ pub fn on_stop(stop: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
     watch().map_err(|error: std::io::Error| {
         Failure::failed(format!("cannot watch for SIGTERM and SIGINT: {error}"))
     })
+}
+
+/// Has a write beyond the limit on file sizes (`ulimit -f`) fail like one on a full disk. Without a
+/// handler, SIGXFSZ ends the process without a word.
+///
+/// # Errors
+/// The system refuses a handler.
+pub fn survive_file_limit() -> Result<(), Failure> {
+    let registered = signal_hook::flag::register(SIGXFSZ, Arc::default());
+    registered.map(drop).map_err(|error| Failure::failed(format!("cannot handle SIGXFSZ: {error}")))
 }
 
 /// A stream to which a byte comes with every SIGHUP.

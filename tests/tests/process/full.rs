@@ -9,7 +9,11 @@ use tmr_tests::independent_client::{AccessRequest, Client, Fault, KeyPair, get_v
 use tmr_tests::netns::use_it;
 use tmr_tests::on_both_runtimes;
 
-on_both_runtimes!(idle_clients_cost_little, at_the_limit_old_clients_are_undisturbed);
+on_both_runtimes!(
+    idle_clients_cost_little,
+    at_the_limit_old_clients_are_undisturbed,
+    a_limit_on_file_sizes_is_like_a_full_disk,
+);
 
 /// Memory of a small machine, in bytes, and what sets it for a process: all its addresses, so that
 /// more than what it uses is counted.
@@ -19,6 +23,8 @@ const CALLERS: usize = 4;
 /// Files of a front with room for few clients: [`FEW`], and what is kept back for all else.
 const FEW_FILES: &str = "ulimit -n 288";
 const FEW: usize = 288 - tmr_core::base::limits::FILES_RESERVED;
+/// Files of at most 32 KiB; what shells count in is 512 bytes, or 1,024.
+const SHORT_FILES: &str = "ulimit -f 64";
 /// The server is too busy.
 const OVERLOADED: u32 = 309;
 
@@ -105,4 +111,22 @@ fn at_the_limit_old_clients_are_undisturbed(runtime: Runtime) {
     });
     assert_eq!(use_it(&mut old[0], seat), 0);
     assert_eq!(next.call(&release(seat)).expect("an answer").status, 0);
+}
+
+fn a_limit_on_file_sizes_is_like_a_full_disk(runtime: Runtime) {
+    let _one = one_at_a_time();
+    let cluster = start(runtime, SHORT_FILES);
+    let mut client = cluster.client();
+    let ask = AccessRequest::new(FIRM_CODE, TMR);
+    until("the usage history is as long as it may be", || {
+        for _ in 0..50 {
+            let seat = take(&mut client, &ask).expect("an answer").expect("a seat");
+            assert_eq!(client.call(&release(seat)).expect("an answer").status, 0);
+        }
+        let log = cluster.front().log_text();
+        let full =
+            |line: &str| line.contains("usage history") && line.contains("cannot be written");
+        log.lines().any(full).then_some(())
+    });
+    assert_eq!(cluster.status()["role"], "active");
 }
