@@ -368,7 +368,7 @@ fn listed(named: &[PathBuf]) -> (Vec<PathBuf>, Vec<Failure>) {
         };
         let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
         let mut found: Vec<PathBuf> = paths.filter(|path| like_a_file(path)).collect();
-        // Hidden ones are seldom meant: they must not keep others out.
+        // Hidden ones are rarely meant: they must not keep others out.
         let hidden =
             |path: &PathBuf| path.file_name().is_some_and(|it| it.as_encoded_bytes()[0] == b'.');
         found.sort_by_cached_key(|path| (hidden(path), path.clone()));

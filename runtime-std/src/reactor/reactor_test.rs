@@ -263,7 +263,7 @@ fn open(reactor: &Reactor, kind: Listener) -> SocketAddr {
 }
 
 #[test]
-fn a_crowd_at_one_door_shuts_nobody_out_at_another() {
+fn a_crowd_at_one_listener_shuts_nobody_out_at_another() {
     let reactor = reactor(1);
     let (crowded, other) = (open(&reactor, Listener::Admin), open(&reactor, Listener::Twin));
     let crowd: Vec<TcpStream> =
@@ -272,7 +272,11 @@ fn a_crowd_at_one_door_shuts_nobody_out_at_another() {
     let mut poll_buffer = PollBuffer::new(0);
     let there = || lock(&reactor.peers).len();
     let _ = reactor.turn(&mut poll_buffer, true).unwrap();
-    assert_eq!(there(), ACCEPTS_AT_ONCE.0 + 1, "some of the crowd, and who came by the other door");
+    assert_eq!(
+        there(),
+        ACCEPTS_AT_ONCE.0 + 1,
+        "some of the crowd, and who came by the other listener"
+    );
     let _ = reactor.turn(&mut poll_buffer, false).unwrap();
     assert_eq!(there(), crowd.len() + 1);
 }

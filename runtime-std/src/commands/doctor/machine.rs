@@ -97,9 +97,9 @@ pub(super) fn files(most: Option<u64>, findings: &mut Findings) {
 }
 
 /// The ports of a front that does not run.
-pub(super) fn ports(doors: &[(&str, &Address)], findings: &mut Findings) {
+pub(super) fn ports(listeners: &[(&str, &Address)], findings: &mut Findings) {
     let topic = "ports";
-    for (key, at) in doors {
+    for (key, at) in listeners {
         if at.port == 0 {
             continue;
         }

@@ -63,13 +63,13 @@ fn look(options: &cli::Doctor, config: &Config, findings: &mut Findings) {
     let usual = || options.admin.with(Pages::of(&options.state, reached(&config.admin)));
     let admin = options.admin.named().unwrap_or_else(usual);
     let status = front(&admin, findings);
-    let doors = [
+    let listeners = [
         ("TmrServer", &config.listen),
         ("WebAdmin", &config.admin),
         ("TmrServer.TwinListen", &config.twin_listen),
     ];
     if status.is_some() {
-        for (key, at) in doors {
+        for (key, at) in listeners {
             machine::privileged(key, at, findings);
             if at.port != 0 && dial(&reached(at)).is_err() {
                 let what = format!("the front runs, and nobody listens on {at} ({key})");
@@ -81,7 +81,7 @@ fn look(options: &cli::Doctor, config: &Config, findings: &mut Findings) {
             }
         }
     } else {
-        machine::ports(&doors, findings);
+        machine::ports(&listeners, findings);
     }
     let path = files::beside(&options.config, &config.group_key_file);
     let key = files::group_key(&path);
@@ -200,7 +200,7 @@ fn keepalived(path: &Path, config: &Config, findings: &mut Findings) {
     }
 }
 
-/// Where a door is reached from this machine.
+/// Where a listener is reached from this machine.
 fn reached(at: &Address) -> Address {
     // By number: what the name localhost leads to, if to anything, is another matter.
     let host = match at.host.as_str() {

@@ -38,7 +38,7 @@ pub(super) fn backend(to: &Address, key: &GroupKey) -> Result<Description, Close
     })
 }
 
-/// The first word of the other front, at its door for twins.
+/// The first word of the other front, at its listener for twins.
 ///
 /// # Errors
 /// It is not there, or has another group key.
