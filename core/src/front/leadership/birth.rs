@@ -39,7 +39,8 @@ impl Leadership {
         let Phase::Founding { epoch, group } = self.phase else { return };
         if let Some(description) = &mut ctx.replication.backend_mut(index).description {
             description.standing.group = Some(group);
-            (description.standing.last, description.standing.base) = (Slot(0), Slot(0));
+            description.standing.last = Slot(0);
+            description.standing.base = Slot(0);
         }
         ctx.replication.backend_mut(index).progress =
             Progress::Following { next: Slot(1), matched: Slot(0) };

@@ -221,7 +221,8 @@ impl Leadership {
         let reserved = state.handles_reserved().max(work.reserved);
         let handles = reserved.saturating_add(skipped).min(HANDLE_LAST);
         state.recover(work.disks, handles, work.plan.group.unwrap_or(work.group));
-        (work.slot, work.handles) = (slot, state.seat_count());
+        work.slot = slot;
+        work.handles = state.seat_count();
         self.highest = self.highest.max(state.leader());
         self.phase = Phase::Recovering { epoch };
         self.claim.until = now + CLAIM_TIMEOUT;

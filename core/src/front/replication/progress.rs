@@ -74,7 +74,9 @@ impl Replication {
         if let Some(description) = &mut self.backends[index].description {
             let standing = &mut description.standing;
             standing.group = self.log.group();
-            (standing.base, standing.committed, standing.last) = (at, at, at);
+            standing.base = at;
+            standing.committed = at;
+            standing.last = at;
         }
         if at.next() < self.log.first() {
             return self.install(now, index, epoch, out);

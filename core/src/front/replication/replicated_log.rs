@@ -149,7 +149,8 @@ impl ReplicatedLog {
     /// Takes a state that was read from a backend.
     pub(in crate::front) fn load(&mut self, group: GroupId, slot: Slot, state: State) {
         self.reset(group);
-        (self.base, self.committed) = (slot, slot);
+        self.base = slot;
+        self.committed = slot;
         self.speculative_state = state.clone();
         self.committed_state = state;
         if slot > Slot(0) {

@@ -85,7 +85,8 @@ impl Outgoing {
     fn replied(&mut self, link: LinkId) -> bool {
         let waited = self.end(link).is_some();
         if let Some(caller) = self.clients.get_mut(&link).filter(|_| waited) {
-            (caller.replies, caller.fresh) = (caller.replies.saturating_add(1), true);
+            caller.replies = caller.replies.saturating_add(1);
+            caller.fresh = true;
         }
         waited
     }

@@ -100,11 +100,14 @@ impl Receiver {
     pub(super) fn lost(&mut self) {
         self.link = None;
         self.forget();
-        (self.standing, self.machine) = (None, None);
+        self.standing = None;
+        self.machine = None;
     }
 
     fn forget(&mut self) {
-        (self.takes, self.gap, self.state) = (false, false, None);
+        self.takes = false;
+        self.gap = false;
+        self.state = None;
         self.entries = VecDeque::new();
     }
 
@@ -269,7 +272,8 @@ impl Receiver {
             Some(epoch) if before != Some(epoch) => {
                 self.forget();
                 received.leads = Some(epoch);
-                (self.mark, self.takes) = (Slot(0), context.stands_by);
+                self.mark = Slot(0);
+                self.takes = context.stands_by;
                 return if self.takes { context.ready(epoch) } else { Answer::Busy { epoch } };
             }
             Some(_) => {}

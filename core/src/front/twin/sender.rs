@@ -123,7 +123,8 @@ impl Sender {
         tracing::info!(target: "tmr_core::front::twin::tell", minor, "the twin listens");
         let state_after = self.state_after;
         *self = Self { link_state: LinkState::Up(link), minor, state_after, ..Self::default() };
-        (self.progress, self.spoke) = (now, now);
+        self.progress = now;
+        self.spoke = now;
     }
 
     /// The link is gone; the next one is dialled after a pause.
@@ -132,19 +133,23 @@ impl Sender {
         self.pause = (self.pause * 2).min(TWIN_REDIAL_MAX);
         self.told = None;
         self.wait();
-        (self.sent, self.heard) = (0, 0);
+        self.sent = 0;
+        self.heard = 0;
         self.history_sent = 0;
     }
 
     /// Nothing of the log goes out until the twin has said where to begin.
     fn wait(&mut self) {
-        (self.pace, self.placed, self.history_sync) = (Pace::Waiting, false, HistorySync::Off);
+        self.pace = Pace::Waiting;
+        self.placed = false;
+        self.history_sync = HistorySync::Off;
         self.has(Slot(0));
     }
 
     /// Everything up to here is at the twin, and nothing is on its way.
     fn has(&mut self, slot: Slot) {
-        (self.acked, self.held) = (slot, slot);
+        self.acked = slot;
+        self.held = slot;
         self.marks.clear();
     }
 

@@ -166,7 +166,8 @@ pub(super) fn translated(mut call: Request, handle: u32, place: Place) -> Reques
     {
         let CmAuthenticate { box_info, .. } = auth;
         if box_info.serial_number != 0 || box_info.box_mask != 0 {
-            (box_info.box_mask, box_info.serial_number) = (place.mask, place.serial);
+            box_info.box_mask = place.mask;
+            box_info.serial_number = place.serial;
         }
     }
     call

@@ -201,7 +201,9 @@ impl Learner {
         match core::mem::replace(&mut self.step, Step::Idle) {
             Step::Service => match given.filter(|&handle| handle != 0) {
                 Some(handle) => {
-                    (self.service, self.fresh, self.step) = (handle, true, Step::Containers);
+                    self.service = handle;
+                    self.fresh = true;
+                    self.step = Step::Containers;
                 }
                 None => return Heard::Failed(format!("it gives no handle: {}", reply.status)),
             },

@@ -250,7 +250,8 @@ impl StandIn {
         match job {
             Job::Learn => self.learnt(now, &reply, out),
             Job::Ping if is_unknown(reply.status) => {
-                (self.learn_at, self.broke) = (now, true);
+                self.learn_at = now;
+                self.broke = true;
             }
             Job::Ping => {}
             Job::Take { grant, .. } => self.taken(now, &grant, &reply),
@@ -418,7 +419,8 @@ impl StandIn {
         out: &mut Vec<Intent>,
     ) {
         self.lost(now, CloseReason::Stepped("another configuration is in force"), out);
-        (self.learner, self.learnt) = (Learner::new(wanted), Learnt::default());
+        self.learner = Learner::new(wanted);
+        self.learnt = Learnt::default();
         if self.address != address {
             self.pool = Pool::new(address.clone());
             self.seat_table.lack(now);
@@ -434,7 +436,8 @@ impl StandIn {
                 self.undone(now, job, left.spoke);
             }
         }
-        (self.reach, self.broke) = (Reach::Away, true);
+        self.reach = Reach::Away;
+        self.broke = true;
         self.changes.clear();
         self.seat_table.stay();
         self.giving.clear();
