@@ -10,9 +10,10 @@ use base64ct::{Base64, Encoding};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::{fs, thread};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::{env, fs, process, thread};
 
 const DRIVER: &str = "/usr/bin/chromedriver";
 const BROWSER: &str = "/usr/bin/chromium";
@@ -23,6 +24,8 @@ pub struct Browser {
     driver: Child,
     at: SocketAddr,
     session: String,
+    /// Its temporary files, removed with it.
+    folder: PathBuf,
 }
 
 impl Browser {
@@ -38,7 +41,14 @@ impl Browser {
     /// It does not start.
     #[must_use]
     pub fn start() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(1);
+        let name =
+            format!("tmr-browser-{}-{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let folder = env::temp_dir().join(name);
+        fs::create_dir(&folder).expect("a folder can be made");
         let mut command = Command::new(DRIVER);
+        // Both leave files there.
+        command.env("TMPDIR", &folder);
         command.arg("--port=0").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut driver = command.spawn().expect("chromedriver starts");
         guardian::watch(driver.id());
@@ -61,7 +71,7 @@ impl Browser {
             "acceptInsecureCerts": true, "goog:chromeOptions": options } } });
         let answer = wire::post(at, "/session", &wanted).expect("chromium starts");
         let session = answer["sessionId"].as_str().expect("a session has a name").to_owned();
-        Self { driver, at, session }
+        Self { driver, at, session, folder }
     }
 
     fn tell(&self, what: &str, body: &Value) -> Value {
@@ -183,5 +193,6 @@ impl Drop for Browser {
         let _ = self.driver.kill();
         let _ = self.driver.wait();
         guardian::forget(self.driver.id());
+        let _ = fs::remove_dir_all(&self.folder);
     }
 }
