@@ -24,7 +24,7 @@ pub trait View {
     /// What happened to it, the latest first; for `/api/events`.
     fn events(&self) -> Value;
 
-    /// What [`usage`] says of it; `None`: it keeps no usage history.
+    /// What `admin::usage` says of it; `None`: it keeps no usage history.
     fn usage(&self, span: Span) -> Option<Value>;
 
     /// Whether this node serves, or could.
@@ -102,9 +102,9 @@ pub enum Command {
     /// Take all handles of this address back.
     ReleaseFrom(IpAddr),
     /// Make a new group from what is left of the old one; then say what became of it
-    /// ([`Admin::conclude`]).
+    /// ([`Admin::conclude`](super::Admin::conclude)).
     Recover,
     /// Store this configuration, which a front would take; then say what became of it
-    /// ([`Admin::conclude`]).
+    /// ([`Admin::conclude`](super::Admin::conclude)).
     Store(String),
 }

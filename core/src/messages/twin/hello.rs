@@ -29,17 +29,23 @@ impl fmt::Display for Version {
 impl Version {
     /// The one that this program speaks.
     pub const OWN: Self = Self { major: 1, minor: 5 };
-    /// The minor version that came with the lead being given away ([`TwinMessage::Lead`]).
+    /// The minor version that came with the lead being given away:
+    /// [`TwinMessage::Lead`](super::TwinMessage::Lead).
     pub const GIVES_LEAD: u16 = 2;
-    /// The minor version that came with calls of clients ([`TwinMessage::Call`]).
+    /// The minor version that came with calls of clients:
+    /// [`TwinMessage::Call`](super::TwinMessage::Call).
     pub const PASSES: u16 = 2;
-    /// The minor version that came with configurations that follow each other ([`TwinMessage::Settings`]).
+    /// The minor version that came with configurations that follow each other:
+    /// [`TwinMessage::Settings`](super::TwinMessage::Settings).
     pub const SETTINGS: u16 = 3;
-    /// The minor version that came with usage history ([`TwinMessage::History`]).
+    /// The minor version that came with usage history:
+    /// [`TwinMessage::History`](super::TwinMessage::History).
     pub const HISTORY: u16 = 3;
-    /// The minor version that came with signs of life of clients ([`TwinMessage::Alive`]).
+    /// The minor version that came with signs of life of clients:
+    /// [`TwinMessage::Alive`](super::TwinMessage::Alive).
     pub const ALIVE: u16 = 4;
-    /// The minor version that came with reports on the front's machine ([`TwinMessage::Machine`]).
+    /// The minor version that came with reports on the front's machine:
+    /// [`TwinMessage::Machine`](super::TwinMessage::Machine).
     pub const MACHINE: u16 = 5;
 
     /// The minor version that is spoken between this one and another; `None`: they cannot talk.

@@ -9,12 +9,12 @@ use crate::link::{CloseReason, LinkId, ListenerId, PeerKind};
 pub enum Output {
     /// Open a connection, and serve it.
     Dial(Dial),
-    /// [`Hub::outbox`] of this link has something: wake whoever serves it.
+    /// [`Hub::outbox`](super::Hub::outbox) of this link has something: wake whoever serves it.
     Wake(LinkId),
     /// As [`Output::Wake`], and the node is done with this link: whoever waits to read from it must
     /// stop waiting, send what is left, and close it.
     End(LinkId),
-    /// Close this connection now, whatever is left to be sent on it, and say so by [`Hub::closed`].
+    /// Close this connection now, whatever is left to be sent on it, and say so by [`Hub::closed`](super::Hub::closed).
     Drop {
         /// Which.
         link: LinkId,
