@@ -14,7 +14,8 @@ pub enum Output {
     /// As [`Output::Wake`], and the node is done with this link: whoever waits to read from it must
     /// stop waiting, send what is left, and close it.
     End(LinkId),
-    /// Close this connection now, whatever is left to be sent on it, and say so by [`Hub::closed`](super::Hub::closed).
+    /// Close this connection now, whatever is left to be sent on it, and say so by
+    /// [`Hub::closed`](super::Hub::closed).
     Drop {
         /// Which.
         link: LinkId,
