@@ -1,5 +1,5 @@
-//! One backend as a front sees it: its link, what it said of itself, what it was asked, and how
-//! far it follows the log.
+//! One backend as seen by a front: its link, its description, its pending orders, and how far it
+//! follows the log.
 
 use super::disk_writes::Writes;
 use super::exclusion::{Exclusion, Lapse};
@@ -16,26 +16,26 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// What an order was for, kept until its report comes.
+/// What an order was sent for, kept until its report arrives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::front) enum OrderPurpose {
-    /// Who it is.
+    /// To describe itself.
     Describe,
-    /// A promise of the epoch.
+    /// To promise the epoch.
     Claim(Epoch),
-    /// A piece of its copy, for the claim of that epoch.
+    /// To send a piece of its copy, for the claim of that epoch.
     Fetch(Epoch),
-    /// To keep the group's name.
+    /// To store the group's name.
     Found(Epoch),
     /// To accept entries.
     Append(Epoch),
-    /// To take a state; the last piece stands for this slot.
+    /// To install a state. The last piece carries the slot of the state.
     Install(Epoch, Option<Slot>),
     /// To confirm its promise.
     Confirm(Epoch),
-    /// To keep what this front knows of the group.
+    /// To store what this front knows of the group.
     Witness(Epoch),
-    /// To begin anew under another name.
+    /// To begin anew under another disk id.
     Disown(Epoch),
     /// To begin anew in a new group.
     Recover(Epoch),
@@ -46,42 +46,42 @@ pub(in crate::front) enum OrderPurpose {
 /// An order without a report.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::front) struct PendingOrder {
-    /// What it is for.
+    /// The purpose of the order.
     pub(in crate::front) what: OrderPurpose,
     /// When it was sent.
     pub(in crate::front) sent: Mono,
-    /// The round that it was sent in.
+    /// The round in which it was sent.
     pub(in crate::front) round: u32,
 }
 
 /// The state of the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::front) enum LinkState {
-    /// Dialled again at this time.
+    /// Not connected; dialled again at this time.
     Down(Mono),
-    /// Dialled; given up at this time unless it proves itself.
+    /// Being dialled; given up at this time unless the backend proves the group key.
     Dialling(LinkId, Mono),
-    /// It has proved the group key.
+    /// The backend has proved the group key.
     Up(LinkId),
 }
 
-/// How far it follows the front's log.
+/// How far a backend follows the front's log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::front) enum Progress {
     /// It has not promised the front's epoch.
     NotPromised,
-    /// It has promised; nothing was sent to it yet.
+    /// It has promised; no entries were sent yet.
     Promised,
-    /// A state is on its way to it.
+    /// A state is being sent to it.
     Installing {
-        /// What the state stands for.
+        /// The last slot that the state covers.
         slot: Slot,
     },
-    /// Entries go to it as they come.
+    /// Entries are sent to it as they are proposed.
     Following {
         /// The next slot to send.
         next: Slot,
-        /// It has everything up to here on disk.
+        /// The backend has every slot up to this one on disk.
         matched: Slot,
     },
 }
@@ -94,44 +94,45 @@ pub(in crate::front) struct BackendLink {
     pub(in crate::front) description: Option<Description>,
     /// When it first described itself on this connection.
     pub(in crate::front) met: Mono,
-    /// When the question was sent which the description answers.
+    /// When the order was sent that the description answers.
     pub(in crate::front) as_of: Mono,
     pub(in crate::front) progress: Progress,
     /// Why it is not counted although it is up, in words for people.
     pub(in crate::front) trouble: Option<String>,
-    /// This of it is logged after so many heartbeats: it may pass.
+    /// A trouble that is logged after this many heartbeats, unless it has passed by then.
     pub(in crate::front) unlogged: Option<(u8, String)>,
-    /// That it is out of reach, for the log.
+    /// Limits the log lines that say that the backend cannot be reached.
     pub(in crate::front) unreached: LogThrottle,
     /// Orders without a report.
     pub(in crate::front) pending: BTreeMap<u32, PendingOrder>,
-    /// The round in which it is asked.
+    /// The round in which it is sent orders.
     pub(in crate::front) round: u32,
-    /// Its link stood when this front claimed, or a round has begun since because it came back.
+    /// Its link was up when this front claimed, or another round has begun since then because the
+    /// backend returned.
     pub(in crate::front) was_here: bool,
-    /// Its copy was read for the claim that is being proved, by this link.
+    /// Its copy was read over this link for the claim that is being proposed again.
     pub(in crate::front) was_read: bool,
-    /// When something last came from it.
+    /// When the backend last sent anything.
     pub(in crate::front) heard: Mono,
     /// The minor version of the protocol that both ends of the link speak.
     pub(in crate::front) minor: u16,
-    /// What it last said of itself beside its description; `None`: nothing, or an older program.
+    /// What it last reported beside its description; `None`: nothing yet, or an older program.
     pub(in crate::front) facts: Option<Facts>,
-    /// What its clock said with that.
+    /// Its clock, as reported with the facts.
     pub(in crate::front) clock: Option<Reading>,
-    /// What it last said to be removed under it.
+    /// Which of its files it last reported as removed.
     pub(in crate::front) lost_files: Lost,
-    /// How many files it last said that it cannot use.
+    /// How many files it last reported as unusable.
     pub(in crate::front) unusable: u32,
     /// Why it is not counted although it is connected.
     pub(in crate::front) exclusion: Option<Exclusion>,
-    /// When it was last found not to be left out any more.
+    /// When it last began to count.
     pub(in crate::front) counts_since: Mono,
-    /// Its disk had this and does not have it any more.
+    /// What the disk is known to have had and does not have any more.
     pub(in crate::front) went_back: Option<Lapse>,
-    /// Any-one calls that it works on.
+    /// The number of any-one calls that it is working on.
     pub(in crate::front) busy: usize,
-    /// Seats that a stock server has given, as of the latest page; `None`: a backend of ours.
+    /// Seats that a stock server has given, as of the latest page; `None` for a tmrd backend.
     pub(in crate::front) seats: Option<BTreeSet<Handle>>,
     /// How often it was dialled.
     pub(in crate::front) dials: u64,
@@ -142,7 +143,7 @@ pub(in crate::front) struct BackendLink {
 }
 
 impl BackendLink {
-    /// A backend that is to be dialled at once.
+    /// Returns a backend that is due to be dialled at once.
     pub(in crate::front) fn new(address: Address) -> Self {
         Self {
             address,
@@ -176,17 +177,17 @@ impl BackendLink {
         }
     }
 
-    /// Returns whether the backend has proved the group key on a link that stands.
+    /// Returns whether the link is up and the backend has proved the group key.
     pub(in crate::front) fn is_up(&self) -> bool {
         matches!(self.link_state, LinkState::Up(_))
     }
 
-    /// Returns whether the backend is there and counted.
+    /// Returns whether the backend is known and not left out.
     pub(in crate::front) fn counts(&self) -> bool {
         self.known().is_some() && self.exclusion.is_none()
     }
 
-    /// The link, whatever its state.
+    /// Returns the link, also while it is being dialled.
     pub(in crate::front) fn link(&self) -> Option<LinkId> {
         match self.link_state {
             LinkState::Down(_) => None,
@@ -194,7 +195,7 @@ impl BackendLink {
         }
     }
 
-    /// Up, and has said who it is.
+    /// Returns the description of a backend whose link is up.
     pub(in crate::front) fn known(&self) -> Option<&Description> {
         match self.link_state {
             LinkState::Up(_) => self.description.as_ref(),
@@ -202,12 +203,12 @@ impl BackendLink {
         }
     }
 
-    /// How it stood when it last said so.
+    /// Returns the backend's standing, as it last described it.
     pub(in crate::front) fn standing(&self) -> Option<&Standing> {
         self.known().map(|description| &description.standing)
     }
 
-    /// How far it has acknowledged; 0 unless it follows.
+    /// Returns the last slot that the backend has acknowledged; 0 unless it follows.
     pub(in crate::front) fn matched(&self) -> Slot {
         match self.progress {
             Progress::Following { matched, .. } => matched,
@@ -215,14 +216,14 @@ impl BackendLink {
         }
     }
 
-    /// Opens a connection to it.
+    /// Opens a connection to the backend.
     pub(in crate::front) fn dial(&mut self, now: Mono, link: LinkId, out: &mut Vec<Intent>) {
         self.dials += 1;
         self.link_state = LinkState::Dialling(link, now + DIAL_TIMEOUT);
         out.push(Intent::Dial { link, to: self.address.clone(), callee: PeerKind::Backend });
     }
 
-    /// It has proved the group key.
+    /// Marks the link as up: the backend has proved the group key.
     pub(in crate::front) fn joined(&mut self, now: Mono, link: LinkId, minor: u16) {
         self.link_state = LinkState::Up(link);
         self.minor = minor;
@@ -230,7 +231,7 @@ impl BackendLink {
         self.pause = REDIAL_MIN;
     }
 
-    /// It says what was removed under it.
+    /// Records which files were removed from under the backend.
     pub(in crate::front) fn told_lost(&mut self, lost: Lost) {
         if lost.state && !self.lost_files.state {
             tracing::error!(
@@ -242,7 +243,7 @@ impl BackendLink {
         self.lost_files = lost;
     }
 
-    /// It says how many of its files it cannot use.
+    /// Records how many files the backend cannot use.
     pub(in crate::front) fn told_unusable(&mut self, files: u32) {
         if files > self.unusable {
             tracing::warn!(
@@ -253,7 +254,8 @@ impl BackendLink {
         self.unusable = files;
     }
 
-    /// The link is gone; what it was asked comes back, so that flights can move on.
+    /// Marks the link as down, and returns the purposes of the orders that have no report, so that
+    /// any-one calls can move to another backend.
     pub(in crate::front) fn lost(&mut self, now: Mono, retry: Duration) -> Vec<OrderPurpose> {
         self.link_state = LinkState::Down(now + self.pause);
         self.pause = (self.pause * 2).min(retry);
@@ -302,7 +304,7 @@ impl BackendLink {
         out.push(Intent::Send { link, frame: order });
     }
 
-    /// A report came: the order that it answers.
+    /// Takes the order that a report answers; `None` if no order has this correlation.
     pub(in crate::front) fn answered(
         &mut self,
         now: Mono,

@@ -1,4 +1,4 @@
-//! How long a backend takes to have entries on disk, as the front that leads measures it.
+//! How long a backend takes to write entries to disk, as measured by the front that leads.
 
 use crate::base::limits::{DISK_SLOW, DISK_SLOW_COUNTED};
 use crate::base::time::{Duration, Mono};
@@ -10,12 +10,12 @@ pub(in crate::front) struct Writes {
     since: Mono,
     all: u32,
     slow: u32,
-    /// Those of the minute before were slow.
+    /// Most writes of the minute before were slow.
     before: bool,
 }
 
 impl Writes {
-    /// A write was answered after this time.
+    /// Adds a write that was acknowledged after `took`.
     pub(in crate::front) fn add(&mut self, now: Mono, took: Duration) {
         let age = now.since(self.since);
         if age >= DISK_SLOW_COUNTED.0 {
@@ -26,7 +26,7 @@ impl Writes {
         self.slow = self.slow.saturating_add(u32::from(took > DISK_SLOW));
     }
 
-    /// Whether most of the latest writes were slow, and enough of them that it is no accident.
+    /// Whether most of the latest writes were slow, and enough of them to rule out chance.
     pub(in crate::front) fn slow(&self, now: Mono) -> bool {
         now.since(self.since) < DISK_SLOW_COUNTED.0 * 2 && (self.are_slow() || self.before)
     }

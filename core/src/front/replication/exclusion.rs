@@ -1,8 +1,8 @@
-//! Who is left out, and why: a disk that is reached twice, was copied, has gone back in time, or
-//! belongs elsewhere; and what becomes of it.
+//! Which backends are left out, and why: a disk that is reached twice, was copied, has gone back in
+//! time, or belongs to another group; and how it is put right.
 //!
-//! The rules are those of *Consistency* 7. What never lives here: whose word counts of those who are
-//! not left out (that is `members`), and how one is repaired (that is `replicate`).
+//! The rules are those of *Consistency* 7. What never lives here: which of the other backends are
+//! members (that is `membership`), and how a backend is repaired (that is `progress`).
 
 use super::backend_link::{BackendLink, OrderPurpose, Progress};
 use super::membership::is_unborn;
@@ -20,40 +20,41 @@ use alloc::vec::Vec;
 /// Why a backend that is connected is not counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::front) enum Exclusion {
-    /// It is the same process as the one at this place: one backend has two addresses.
+    /// It is the same process as the backend at this place: one backend has two addresses.
     Doubled(usize),
-    /// Its state folder is a copy of the one at this place, or the other way round.
+    /// Its state folder is a copy of that of the backend at this place, or the other way round.
     Copied(usize),
     /// It belongs to another group.
     Foreign(GroupId),
-    /// It remembers less than it has said: its disk has gone back in time.
+    /// It holds less than it has acknowledged: its disk has gone back in time.
     WentBack {
-        /// What is known of it.
+        /// What the disk is known to have acknowledged.
         was: Acked,
         /// The last slot that it holds.
         last: Slot,
     },
     /// Its copy of the log differs from that of the others.
     Differs,
-    /// It is blank, and so is another one: the group's memory is on one disk or on none.
+    /// It is blank, and so is another backend: one disk holds the group's memory, or none does.
     Emptied,
 }
 
-/// A disk was found to have gone back in time when it promised something to this front.
+/// A disk that had gone back in time when it promised an epoch of this front.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::front) struct Lapse {
-    /// What was known of it.
+    /// What the disk is known to have acknowledged.
     pub(in crate::front) was: Acked,
-    /// What it promised then.
+    /// The epoch that it promised then.
     pub(in crate::front) promised: Epoch,
-    /// What it knew to be chosen then.
+    /// The last slot that it knew to be committed then.
     pub(in crate::front) committed: Slot,
 }
 
 impl Lapse {
-    /// A front of a later epoch has the disk follow its log, and the disk has again all that it is known
-    /// to have had. No front sends entries to a disk that it leaves out, so that one has read two
-    /// members and found nothing to be wrong with it, and its entries stand on the disk now.
+    /// Whether a front of a later epoch has the disk follow its log, and the disk has again all
+    /// that it is known to have had. A front sends no entries to a disk that it leaves out: so that
+    /// front has read two members and found nothing wrong with the disk, and its entries are on the
+    /// disk now.
     fn is_made_good(&self, standing: &Standing) -> bool {
         standing.promised > self.promised
             && standing.committed > self.committed
@@ -62,15 +63,15 @@ impl Lapse {
 }
 
 impl Exclusion {
-    /// The disk has lost its memory: it is to begin anew under another name.
+    /// Whether the disk has lost its memory, and has to begin anew under another id.
     fn ends_the_disk(self) -> bool {
         matches!(self, Self::Copied(_) | Self::WentBack { .. } | Self::Differs)
     }
 }
 
 impl Replication {
-    /// Looks anew at who is left out, and why: a backend came, went, or said something of itself.
-    /// Returns whether that has changed, so that the parts are to be merged anew.
+    /// Decides anew which backends are left out, and why, after one came, went, or described
+    /// itself. Returns whether that has changed, so that the parts have to be merged again.
     pub(in crate::front) fn judge(
         &mut self,
         now: Mono,
@@ -90,13 +91,14 @@ impl Replication {
                     let (text, backend) =
                         (self.explain(index, exclusion, context), &mut self.backends[index]);
                     match exclusion {
-                        // Two that have told their new group's name are believed; of who changes to
-                        // it before or after them, that is not known for a moment.
+                        // Two backends that report the name of a new group are believed. A third
+                        // one that changes to that group a moment earlier or later is not logged as
+                        // foreign at once.
                         Exclusion::Foreign(_) => backend.complain_later(text),
                         _ => backend.complain(text),
                     }
                 }
-                // What kept it out is gone: it is asked who it is once more.
+                // The reason is gone: the backend is asked for its description again.
                 None => {
                     self.backends[index].trouble = None;
                     self.backends[index].counts_since = now;
@@ -117,7 +119,7 @@ impl Replication {
     fn exclusion(&self, index: usize, context: &Context<'_>) -> Option<Exclusion> {
         let backend = &self.backends[index];
         let standing = backend.standing()?;
-        // The earlier connection counts, but for one to a copy that is known to be old.
+        // The earlier connection counts, unless it leads to a copy that is known to be old.
         let rank = |backend: &BackendLink| (backend.went_back.is_some(), backend.link());
         let twins: Vec<usize> = (0..3)
             .filter(|&other| {
@@ -126,8 +128,8 @@ impl Replication {
                 other != index && before && self.backends[other].standing().is_some_and(same)
             })
             .collect();
-        // One that is reached twice may be a copy as well, by each of its connections. As long as it
-        // is not known to be reached twice, the address that should lead elsewhere is not dialled anew.
+        // A disk that is reached twice may have a copy as well, on either connection. An address is
+        // dialled anew only once the disk is known to be reached twice.
         if let Some(&other) = twins.iter().find(|&&other| !self.are_two_processes(index, other)) {
             return Some(Exclusion::Doubled(other));
         }
@@ -150,9 +152,9 @@ impl Replication {
         backend.went_back.map(|lapse| Exclusion::WentBack { was: lapse.was, last: standing.last })
     }
 
-    /// Two backends that have one disk are two processes that run at the same time. One that was
-    /// started again is another process too, while its old connection is not known to be dead: so
-    /// each has to answer a question that was asked when both had been heard.
+    /// Whether two backends with the same disk are two processes that run at the same time. A
+    /// process that was restarted differs too, as long as its old connection is not known to be
+    /// dead: so each has to answer an order that was sent after both had described themselves.
     fn are_two_processes(&self, one: usize, other: usize) -> bool {
         let both = [one, other].map(|index| &self.backends[index]);
         let met = both.map(|backend| backend.met).into_iter().max();
@@ -161,7 +163,7 @@ impl Replication {
         first != second && both.iter().all(|backend| Some(backend.as_of) > met)
     }
 
-    /// A connection to the same disk as this one's is, or was, left out.
+    /// Whether another connection to the same disk is left out.
     pub(in crate::front) fn is_doubled(&self, index: usize) -> bool {
         let with = |backend: &BackendLink| match backend.exclusion {
             Some(Exclusion::Doubled(other) | Exclusion::Copied(other)) => other == index,
@@ -170,7 +172,7 @@ impl Replication {
         self.backends.iter().any(with)
     }
 
-    /// The end of a step: one backend is reached by two addresses, or is not any more.
+    /// Notes at the end of a step whether one backend is reached by two addresses.
     pub(in crate::front) fn watch_doubled(&mut self, now: Mono) {
         let doubled =
             |backend: &BackendLink| matches!(backend.exclusion, Some(Exclusion::Doubled(_)));
@@ -178,9 +180,9 @@ impl Replication {
         self.doubled_until = since.map(|until| self.doubled_until.unwrap_or(until));
     }
 
-    /// Returns the backend whose connection is to be made anew, if that is due: one backend has been reached
-    /// by two addresses for a while. Names may have led elsewhere when it was dialled, so the earlier
-    /// connection is made anew, and each of the two has its turn.
+    /// Returns the backend whose connection is due to be made anew because one backend has been
+    /// reached by two addresses for a while. A name may have resolved to another address when it
+    /// was dialled: the earlier connection is made anew, so that the two take turns.
     pub(in crate::front) fn take_doubled(
         &mut self,
         now: Mono,
@@ -195,15 +197,15 @@ impl Replication {
         ends?.into_iter().min_by_key(|&it| self.backends[it].link())
     }
 
-    /// When that is due. A claim is not disturbed: what comes due meanwhile is done when it has ended,
-    /// for the next one may be under way at any later time as well.
+    /// Returns when that is due; `None` during a claim, which is not disturbed. It is done when the
+    /// claim has ended, since the next claim may begin at any time.
     pub(in crate::front) fn redial_due(&self, context: &Context<'_>) -> Option<Mono> {
         let still =
             matches!(context.phase, Phase::Standby | Phase::Pausing { .. } | Phase::Leading { .. });
         self.doubled_until.filter(|_| still)
     }
 
-    /// What is wrong, and what an operator can do, in words.
+    /// Explains what is wrong and what an operator can do.
     fn explain(&self, index: usize, exclusion: Exclusion, context: &Context<'_>) -> String {
         let address = &self.backends[index].address;
         match exclusion {
@@ -240,8 +242,9 @@ impl Replication {
         }
     }
 
-    /// A backend has promised: whether its disk has gone back in time. `before` is what it had
-    /// promised until then. All that it could have said to another front, it has said by now.
+    /// Checks, when a backend has promised, whether its disk has gone back in time. `before` is the
+    /// epoch that it had promised until then. By now this front knows everything that the disk can
+    /// have acknowledged to another front.
     pub(in crate::front) fn look_back(
         &mut self,
         index: usize,
@@ -251,8 +254,8 @@ impl Replication {
         let Some(standing) = self.backends[index].standing().copied() else { return };
         let own = self.own_group(context);
         let was = self.witness_of(own).of(standing.disk);
-        // One that is back before the birth has another group's name, or none. Of a birth that was
-        // begun again a disk may have forgotten the first entry, and has lost nothing.
+        // A disk that has gone back to before the birth has another group's name, or none. A disk
+        // may lack the first entry because the birth was begun again; it has lost nothing then.
         let built = was.is_some_and(|was| was.slot > Slot(1));
         let before_birth = built && is_unborn(&standing);
         if own.is_none() || standing.group != own && !before_birth {
@@ -263,17 +266,17 @@ impl Replication {
         self.backends[index].went_back = lost.map(|was| Lapse { was, promised, committed });
     }
 
-    /// A backend has described itself: whether another front has claimed since its disk was found to have
-    /// gone back in time, counts it, and has brought it up to where it had been.
+    /// Clears the lapse of a backend that has described itself, if another front has claimed since,
+    /// counts the disk, and has brought it up to where it had been.
     pub(in crate::front) fn forgive(&mut self, index: usize) {
         let backend = &mut self.backends[index];
         let Some(standing) = backend.standing().copied() else { return };
         backend.went_back = backend.went_back.filter(|lapse| !lapse.is_made_good(&standing));
     }
 
-    /// Has those whose disks have lost their memory begin anew, once two members serve without
-    /// them and have at least as much: nobody's only copy is thrown away. Before a birth there is
-    /// nothing to be thrown away.
+    /// Orders disks that have lost their memory to begin anew, once two members serve without them
+    /// and have at least as much, so that an only copy is never discarded. Before a birth there is
+    /// nothing to discard.
     pub(in crate::front) fn disown(
         &mut self,
         now: Mono,
@@ -311,8 +314,8 @@ impl Replication {
         }
     }
 
-    /// A backend knows slots to be chosen that this front, which leads, does not have: the others
-    /// have gone back in time, and whatever is served from here on would be wrong.
+    /// Whether a backend knows slots to be chosen that this front, which leads, does not have: then
+    /// the other backends have gone back in time, and every further answer would be wrong.
     pub(in crate::front) fn contradicts(&self, index: usize, context: &Context<'_>) -> bool {
         let standing = self.backends[index].standing();
         standing.is_some_and(|own| {

@@ -1,7 +1,7 @@
-//! Whose word counts: the members of the group as disks, never as connections.
+//! Which acknowledgements count: the members of the group, as disks and not as connections.
 //!
-//! The rules are those of *Consistency* 7. What never lives here: who is left out, and why (that is
-//! `exclusion`), and how promises are collected (that is `claim`).
+//! The rules are those of *Consistency* 7. What never lives here: which backends are left out, and
+//! why (that is `exclusion`), and how promises are collected (that is `claim`).
 
 use super::backend_link::{BackendLink, OrderPurpose, Progress};
 use super::exclusion::Exclusion;
@@ -20,9 +20,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 impl Replication {
-    /// Two backends, or as many as `need` says, of every set of members have reached this: the
-    /// highest value for which that is so. `told` is what one disk has reached. The lowest value
-    /// before a group is born.
+    /// Returns the highest value that `need` backends of every set of members have reached; the
+    /// lowest value before a group is born. `told` returns what one disk has reached.
     pub(in crate::front) fn reached_by_members<T: Copy + Ord + Default>(
         &self,
         need: usize,
@@ -30,7 +29,7 @@ impl Replication {
     ) -> T {
         let in_set = |set: &[DiskId; 3]| {
             let mut values = [told(&set[0]), told(&set[1]), told(&set[2])];
-            // A disk has one vote, also where a group was born with one twice.
+            // A disk has one vote, even in a group that was born with the same disk twice.
             for index in 1..3 {
                 if set[..index].contains(&set[index]) {
                     values[index] = T::default();
@@ -41,14 +40,14 @@ impl Replication {
         self.log.member_sets().map(in_set).min().unwrap_or_default()
     }
 
-    /// The slots that two members of every set have on disk.
+    /// Returns the last slot that two members of every set have on disk.
     pub(in crate::front) fn on_two_disks(&self) -> Slot {
         self.reached_by_members(2, |disk| {
             self.backend_with(disk).map_or(Slot(0), BackendLink::matched)
         })
     }
 
-    /// The backend that has this disk, if it is connected and counted.
+    /// Returns the backend that has this disk, if it is connected and counted.
     pub(in crate::front) fn backend_with(&self, disk: &DiskId) -> Option<&BackendLink> {
         let has = |backend: &&BackendLink| {
             backend.standing().is_some_and(|standing| standing.disk == *disk)
@@ -56,8 +55,8 @@ impl Replication {
         self.backends.iter().filter(|backend| backend.exclusion.is_none()).find(has)
     }
 
-    /// Those of these backends are two members of every set, so that one of them has whatever was
-    /// chosen.
+    /// Whether these backends include two members of every set, so that one of them has whatever
+    /// was chosen.
     pub(in crate::front) fn are_voters(&self, read: &[usize]) -> bool {
         let voter = |disk: &DiskId| {
             let has =
@@ -67,8 +66,8 @@ impl Replication {
         self.reached_by_members(2, voter)
     }
 
-    /// The group that this front is a front of: while it leads, the one that it leads; else the one
-    /// that two backends belong to, or whose log it has.
+    /// Returns the group of this front: the one that it leads or is about to lead; otherwise the
+    /// one that two backends belong to, or whose log this front has.
     pub(in crate::front) fn own_group(&self, context: &Context<'_>) -> Option<GroupId> {
         let own = self.log.group();
         if matches!(context.phase, Phase::Reproposing { .. } | Phase::Leading { .. }) {
@@ -79,7 +78,8 @@ impl Replication {
         groups().find(shared).or(own)
     }
 
-    /// Backends that are connected and not the same as another one, with how they stand.
+    /// Returns the backends that are connected and not a duplicate of another one, with their
+    /// standing.
     pub(in crate::front) fn counted(&self) -> impl Iterator<Item = (usize, Standing)> + '_ {
         (0..3).filter_map(|index| {
             let backend = &self.backends[index];
@@ -89,8 +89,8 @@ impl Replication {
         })
     }
 
-    /// Three backends are here, none of which holds anything of a group that was born. Copies of one
-    /// disk are three as well: they get names of their own before the birth.
+    /// Whether three backends are connected and none holds anything of a group that was born.
+    /// Copies of one disk count as three: they get ids of their own before the birth.
     pub(in crate::front) fn are_all_unborn(&self) -> bool {
         let unborn = |backend: &BackendLink| {
             let is_one = match backend.exclusion {
@@ -104,7 +104,7 @@ impl Replication {
         self.backends.iter().all(unborn)
     }
 
-    /// The backends that do not count, each with the reason.
+    /// Lists the backends that do not count, each with the reason.
     pub(in crate::front) fn missing(&self) -> String {
         let counts =
             |backend: &&BackendLink| backend.known().is_none() || backend.exclusion.is_some();
@@ -116,7 +116,8 @@ impl Replication {
         missing.join(", ")
     }
 
-    /// What is known of a group, by this front and by all who are connected and belong to it.
+    /// Returns what is known of a group by this front and by all connected backends that belong to
+    /// it.
     pub(in crate::front) fn witness_of(&self, group: Option<GroupId>) -> Witness {
         let same = self.witness.group == group;
         let mut witness = if same { self.witness.seen.clone() } else { Witness::default() };
@@ -128,8 +129,8 @@ impl Replication {
         witness
     }
 
-    /// The last slot that is known to be chosen, by anything that this front has seen, is told, or
-    /// has in its files: it leads with all of these or not at all.
+    /// Returns the last slot that is known to be chosen, from the log, the backends, the twin and
+    /// the usage history. A front leads with all of these slots or not at all.
     pub(in crate::front) fn known_chosen(&self, context: &Context<'_>) -> Slot {
         let Some(group) = self.log.group() else { return Slot(0) };
         let written = context.usage.told_of(group);
@@ -138,12 +139,13 @@ impl Replication {
         written.max(seen).max(self.log.committed()).max(told)
     }
 
-    /// Keeps in mind how far the backends have come, before a link is gone or others are told.
+    /// Notes how far the backends have come, before a link goes down or the backends are sent the
+    /// witness.
     pub(in crate::front) fn note_acked(&mut self, context: &Context<'_>) {
         let Some(epoch) = context.epoch() else { return };
         let acked = |backend: &BackendLink| {
             let disk = backend.standing().filter(|_| backend.exclusion.is_none())?.disk;
-            // One that follows nothing yet has promised all the same.
+            // A backend that does not follow yet has promised nevertheless.
             let promised = (backend.progress != Progress::NotPromised).then_some(epoch)?;
             Some(Acked { disk, promised, slot: backend.matched() })
         };
@@ -154,18 +156,18 @@ impl Replication {
         self.witness.seen.hear(self.log.committed(), Wall(0), &acked);
     }
 
-    /// Two members of the group are connected and counted.
+    /// Whether two members of the group are connected and counted.
     pub(in crate::front) fn has_two_members(&self, context: &Context<'_>) -> bool {
         self.members_here(context) >= 2
     }
 
-    /// Members of the group that are connected and counted. The one that leads counts those that
-    /// follow; another one knows how they stood when they last said so.
+    /// Counts the members of the group that are connected and counted. A front that leads counts
+    /// those that follow; another front goes by their latest descriptions.
     pub(in crate::front) fn members_here(&self, context: &Context<'_>) -> usize {
         self.backends.iter().filter(|backend| self.counts_as_member(backend, context)).count()
     }
 
-    /// A backend is connected, counted, and a member of the group.
+    /// Whether a backend is connected, counted, and a member of the group.
     pub(in crate::front) fn counts_as_member(
         &self,
         backend: &BackendLink,
@@ -183,7 +185,7 @@ impl Replication {
     }
 
     /// Whether a disk is a member, as far as this front knows. A copy of the log that is older than
-    /// what the backend has says nothing of it: the disk may have been taken in since.
+    /// the backend's cannot tell: the disk may have been admitted since.
     fn may_be_member(&self, standing: &Standing) -> bool {
         let older = self.log.group() != standing.group
             || self.log.committed() < standing.committed
@@ -195,7 +197,7 @@ impl Replication {
         self.log.member_sets().all(|set| set.contains(&standing.disk))
     }
 
-    /// The backends that are no members that count, each with the reason.
+    /// Lists the backends that do not count as members, each with the reason.
     pub(in crate::front) fn not_counted(&self, context: &Context<'_>) -> String {
         let why = |backend: &BackendLink| {
             let standing = backend.standing();
@@ -214,8 +216,8 @@ impl Replication {
         self.backends.iter().filter_map(why).collect::<Vec<_>>().join(", ")
     }
 
-    /// A claim reads the log of this group: what is known of it is kept, and of no other. Returns the date
-    /// that the group has kept.
+    /// Keeps what is known of this group and drops what is known of any other, because a claim
+    /// reads its log. Returns the date that the group has kept.
     pub(in crate::front) fn remember_group(&mut self, group: GroupId) -> Wall {
         let seen = self.witness_of(Some(group));
         let date = seen.date();
@@ -223,8 +225,8 @@ impl Replication {
         date
     }
 
-    /// What each backend is told with the heartbeat. `date`: the date that the backends should keep. It
-    /// goes there in steps, so that their journals are not written for it all the time.
+    /// Sends each backend the witness and the date to keep, with the heartbeat. The date advances
+    /// in steps, so that journals are not written for it all the time.
     pub(in crate::front) fn tell_witness(
         &mut self,
         now: Mono,
@@ -258,7 +260,8 @@ impl Replication {
         }
     }
 
-    /// A backend has said more of itself. Returns whether that may change who is left out.
+    /// Takes facts that a backend reports. Returns whether they may change which backends are left
+    /// out.
     pub(in crate::front) fn told_facts(&mut self, now: Mono, index: usize, facts: Facts) -> bool {
         let backend = &mut self.backends[index];
         let differed = backend.facts.as_ref().is_some_and(|facts| facts.differs);
@@ -270,28 +273,29 @@ impl Replication {
 }
 
 impl BackendLink {
-    /// The last slot that it knows to be chosen, whether it holds that or not.
+    /// Returns the last slot that the backend knows to be chosen, whether it holds that slot or
+    /// not.
     pub(in crate::front) fn known_chosen(&self) -> Slot {
         let told = self.facts.as_ref().map_or(Slot(0), |facts| facts.known);
         self.standing().map_or(told, |standing| told.max(standing.committed))
     }
 }
 
-/// Nothing was ever built on a first entry alone: such a group is not born yet.
+/// Whether the group is not born yet: no grant was ever built on a first entry alone.
 pub(in crate::front) fn is_unborn(standing: &Standing) -> bool {
     standing.committed == Slot(0) && standing.last <= Slot(1)
 }
 
-/// It holds nothing of any group.
+/// Whether the disk holds nothing of any group.
 pub(in crate::front) fn is_blank(standing: &Standing) -> bool {
     standing.group.is_none() || is_unborn(standing)
 }
 
-/// What is known of one group beyond the copy of its log.
+/// What is known of one group beyond this front's copy of its log.
 #[derive(Clone, Debug, Default)]
 pub(in crate::front) struct Remembered {
-    /// Whose it is; `None`: of none yet.
+    /// The group; `None`: none yet.
     pub(in crate::front) group: Option<GroupId>,
-    /// What was seen of it.
+    /// What was seen of the group.
     pub(in crate::front) seen: Witness,
 }

@@ -1,7 +1,7 @@
-//! The log on its way to three backends: this front's copy of it, the links to the backends, how far
-//! each has got, which of them count, and how one that is behind is repaired.
+//! The log on its way to three backends: this front's copy, the links to the backends, how far each
+//! has come, which of them count, and how one that is behind is repaired.
 //!
-//! What never lives here: whether this front leads. That is told with each call ([`Context`]).
+//! What never lives here: whether this front leads. Each call passes that in its [`Context`].
 
 pub(super) mod backend_link;
 pub(super) mod disk_writes;
@@ -41,11 +41,11 @@ pub(super) struct Replication {
     witness: Remembered,
     /// The group's memory seems to be lost.
     doubt: Option<Doubt>,
-    /// One backend is reached by two addresses; the first connection is made anew then.
+    /// When the first connection is made anew; set while one backend is reached by two addresses.
     doubled_until: Option<Mono>,
 }
 
-/// What replication is told of the rest of the front.
+/// What replication needs to know of the rest of the front.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Context<'a> {
     pub(super) config: &'a Config,
@@ -67,7 +67,7 @@ impl Context<'_> {
 }
 
 impl Replication {
-    /// Returns an empty log, and backends that are to be dialled at once.
+    /// Returns an empty log, and backends that are due to be dialled at once.
     pub(super) fn new(backends: &[Address; 3]) -> Self {
         Self {
             backends: backends.each_ref().map(|address| BackendLink::new(address.clone())),
@@ -119,7 +119,7 @@ impl Replication {
         self.backends.iter().position(|backend| backend.link() == Some(link))
     }
 
-    /// A backend has proved the group key on a link: it is asked who it is.
+    /// Marks the link of a backend as up, and asks the backend for its description.
     pub(super) fn joined(&mut self, now: Mono, link: LinkId, minor: u16, out: &mut Vec<Intent>) {
         let Some(index) = self.backend_of(link) else { return };
         let backend = &mut self.backends[index];
@@ -127,12 +127,12 @@ impl Replication {
         backend.ask(now, OrderPurpose::Describe, &Order::Describe, out);
     }
 
-    /// Returns whether at least two backends are there and counted.
+    /// Returns whether at least two backends are known and not left out.
     pub(super) fn could_serve(&self) -> bool {
         self.backends.iter().filter(|backend| backend.counts()).count() >= 2
     }
 
-    /// Puts another backend in the place of one that is not configured any more.
+    /// Puts another backend in the place of one that is no longer configured.
     pub(super) fn replace(&mut self, index: usize, address: Address) {
         self.backends[index] = BackendLink::new(address);
         self.backends[index].round = self.rounds.round();

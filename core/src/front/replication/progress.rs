@@ -1,5 +1,5 @@
-//! Writing: entries go to every backend that follows, acknowledgements come back, slots commit.
-//! And repair: one that is behind, or blank, is brought up to date while the others serve.
+//! Writing: entries go to every backend that follows, acknowledgements return, slots commit. And
+//! repair: a backend that is behind or blank is brought up to date while the others serve.
 
 use super::backend_link::{BackendLink, OrderPurpose, Progress};
 use super::{Context, Replication};
@@ -12,8 +12,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 impl Replication {
-    /// A backend that has promised begins to follow the log from where it stands. Returns whether its parts
-    /// count from now on, so that they are to be merged anew.
+    /// Has a backend that has promised follow the log from where its copy ends. Returns whether its
+    /// parts count from now on, so that the parts have to be merged again.
     pub(in crate::front) fn follow(
         &mut self,
         now: Mono,
@@ -33,7 +33,7 @@ impl Replication {
             }
             _ => self.install(now, index, epoch, out),
         }
-        // Whatever kept it from being counted before: it follows now, and its parts count.
+        // Whatever kept the backend from being counted is over: it follows, and its parts count.
         self.backends[index].trouble.take().is_some()
     }
 
@@ -58,7 +58,7 @@ impl Replication {
         }
     }
 
-    /// The last piece of a state is on a backend's disk: entries follow.
+    /// Continues with entries after the last piece of a state: the backend has the state on disk.
     pub(in crate::front) fn installed(
         &mut self,
         now: Mono,
@@ -84,8 +84,8 @@ impl Replication {
         self.backends[index].progress = Progress::Following { next: at.next(), matched: at };
     }
 
-    /// An append did not join what a backend has: it says how far it is sure. Returns what
-    /// [`follow`](Self::follow) does.
+    /// Handles an append that did not connect to what the backend has; `committed` is how far the
+    /// backend is sure of its copy. Returns the same as [`follow`](Self::follow).
     pub(in crate::front) fn gap(
         &mut self,
         now: Mono,
@@ -100,7 +100,7 @@ impl Replication {
         self.follow(now, index, context, out)
     }
 
-    /// Sends what is proposed and not sent, as far as each backend's window allows.
+    /// Sends entries that are proposed and not sent, as far as each backend's window allows.
     pub(in crate::front) fn replicate(
         &mut self,
         now: Mono,
@@ -108,7 +108,7 @@ impl Replication {
         out: &mut Vec<Intent>,
     ) {
         let Some(epoch) = context.epoch() else { return };
-        // Backends that are equally far get the same bytes.
+        // Backends that are equally far get the same encoded order.
         let mut made: Option<(Slot, Slot, Vec<u8>)> = None;
         for index in 0..3 {
             while let Progress::Following { next, matched } = self.backends[index].progress {
@@ -133,7 +133,8 @@ impl Replication {
         }
     }
 
-    /// The append that begins with a slot: with that slot, the one after it, and the bytes.
+    /// Returns the append that begins with a slot: its first slot, the slot after its last one, and
+    /// the encoded order.
     fn append(&self, epoch: Epoch, first: Slot) -> Option<(Slot, Slot, Vec<u8>)> {
         let entries = self.log.entries(first, APPEND_ENTRIES)?;
         let after = Slot(first.0 + entries.len() as u64);
@@ -141,24 +142,26 @@ impl Replication {
         Some((first, after, encode(0, &Order::Append { epoch, first, entries, committed })))
     }
 
-    /// A backend has everything up to `last` on disk. Returns whether it follows the log.
+    /// Notes that a backend has every slot up to `last` on disk. Returns whether it follows the
+    /// log.
     pub(in crate::front) fn acknowledged(&mut self, index: usize, last: Slot) -> bool {
         let Progress::Following { next, matched } = self.backends[index].progress else {
             return false;
         };
-        // A late report of an older link cannot come: reports are tied to this link's orders. What
-        // was not sent yet cannot be there.
+        // A late report of an older link cannot arrive here, since reports are matched with the
+        // orders of this link. A slot that was not sent yet cannot be acknowledged.
         let last = last.min(Slot(next.0 - 1));
         self.backends[index].progress = Progress::Following { next, matched: matched.max(last) };
-        // Whoever follows since a group was born has not described itself as one of it.
+        // A backend that has followed since the birth of its group has not described itself since
+        // then.
         if let Some(description) = &mut self.backends[index].description {
             description.standing.last = last.max(description.standing.last);
         }
         true
     }
 
-    /// Takes a caught-up backend with a new disk among the members, in the place of the one whose
-    /// disk is not there any more. Committed by the two others: until then it does not count.
+    /// Proposes a caught-up backend with a new disk as a member, in place of the member whose disk
+    /// is gone. The two other members commit that entry; until then the new disk does not count.
     pub(in crate::front) fn admit(&mut self, context: &Context<'_>) {
         if !context.leads() {
             return;
@@ -168,8 +171,8 @@ impl Replication {
         if self.log.speculative_state().members() != Some(&members) {
             return;
         }
-        // One that is left out may still be a member, whose place is not free before it has begun
-        // anew.
+        // A backend that is left out may still be a member, and its place is not free before it has
+        // begun anew.
         let disks = self.backends.each_ref().map(|backend| backend.standing().map(|s| s.disk));
         let stranger = (0..3).find(|&index| {
             let caught_up = self.backends[index].matched() >= self.log.committed();
@@ -180,8 +183,9 @@ impl Replication {
         let mut gone = members.iter().filter(|disk| !disks.contains(&Some(**disk)));
         let (Some(&gone), None) = (gone.next(), gone.next()) else { return };
         let Some(new) = disks[index] else { return };
-        // A connection of which nobody has noticed that it is dead is no member: the place of another
-        // one, which is only away, would be given to a disk that belongs into that one's.
+        // A dead connection that was not noticed yet must not count as a member. Otherwise the
+        // place of a member that is only unreachable would go to a disk that belongs into the place
+        // behind the dead connection.
         let here = |disk: &DiskId| *disk == gone || self.in_this_round(disk);
         if !context.config.unfenced && !members.iter().all(here) {
             return;
@@ -196,7 +200,7 @@ impl Replication {
 }
 
 impl BackendLink {
-    /// Says once what keeps this backend from being counted.
+    /// Logs what keeps this backend from being counted, once for each trouble.
     pub(in crate::front) fn complain(&mut self, trouble: String) {
         if self.trouble.as_ref() != Some(&trouble) {
             tracing::warn!(
@@ -207,7 +211,7 @@ impl BackendLink {
         }
     }
 
-    /// The same, but in the log only if it lasts: see [`BackendLink::log_what_lasts`].
+    /// Does the same, but logs only what lasts: see [`BackendLink::log_what_lasts`].
     pub(in crate::front) fn complain_later(&mut self, trouble: String) {
         if self.trouble.as_ref() != Some(&trouble) {
             self.unlogged = Some((TROUBLE_LASTS, trouble.clone()));
@@ -215,7 +219,8 @@ impl BackendLink {
         }
     }
 
-    /// A heartbeat: logs what has kept this backend from being counted for [`TROUBLE_LASTS`] of them.
+    /// Logs, with a heartbeat, what has kept this backend from being counted for [`TROUBLE_LASTS`]
+    /// of them.
     pub(in crate::front) fn log_what_lasts(&mut self) {
         let due = self.unlogged.take_if(|(beats, _)| {
             *beats = beats.saturating_sub(1);

@@ -1,8 +1,8 @@
-//! The replicated log: a front's copy of the log, and the two folds over it.
+//! The replicated log: a front's copy of the log, and the two states that follow from it.
 //!
-//! `committed_state` folds what is committed and outlives every change of role: a front that claims again
-//! reads only what came since. `speculative_state` folds everything proposed, in log order: an outcome that is
-//! seen there is the outcome everywhere if the entry is committed at all.
+//! `committed_state` applies the committed entries and outlives every change of role: a front that
+//! claims again reads only later entries. `speculative_state` applies everything proposed, in log
+//! order: an outcome there is the outcome everywhere if the entry is committed at all.
 
 use crate::base::limits::{HISTORY_WAITING, LOG_KEPT};
 use crate::base::time::Wall;
@@ -16,7 +16,7 @@ use alloc::vec::Vec;
 #[derive(Clone, Debug, Default)]
 pub(in crate::front) struct ReplicatedLog {
     group: Option<GroupId>,
-    /// The entries that follow this slot are in `log`.
+    /// `log` holds the entries that follow this slot.
     base: Slot,
     log: VecDeque<Entry>,
     committed: Slot,
@@ -24,42 +24,42 @@ pub(in crate::front) struct ReplicatedLog {
     speculative_state: State,
     /// Changes of members that are proposed and not committed, in the order of their slots.
     changes: VecDeque<(Slot, [DiskId; 3])>,
-    /// Of the entries up to the committed slot; `None`: not known.
+    /// The digest of the entries up to the committed slot; `None`: not known.
     digest: Option<Digest>,
-    /// What of the committed entries is not in the usage history yet.
+    /// Committed events that the usage history has not recorded yet.
     events: VecDeque<CommittedEvent>,
     /// The date of the group.
     now: Wall,
 }
 
 impl ReplicatedLog {
-    /// A step begins at this date of the group.
+    /// Sets the date of the group, at the beginning of a step.
     pub(in crate::front) fn at(&mut self, now: Wall) {
         self.now = now;
     }
 
-    /// Where the usage history is when it has told of everything; `None`: of nothing yet.
+    /// Returns the mark of the usage history once every event is recorded; `None` without a group.
     pub(in crate::front) fn mark(&self) -> Option<Mark> {
         Some(Mark::of_entry(self.group?, self.committed_state.leader(), self.committed))
     }
 
-    /// The date of the group, as the last step was told.
+    /// Returns the date of the group, as of this step.
     pub(in crate::front) fn now(&self) -> Wall {
         self.now
     }
 
-    /// The oldest thing that the usage history has not told of.
+    /// Returns the oldest event that the usage history has not recorded.
     pub(in crate::front) fn oldest_event(&self) -> Option<&CommittedEvent> {
         self.events.front()
     }
 
-    /// It has now.
+    /// Removes the oldest event, which is recorded now.
     pub(in crate::front) fn pop_event(&mut self) -> Option<CommittedEvent> {
         self.events.pop_front()
     }
 
-    /// Keeps something for the usage history. Where there is too much, what is oldest is not known
-    /// any more.
+    /// Keeps an event for the usage history. Above [`HISTORY_WAITING`] events the oldest one is
+    /// dropped and its successor becomes unknown.
     fn note(&mut self, what: Happened) {
         let Some(mark) = self.mark() else { return };
         if self.events.len() >= HISTORY_WAITING {
@@ -71,43 +71,43 @@ impl ReplicatedLog {
         self.events.push_back(CommittedEvent::new(mark, self.now, what, &self.committed_state));
     }
 
-    /// The group whose log this is.
+    /// Returns the group whose log this is.
     pub(in crate::front) fn group(&self) -> Option<GroupId> {
         self.group
     }
 
-    /// Every slot up to here is committed.
+    /// Returns the last committed slot.
     pub(in crate::front) fn committed(&self) -> Slot {
         self.committed
     }
 
-    /// The last proposed slot.
+    /// Returns the last proposed slot.
     pub(in crate::front) fn last(&self) -> Slot {
         Slot(self.base.0 + self.log.len() as u64)
     }
 
-    /// The first slot whose entry can still be sent.
+    /// Returns the first slot whose entry can still be sent.
     pub(in crate::front) fn first(&self) -> Slot {
         self.base.next()
     }
 
-    /// The fold of everything committed.
+    /// Returns the state after the committed entries.
     pub(in crate::front) fn committed_state(&self) -> &State {
         &self.committed_state
     }
 
-    /// The fold of everything proposed.
+    /// Returns the state after all proposed entries.
     pub(in crate::front) fn speculative_state(&self) -> &State {
         &self.speculative_state
     }
 
-    /// The digest of everything committed, if it is known.
+    /// Returns the digest of the committed entries, if it is known.
     pub(in crate::front) fn digest(&self) -> Option<Digest> {
         self.digest
     }
 
-    /// Takes a backend's digest of its copy, where this one has none and its entries reach back
-    /// far enough to go on from there.
+    /// Takes a backend's digest of its copy, if this front has none and its entries reach back far
+    /// enough to continue it.
     pub(in crate::front) fn learn_digest(&mut self, theirs: Option<Digest>) {
         let Some(theirs) = theirs.filter(|digest| {
             self.digest.is_none() && self.base <= digest.slot && digest.slot <= self.committed
@@ -120,33 +120,33 @@ impl ReplicatedLog {
         self.digest = Some(entries.fold(theirs, Digest::with));
     }
 
-    /// Begins a chain of digests here, where nobody has one.
+    /// Begins a chain of digests here, if no backend has one.
     pub(in crate::front) fn begin_digest(&mut self) {
         let slot = self.committed;
         self.digest.get_or_insert(Digest { base: slot, slot, crc: 0 });
     }
 
-    /// Every set of members that may count, oldest first: the committed one, and those that are
-    /// proposed to follow it. Whoever leads, and whatever commits, has two of each
-    /// (*Consistency* 7). None before the first `Members` entry is proposed.
+    /// Returns every set of members that may count, oldest first: the committed one, and the
+    /// proposed changes after it. A claim, and a commit, needs two members of each set
+    /// (*Consistency* 7). There are none before the first `Members` entry is proposed.
     pub(in crate::front) fn member_sets(&self) -> impl Iterator<Item = &[DiskId; 3]> {
         self.committed_state.members().into_iter().chain(self.changes.iter().map(|(_, set)| set))
     }
 
-    /// Begins anew with nothing: another group, or one that is just born.
+    /// Resets to an empty log: of another group, or of one that is just born.
     pub(in crate::front) fn reset(&mut self, group: GroupId) {
         self.forget();
         self.group = Some(group);
         self.digest = Some(Digest::default());
     }
 
-    /// Forgets the log, but not what the usage history has still to tell of it.
+    /// Forgets the log, but keeps the events that the usage history has not recorded.
     pub(in crate::front) fn forget(&mut self) {
         let events = core::mem::take(&mut self.events);
         *self = Self { events, now: self.now, ..Self::default() };
     }
 
-    /// Takes a state that was read from a backend.
+    /// Loads a state that was read from a backend.
     pub(in crate::front) fn load(&mut self, group: GroupId, slot: Slot, state: State) {
         self.reset(group);
         self.base = slot;
@@ -161,8 +161,8 @@ impl ReplicatedLog {
         }
     }
 
-    /// All that the usage history has not told of is this after all; `state`: what it is folded
-    /// into.
+    /// Replaces all unrecorded events by those of `entries`, which follow slot `after` and are
+    /// applied to `state`.
     pub(in crate::front) fn backfill(&mut self, after: Slot, entries: &[Entry], mut state: State) {
         let Some(group) = self.group else { return };
         self.events.clear();
@@ -174,7 +174,8 @@ impl ReplicatedLog {
         }
     }
 
-    /// Forgets what was proposed and is not committed: this front does not lead any more.
+    /// Drops entries that are proposed and not committed, because this front does not lead any
+    /// more.
     pub(in crate::front) fn drop_uncommitted(&mut self) {
         let keep = usize::try_from(self.committed.0 - self.base.0).unwrap_or(usize::MAX);
         self.log.truncate(keep);
@@ -182,10 +183,10 @@ impl ReplicatedLog {
         self.speculative_state = self.committed_state.clone();
     }
 
-    /// Puts the entries that a claim has read behind the committed ones: per slot the one of the
-    /// highest epoch, up to the first that a front with a higher one has left behind. That one was
-    /// never chosen, and its time is over: a seat that it would end may have been used since.
-    /// `None`: a slot is missing between them.
+    /// Appends the entries that a claim has read to the committed ones: for each slot the one of
+    /// the highest epoch, up to the first entry that is older than the leader before it. That entry
+    /// was never chosen and must not be proposed late: a seat that it would end may have been used
+    /// since. Returns `None` if a slot is missing.
     pub(in crate::front) fn adopt(
         &mut self,
         read: BTreeMap<Slot, AcceptedEntry>,
@@ -208,7 +209,7 @@ impl ReplicatedLog {
         Some(())
     }
 
-    /// Puts an entry into the next slot.
+    /// Puts an entry into the next slot, and returns the slot and the speculative outcome.
     pub(in crate::front) fn propose(&mut self, entry: Entry) -> (Slot, Outcome) {
         let outcome = self.speculative_state.apply(&entry);
         if let Entry::Configure(Setting::Members(set)) = &entry {
@@ -218,7 +219,7 @@ impl ReplicatedLog {
         (self.last(), outcome)
     }
 
-    /// Every slot up to `upto` is committed now.
+    /// Commits every slot up to `upto`.
     pub(in crate::front) fn commit(&mut self, upto: Slot) {
         while self.committed < upto {
             self.committed = self.committed.next();
@@ -238,7 +239,8 @@ impl ReplicatedLog {
         }
     }
 
-    /// Up to `most` entries from `from` on; `None` if the first of them is forgotten.
+    /// Returns up to `most` entries from slot `from` on; `None` if the first of them is no longer
+    /// kept.
     pub(in crate::front) fn entries(&self, from: Slot, most: usize) -> Option<Vec<Entry>> {
         let skip = usize::try_from(from.0.checked_sub(self.base.0 + 1)?).ok()?;
         Some(self.log.iter().skip(skip).take(most).cloned().collect())

@@ -1,10 +1,11 @@
-//! Whose word is fresh. What a front asks is asked in rounds, and another one begins when what was
-//! answered before says nothing any more: this front has slept, or a backend has come back to it whose
-//! disk may have gone back in time, or all copies are read that a claim is to be proved by. A disk
-//! counts that has answered what was asked in the present round. The argument is in *Consistency* 7.
+//! Which answers are recent enough to count. Orders are sent in rounds, and another round begins
+//! when earlier answers prove nothing any more: this front has slept, or a backend whose disk may
+//! have gone back in time has returned, or every copy is read that a claim is to be proved by. A
+//! disk counts once it has answered an order of the present round. The argument is in *Consistency*
+//! 7.
 //!
-//! What never lives here: how a front finds out that it has slept (that is `vigil`), and which disks
-//! are members (that is `membership`).
+//! What never lives here: how a front finds out that it has slept (that is `vigil`), and which
+//! disks are members (that is `membership`).
 
 use super::backend_link::{BackendLink, PendingOrder};
 use super::{Context, Replication};
@@ -28,9 +29,9 @@ pub(in crate::front) struct Confirmation {
 #[derive(Clone, Debug, Default)]
 pub(in crate::front) struct Rounds {
     round: u32,
-    /// When each disk last answered this front under its epoch.
+    /// The latest confirmation of each disk under this front's epoch.
     confirmations: BTreeMap<DiskId, Confirmation>,
-    /// When all were last asked anew because a backend had come back.
+    /// When all were last asked again because a backend had returned.
     asked_anew: Option<Mono>,
 }
 
@@ -48,8 +49,8 @@ impl Rounds {
 }
 
 impl Replication {
-    /// Begins another round: nobody counts before it has answered an order that is sent from here
-    /// on.
+    /// Begins another round: a disk does not count before it has answered an order that is sent
+    /// from now on.
     pub(in crate::front) fn begin_round(&mut self) {
         self.rounds.round = self.rounds.round.wrapping_add(1);
         for backend in &mut self.backends {
@@ -63,16 +64,16 @@ impl Replication {
         self.begin_round();
     }
 
-    /// Begins another round where a backend that has promised is here by a link that did not stand when
-    /// this front claimed: what its disk has said before may be forgotten. Returns whether all are to be
-    /// asked once more, at once.
+    /// Begins another round if a backend that has promised is connected by a link that was not up
+    /// when this front claimed: its disk may have forgotten what it acknowledged before. Returns
+    /// whether all backends have to be asked again at once.
     pub(in crate::front) fn begin_round_if_back(
         &mut self,
         now: Mono,
         index: usize,
         context: &Context<'_>,
     ) -> bool {
-        // A stand-in has no disk.
+        // A stand-in of a stock server has no disk.
         if self.backends[index].was_here || context.config.unfenced {
             return false;
         }
@@ -82,7 +83,7 @@ impl Replication {
         true
     }
 
-    /// Returns when all were last asked anew because a backend had come back.
+    /// Returns when all were last asked again because a backend had returned.
     pub(in crate::front) fn asked_anew(&self) -> Option<Mono> {
         self.rounds.asked_anew
     }
@@ -93,17 +94,18 @@ impl Replication {
         &self.rounds
     }
 
-    /// Forgets what disks have confirmed: another epoch is claimed.
+    /// Forgets all confirmations, because another epoch is claimed.
     pub(in crate::front) fn forget_confirmations(&mut self) {
         self.rounds.confirmations.clear();
     }
 
-    /// A backend has answered an order under this front's epoch.
+    /// Notes that a backend has answered an order under this front's epoch.
     pub(in crate::front) fn confirm(&mut self, index: usize, answered: PendingOrder) {
         let Some(standing) = self.backends[index].standing() else { return };
         let confirmation = Confirmation { sent: answered.sent, round: answered.round };
         let last = self.rounds.confirmations.entry(standing.disk).or_insert(confirmation);
-        // Orders are answered as they were sent, but not those of two connections.
+        // One connection answers orders in the order in which they were sent; two connections do
+        // not.
         if last.sent <= confirmation.sent {
             *last = confirmation;
         }
@@ -118,14 +120,14 @@ impl Replication {
         }
     }
 
-    /// A disk has answered what was asked in the present round.
+    /// Whether a disk has answered an order of the present round.
     pub(in crate::front) fn in_this_round(&self, disk: &DiskId) -> bool {
         self.rounds.confirmations.get(disk).is_some_and(|last| last.round == self.rounds.round)
     }
 
-    /// The slots that count as committed now: `need` members of every set have them on disk.
+    /// Returns the last slot that counts as committed: `need` members of every set have it on disk.
     pub(in crate::front) fn reached(&self, need: usize, context: &Context<'_>) -> Slot {
-        // A birth takes all three, whatever they have said before.
+        // A birth takes all three backends, whatever they acknowledged before.
         let any = need == 3 || context.config.unfenced;
         let proving = matches!(context.phase, Phase::Reproposing { .. });
         if proving && !any && !self.are_still_promised() {
@@ -137,8 +139,8 @@ impl Replication {
         })
     }
 
-    /// Two members whose copies were read have said since that they hold to their promise: nothing
-    /// can have joined what was read of them.
+    /// Whether two members whose copies were read have confirmed their promise since then, so that
+    /// nothing can have been added to what was read of them.
     fn are_still_promised(&self) -> bool {
         self.reached_by_members(2, |disk| {
             self.in_this_round(disk)
@@ -146,24 +148,25 @@ impl Replication {
         })
     }
 
-    /// Two members are here whose copies were read for this claim.
+    /// Whether two members are connected whose copies were read for this claim.
     pub(in crate::front) fn can_be_proved(&self, context: &Context<'_>) -> bool {
         let read: Vec<usize> = (0..3).filter(|&index| self.backends[index].was_read).collect();
         context.config.unfenced || self.are_voters(&read)
     }
 
-    /// Two members have confirmed this front lately enough.
+    /// Whether two members have confirmed this front within this time.
     pub(in crate::front) fn confirmed(&self, now: Mono, within: Duration) -> bool {
         self.confirmed_at().is_some_and(|at| now.since(at) < within)
     }
 
-    /// When the latest order was sent that two members have answered under this front's epoch, in
-    /// whatever round. A disk's word outlives its connection, and the address that it was reached by.
+    /// Returns when the latest order was sent that two members have answered under this front's
+    /// epoch, in any round. A confirmation belongs to a disk: it outlives its connection and
+    /// address.
     pub(in crate::front) fn confirmed_at(&self) -> Option<Mono> {
         self.reached_by_members(2, |disk| self.rounds.confirmations.get(disk).map(|last| last.sent))
     }
 
-    /// Two members have answered what was asked in the present round.
+    /// Whether two members have answered an order of the present round.
     pub(in crate::front) fn is_sure(&self) -> bool {
         self.reached_by_members(2, |disk| self.in_this_round(disk))
     }

@@ -1,17 +1,17 @@
 //! Two of three, as a pure function.
 
-/// How a vote among three stands.
+/// The state of a vote among three.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::front) enum Vote<T> {
-    /// Two equal answers may still come.
+    /// Two equal answers are still possible.
     Pending,
-    /// Two or three answers are equal: this one.
+    /// Two or three answers equal this one.
     Agreed(T),
-    /// No two can become equal.
+    /// No two answers can become equal.
     Split,
 }
 
-/// The vote over three answers; `None` is one that is still awaited.
+/// Returns the vote over three answers; `None` is an answer that is still awaited.
 pub(in crate::front) fn vote<T: Copy + PartialEq>(answers: [Option<T>; 3]) -> Vote<T> {
     let [a, b, c] = answers;
     for (one, other) in [(a, b), (a, c), (b, c)] {
@@ -26,8 +26,8 @@ pub(in crate::front) fn vote<T: Copy + PartialEq>(answers: [Option<T>; 3]) -> Vo
     if missing == 0 { Vote::Split } else { Vote::Pending }
 }
 
-/// The value that at least `need` of three have reached: with `need` 2 the second highest, with
-/// 3 the lowest.
+/// Returns the value that at least `need` of three have reached: the second highest with `need` 2,
+/// the lowest with 3.
 pub(in crate::front) fn reached<T: Copy + Ord>(mut values: [T; 3], need: usize) -> T {
     values.sort_unstable();
     values[3 - need.clamp(1, 3)]
