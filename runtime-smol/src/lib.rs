@@ -1,8 +1,8 @@
 //! One executor on smol and async-io for the TMR licence server.
 //!
-//! - [`run`]: the glue; one task for all links and listeners, one a connection that is dialled, one for the
-//!   timer, one for what the machine reports, all on the main thread, which waits for the hub's lock
-//!   only while somebody is greeted
+//! - [`run`]: the adapter; one task for all links and listeners, one for the timer, one for events
+//!   of the host, and one for the results of other threads. All run on the main thread, which waits
+//!   for the hub's lock only while a link is greeted
 //!
 //! # Threads
 //!

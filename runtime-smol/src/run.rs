@@ -1,4 +1,4 @@
-//! The glue of the smol runtime: accept, dial, wait. It decides nothing.
+//! The adapter of the smol runtime: accept, dial, wait. It decides nothing.
 
 use async_io::{Async, Timer};
 use smol::LocalExecutor;
@@ -15,9 +15,9 @@ use tmr_runtime_std::sync::spawn;
 
 struct Site {
     reactor: Arc<Reactor>,
-    /// Tells the timer's task that a deadline came nearer.
+    /// Wakes the timer's task when the deadline is nearer.
     timer: Sender<()>,
-    /// Takes what threads of their own have found out.
+    /// Takes the actions of other threads to the tasks.
     done: Sender<Actions>,
     tasks: LocalExecutor<'static>,
 }
@@ -52,7 +52,8 @@ pub fn run(setup: NodeSetup) -> Outcome {
     let poll = site.reactor.poll(0).try_clone_to_owned().and_then(Async::new_nonblocking);
     let poll = poll.map_err(|error| broken(&error))?;
     site.spawn(async move |site| site.serve(&poll).await);
-    // A task like the others: what the executor is run for itself is looked at once in 200 turns.
+    // This is a task like the others, since the future that drives the executor is polled once in
+    // 200 turns.
     let time = site.tasks.spawn({
         let site = Rc::clone(site);
         async move { site.keep_time(&rung).await }
@@ -68,18 +69,18 @@ impl Site {
 
     fn perform(self: &Rc<Self>, actions: Actions) {
         if actions.sooner {
-            // A full bell has rung and was not heard yet.
+            // If the channel is full, the task has not taken the last wake-up yet.
             let _ = self.timer.try_send(());
         }
         for dial in actions.dial {
-            // Not by `smol::unblock`, which waits for ever where the system gives no thread.
+            // `smol::unblock` would wait without end if the system gives no thread.
             let (reactor, done, link) = (Arc::clone(&self.reactor), self.done.clone(), dial.link);
             spawn("dial", move || drop(done.try_send(reactor.dial(dial))))
                 .unwrap_or_else(|reason| self.perform(self.reactor.undialled(link, reason)));
         }
     }
 
-    /// Takes turns for as long as there is something, then waits until there is again.
+    /// Takes turns while there is something to do, then waits for the poll.
     async fn serve(self: &Rc<Self>, poll: &Async<impl AsFd>) {
         let mut poll_buffer = PollBuffer::new(0);
         loop {

@@ -1,4 +1,4 @@
-//! The clocks, as core wants them: [`Now`] out of [`Instant`] and [`SystemTime`].
+//! The clocks in the form of core's [`Now`], from [`Instant`] and [`SystemTime`].
 //!
 //! The wall clock has 64 bits on a 32-bit machine too: the standard library keeps seconds in an
 //! `i64` and reads them with `__clock_gettime64`, which glibc has from 2.34 on (Debian 12). With an
@@ -7,20 +7,20 @@
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tmr_core::base::time::{Duration, Mono, Now, Wall};
 
-/// Measures from the moment it was started.
+/// A clock that measures from its start.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     start: Instant,
 }
 
 impl Clock {
-    /// Starts to measure. One clock serves the whole process.
+    /// Starts the clock. One clock serves the whole process.
     #[must_use]
     pub fn start() -> Self {
         Self { start: Instant::now() }
     }
 
-    /// Both clocks, now. A system clock before 1970 reads as 1970.
+    /// Returns the time of both clocks. A system clock before 1970 reads as 1970.
     #[must_use]
     pub fn now(&self) -> Now {
         let mono = u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX);
@@ -28,8 +28,8 @@ impl Clock {
         Now { mono: Mono(mono), wall: Wall(wall) }
     }
 
-    /// The system's name for a monotonic time; `None` if it lies beyond what the system can say,
-    /// which is never.
+    /// Returns the `Instant` of a monotonic time; `None` if the system cannot represent it, which
+    /// never happens.
     #[must_use]
     pub fn instant(&self, at: Mono) -> Option<Instant> {
         self.start.checked_add(Duration::from_micros(at.0))

@@ -1,9 +1,9 @@
-//! Fresh random bytes from the system.
+//! Random bytes of the operating system. Core has none of its own: it takes these as arguments.
 
 /// 32 bytes for a handshake, a node's generator or a key.
 ///
 /// # Panics
-/// When the system has no random source: nothing can be secured then.
+/// If the system has no random source, since nothing can be secured then.
 #[must_use]
 pub fn fresh() -> [u8; 32] {
     let mut bytes = [0; 32];
@@ -11,7 +11,7 @@ pub fn fresh() -> [u8; 32] {
     bytes
 }
 
-/// A random number that is not 0: the id of a front.
+/// Returns a random number other than 0, for the id of a front.
 #[must_use]
 pub fn id() -> u32 {
     loop {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use tmr_core::link::CloseReason;
 
-/// What the exit code tells a script.
+/// The exit codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// Done.
@@ -14,7 +14,7 @@ pub enum Exit {
     Failed = 1,
     /// Wrong use or wrong configuration.
     Usage = 2,
-    /// The licence server said no.
+    /// The licence server refused the call.
     Refused = 3,
     /// No server could be reached.
     Unreachable = 4,
@@ -26,15 +26,15 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Why a command ended early: the exit code, and words that say what happened, where, and what
+/// Why a command ended early: the exit code, and a message with what happened, where, and what
 /// would be right.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// The exit code.
     pub exit: Exit,
-    /// For people; no newline at the end.
+    /// The message; it has no newline at its end.
     pub text: String,
-    /// The file that something is wrong with, if it is one: `text` begins with its path.
+    /// The file that is at fault, if there is one: `text` begins with its path.
     pub file: Option<PathBuf>,
 }
 
@@ -79,7 +79,7 @@ impl From<CloseReason> for Failure {
     }
 }
 
-/// A system error in the system's words, without its number.
+/// Returns a system error's message without its number.
 #[must_use]
 pub fn words(error: &std::io::Error) -> String {
     let text = error.to_string();

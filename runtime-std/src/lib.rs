@@ -1,4 +1,4 @@
-//! Threads for the TMR licence server, and the std floor that both daemons stand on.
+//! The daemon on threads of the TMR licence server, and what both daemons share.
 //!
 //! - [`threads`]: the adapter of the thread runtime
 //! - [`reactor`]: links and their sockets, which both daemons share
@@ -21,11 +21,12 @@
 //! | `configuration`, `hang-up` | on a front, 1 each | reads and writes its configuration, whenever SIGHUP comes or the node says so |
 //! | `signals` | 1 | waits for SIGTERM and SIGINT |
 //!
-//! They share [`reactor::Reactor`]: the hub behind its lock, each link's connection behind a lock of its own,
-//! and the queue to the disk. Whoever has stepped the hub writes what it says, without blocking;
-//! nobody is woken for that.
+//! They share [`reactor::Reactor`]: the hub behind its lock, and each link's connection behind a
+//! lock of its own. The thread that has stepped the hub writes its output without blocking, so no
+//! other thread is woken.
 
-// They panic where the stream cannot be written: `note!` and `commands::stdout::line` do not.
+// The standard macros panic if the stream cannot be written; `note!` and `commands::stdout::line`
+// do not.
 #![warn(clippy::print_stderr, clippy::print_stdout)]
 
 /// Writes a line of formatted text to standard error; see [`stderr::line`].

@@ -1,4 +1,4 @@
-//! Standard error: words for people, where logging does not write them.
+//! Standard error: messages for people where nothing is logged.
 
 use std::fmt::Display;
 use std::io::{self, Write};

@@ -1,4 +1,4 @@
-//! Threads and locks as all of this crate uses them. Which threads there are: the crate's front page.
+//! Threads and locks, as all of this crate uses them. The crate's head lists the threads.
 
 use std::sync::{Mutex, MutexGuard};
 use std::thread;
@@ -7,7 +7,7 @@ use tmr_core::link::CloseReason;
 /// Stack of a thread, in bytes: looking up a host name needs the most.
 const STACK: usize = 512 * 1024;
 
-/// Starts a thread that nobody waits for.
+/// Starts a detached thread.
 ///
 /// # Errors
 /// The system gives no thread.

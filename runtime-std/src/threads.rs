@@ -1,4 +1,4 @@
-//! The glue of the thread runtime: accept, dial, wait. It decides nothing.
+//! The adapter of the thread runtime: accept, dial, wait. It decides nothing.
 
 use crate::exit::Outcome;
 use crate::host::node_setup::NodeSetup;
@@ -8,14 +8,15 @@ use crate::sync::spawn;
 use std::sync::Arc;
 use std::thread::{self, Thread};
 
-/// Threads that serve links, at most: more would wait for each other at the hub.
+/// The number of threads that serve links, at most. More would wait for each other's lock of the
+/// hub.
 const SERVING_MAX: usize = 4;
-/// CPUs for each of them: what the system does for its links takes as much again.
+/// CPUs for each of them: the kernel's work for the same links takes as much again.
 const CPUS: usize = 2;
 
 struct Site {
     reactor: Reactor,
-    /// Waits for the next deadline.
+    /// The thread that waits for the next deadline.
     timer: Thread,
 }
 
@@ -46,7 +47,7 @@ pub fn run(setup: NodeSetup) -> Outcome {
         if wait.is_zero() {
             site.perform(site.reactor.tick());
         } else {
-            // Who was told meanwhile does not wait.
+            // An `unpark` since `set_timer` makes this return at once.
             thread::park_timeout(wait);
         }
     }

@@ -1,5 +1,5 @@
-//! The hub with what it needs of this machine: the clock that steps it, the time that the
-//! runtime's timer is set to, and where its requests to the machine go.
+//! The hub with the clock that steps it, the time that the runtime's timer is set to, and the
+//! receiver of its requests to the host.
 
 use crate::clock::Clock;
 use std::fmt;
@@ -9,51 +9,50 @@ use tmr_core::io::HostRequest;
 use tmr_core::link::{CloseReason, LinkId, ListenerId};
 use tmr_core::node::hub::{Dial, Hub, Output};
 
-/// Takes what a node wants of its machine.
+/// Receives what a node requests of its machine.
 pub trait Requests: fmt::Debug + Send {
-    /// Hands a request to the worker that serves it, and waits for nothing.
+    /// Hands a request to the worker that serves it, without blocking.
     fn hand_on(&self, request: HostRequest);
-    /// The node was told that the process ends, and has recorded all that it had to.
+    /// Reports that the node has handled the end of the process, and recorded all that it had to.
     fn all_recorded(&self);
 }
 
 /// Steps that the node of this process has taken.
 static STEPS: AtomicU64 = AtomicU64::new(0);
 
-/// Returns how many steps the node of this process has taken, which tells a process that works from one that
-/// hangs.
+/// Returns how many steps the node of this process has taken. A process that hangs takes none.
 #[must_use]
 pub fn steps_taken() -> u64 {
     STEPS.load(Ordering::Relaxed)
 }
 
-/// What stands behind a runtime's lock.
+/// The hub with its clock and its requests, which a runtime keeps behind one lock.
 #[derive(Debug)]
 pub(super) struct ClockedHub {
     hub: Hub,
     clock: Clock,
-    /// When the timer will look again; `None`: not before it is told to.
+    /// The time that the timer is set to; `None`: it waits until it is set anew.
     set: Option<Mono>,
     requests: Box<dyn Requests>,
 }
 
-/// What a step left to do, outside of the lock.
+/// What a step left to do outside of the lock.
 #[derive(Debug, Default)]
 pub(super) struct Effects {
-    /// The timer is set to a time after the deadline: set it anew.
+    /// Whether the timer is set to a time after the deadline, and must be set anew.
     pub(super) sooner: bool,
-    /// The hub has something for these links.
+    /// Links to flush: the hub has frames for them, or has ended them.
     pub(super) wake: Vec<LinkId>,
     /// Connections to close at once.
     pub(super) drop: Vec<(LinkId, CloseReason)>,
     /// Connections to open.
     pub(super) dial: Vec<Dial>,
-    /// Listeners to look at again.
+    /// Listeners to watch again.
     pub(super) listen: Vec<ListenerId>,
 }
 
 impl Effects {
-    /// This and then that.
+    /// Appends the effects of a later step.
     pub(super) fn and(mut self, that: Self) -> Self {
         self.sooner |= that.sooner;
         self.wake.extend(that.wake);
@@ -65,17 +64,17 @@ impl Effects {
 }
 
 impl ClockedHub {
-    /// Around a hub that has not been stepped yet.
+    /// Wraps a hub that has not been stepped yet.
     pub(super) fn new(hub: Hub, requests: Box<dyn Requests>) -> Self {
         Self { hub, clock: Clock::start(), set: None, requests }
     }
 
-    /// The hub, for what takes no time and leaves nothing to do.
+    /// Lends the hub, for calls that need no time and have no effects.
     pub(super) fn hub(&mut self) -> &mut Hub {
         &mut self.hub
     }
 
-    /// Steps the hub at the time that it is now.
+    /// Steps the hub at the current time, and hands its requests to the host on.
     pub(super) fn step<T>(
         &mut self,
         step: impl FnOnce(&mut Hub, Now, &mut Vec<Output>) -> T,
@@ -96,17 +95,17 @@ impl ClockedHub {
         (out, effects)
     }
 
-    /// A link's key agreement or TLS handshake is over.
+    /// Reports to the hub that a link's key agreement or TLS handshake is over.
     pub(super) fn greeted(&mut self, link: LinkId) {
         self.hub.greeted(self.clock.now(), link);
     }
 
-    /// The node was told that the process ends, and has recorded all that it had to.
+    /// Reports that the node has handled the end of the process, and recorded all that it had to.
     pub(super) fn all_recorded(&self) {
         self.requests.all_recorded();
     }
 
-    /// A link is gone, and why; for the hub and for the log.
+    /// Reports to the hub, and logs, that a link is closed and why.
     pub(super) fn closed(&mut self, link: LinkId, reason: CloseReason, unsent: bool) -> Effects {
         tracing::debug!(
             target: "tmr_runtime_std::daemon::timed",
@@ -115,8 +114,8 @@ impl ClockedHub {
         self.step(|hub, now, out| hub.closed(now, link, reason, unsent, out)).1
     }
 
-    /// How long the timer has to wait before the next [`tick`](Self::tick); zero: it is due. The
-    /// timer counts as set to that time from now on.
+    /// Returns how long the timer has to wait before the next [`tick`](Hub::tick), zero if it is
+    /// due, and records the timer as set to that time.
     pub(super) fn set_timer(&mut self) -> Duration {
         self.set = self.hub.deadline().map(|due| due.at);
         self.set.map_or(Duration::MAX, |at| at.since(self.clock.now().mono))

@@ -1,5 +1,5 @@
-//! How a connection begins: the secure channel of its listener or of the server that is dialled, and TLS at
-//! the admin listener.
+//! How a connection begins: the secure channel of the listener or of the server that is dialled,
+//! and TLS at the admin listener.
 
 use crate::entropy;
 use crate::reactor::tls::Tls;
@@ -7,19 +7,19 @@ use std::net::IpAddr;
 use tmr_core::link::channel::{GroupKey, SecureChannel};
 use tmr_core::link::{Connection, Listener, PeerKind};
 
-/// Begins every connection, with what it needs to prove or to be covered with.
+/// Begins connections, with the keys and certificates that they need.
 #[derive(Clone, Debug)]
 pub struct Connections {
-    /// The key that fronts prove.
+    /// The key that fronts prove, and that this node proves to its twin.
     pub group: GroupKey,
-    /// The front that dials, by its id; `None`: this is a backend, and nothing is dialled.
+    /// The id of this front; `None`: this is a backend, and dials nothing.
     pub front: Option<u32>,
-    /// What the admin listener is covered with.
+    /// The TLS mode of the admin listener.
     pub tls: Tls,
 }
 
 impl Connections {
-    /// Begins a connection that came in from there.
+    /// Begins a connection that was accepted from this address.
     #[must_use]
     pub fn accepted(&self, kind: Listener, from: IpAddr) -> Connection {
         match kind {
@@ -38,7 +38,7 @@ impl Connections {
         }
     }
 
-    /// Begins a connection that was dialled.
+    /// Begins a connection that was dialled to this kind of server.
     #[must_use]
     pub fn dialled(&self, callee: PeerKind) -> Connection {
         let stream = match callee {

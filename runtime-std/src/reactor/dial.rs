@@ -1,8 +1,8 @@
 //! Connections to a host by its name: all its addresses, raced with a head start (RFC 8305).
 //!
-//! What lives here: the look-up of a name, the order of its addresses, the race, and the words for
-//! what failed at which address.
-//! What never lives here: what is said on the connection.
+//! What lives here: the look-up of a name, the order of its addresses, the race, and the error
+//! message with the reason of each address.
+//! What never lives here: what is sent on the connection.
 
 use crate::exit::words;
 use crate::reactor::net::prepare;
@@ -20,20 +20,21 @@ use tmr_core::base::network::Address;
 use tmr_core::base::time::Duration;
 use tmr_core::link::CloseReason;
 
-/// An address is tried alone for so long, then beside the next one: RFC 8305, section 8, calls it
-/// Connection Attempt Delay.
+/// How long an address is tried alone before the next one is tried beside it: the Connection
+/// Attempt Delay of RFC 8305, section 8.
 pub const HEAD_START: Duration = Duration::from_millis(250);
-/// Addresses of a name that are tried, at most: as many as the head starts leave time for.
+/// The number of addresses of a name that are tried at most: as many as the head starts leave time
+/// for.
 pub const ADDRESSES_MAX: usize = 8;
 
-/// Names that are being looked up. The system's look-up cannot be ended, so there is one for each
-/// name at a time, and everybody who asks for that name meanwhile waits for its result.
+/// Look-ups under way, by name. The system's look-up cannot be cancelled, so there is one at a time
+/// for each name, and all callers that ask for that name meanwhile wait for its result.
 static LOOK_UPS: Mutex<BTreeMap<String, Arc<LookUp>>> = Mutex::new(BTreeMap::new());
 
-/// What a look-up has found: addresses without a port, or the system's words.
+/// The result of a look-up: addresses without a port, or the system's error message.
 type Found = Result<Vec<SocketAddr>, String>;
 
-/// A look-up that is under way, for all who wait for it.
+/// A look-up that is under way, shared by all threads that wait for it.
 #[derive(Debug, Default)]
 struct LookUp {
     /// `None`: the system has not answered.
@@ -42,13 +43,13 @@ struct LookUp {
 }
 
 impl LookUp {
-    /// The system has answered: everybody who waits is told.
+    /// Stores the system's answer and wakes all threads that wait for it.
     fn answer(&self, found: Found) {
         *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
         self.answered.notify_all();
     }
 
-    /// Waits for the system's answer; `None`: there is none by then.
+    /// Waits for the system's answer until a time; `None`: it has not come by then.
     fn wait(&self, until: Instant) -> Option<Found> {
         let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = self.answered.wait_timeout_while(found, left(until), |it| it.is_none());
@@ -59,21 +60,21 @@ impl LookUp {
 /// Opens a connection, as a client does: see [`dial_within`].
 ///
 /// # Errors
-/// As there.
+/// As of [`dial_within`].
 pub fn dial(to: &Address) -> Result<TcpStream, CloseReason> {
     dial_within(to, DIAL_TIMEOUT)
 }
 
-/// Opens a connection to whichever address of the host answers first, `within` one time-out for the
-/// look-up and all of them.
+/// Opens a connection to the address of the host that answers first. The time-out covers the
+/// look-up and all attempts.
 ///
 /// # Errors
-/// None of them answered: what each said, by its address if the host is a name.
+/// None of them answered: the reason of each, with its address if the host is a name.
 pub fn dial_within(to: &Address, within: Duration) -> Result<TcpStream, CloseReason> {
     dial_found(to, within, |_| ())
 }
 
-/// The same. `found` hears the addresses of the host before any of them is tried.
+/// Does the same, and calls `found` with the addresses of the host before any of them is tried.
 ///
 /// # Errors
 /// As of [`dial_within`].
@@ -96,7 +97,7 @@ pub fn dial_found(
     race(&hosts, until).map_err(|lost| CloseReason::Broken(lost.told(within)))
 }
 
-/// The addresses of a name, as the system orders them.
+/// Returns the addresses of a name in the system's order.
 fn look_up(of: &Address, until: Instant) -> Result<Vec<SocketAddr>, CloseReason> {
     let name = &of.host;
     let (look_up, begins) = look_ups(|busy| match busy.get(name) {
@@ -135,8 +136,8 @@ fn look_ups<T>(with: impl FnOnce(&mut BTreeMap<String, Arc<LookUp>>) -> T) -> T 
     with(&mut LOOK_UPS.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// The first one's kind of address and the other one take turns (RFC 8305, section 4), so that one
-/// kind that leads nowhere costs one head start.
+/// Alternates between the address families, beginning with the first address's (RFC 8305, section
+/// 4), so that a family without a route costs one head start. Returns at most [`ADDRESSES_MAX`].
 fn in_order(hosts: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let six = hosts.first().is_some_and(SocketAddr::is_ipv6);
     let (first, other): (Vec<_>, Vec<_>) =
@@ -153,9 +154,9 @@ fn in_order(hosts: Vec<SocketAddr>) -> Vec<SocketAddr> {
     }
 }
 
-/// Nobody answered.
+/// The failure of a race: no address answered.
 struct Lost {
-    /// What went wrong at each address that was tried; nothing: it was silent.
+    /// The error of each address that was tried; `None`: it did not answer in time.
     failed: Vec<(SocketAddr, Option<io::Error>)>,
 }
 
@@ -169,7 +170,8 @@ impl Lost {
     }
 }
 
-/// Tries each of them, the next one when those before have failed or have had their head start.
+/// Tries the addresses in order: the next one when an attempt has failed, or when the last one has had
+/// its head start.
 fn race(hosts: &[SocketAddr], until: Instant) -> Result<TcpStream, Lost> {
     let (mut waiting, mut open) = (hosts.iter(), Vec::new());
     let mut failed = Vec::new();
@@ -223,7 +225,8 @@ fn begin(host: SocketAddr) -> io::Result<OwnedFd> {
     }
 }
 
-/// Which of them have an answer, in ascending order; none: the time has come.
+/// Waits until a time; returns which sockets have a result, in ascending order. None of them: the
+/// time has come, or a signal interrupted the wait.
 fn wait(open: &[(SocketAddr, OwnedFd)], until: Instant) -> rustix::io::Result<Vec<usize>> {
     let mut polled: Vec<PollFd<'_>> =
         open.iter().map(|(_, socket)| PollFd::new(socket, PollFlags::OUT)).collect();
@@ -237,7 +240,7 @@ fn wait(open: &[(SocketAddr, OwnedFd)], until: Instant) -> rustix::io::Result<Ve
     Ok(ready.map(|(index, _)| index).collect())
 }
 
-/// What became of a connection that has an answer.
+/// Returns the connected socket, or the error of the attempt.
 fn end(socket: OwnedFd) -> io::Result<TcpStream> {
     sockopt::socket_error(&socket)??;
     let socket = TcpStream::from(socket);

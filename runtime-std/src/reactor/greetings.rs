@@ -1,10 +1,10 @@
-//! Key agreements and TLS handshakes with links that have just come in: all that takes long of what a stranger
-//! can have done. They have a poll and two threads of their own, so that calls wait for none of them; a link
-//! goes over to where calls are served when its own is done.
+//! Key agreements and TLS handshakes of links that were just accepted, which are the longest work
+//! that an unauthenticated peer can cause. They have a poll and two threads of their own, so that
+//! calls do not wait for them. A greeted link moves to the poll where calls are served.
 //!
-//! Only what is computed has a low priority, and the thread that computes locks nothing but the connection of
-//! the link that it is for: all calls would wait for a thread that the system puts off while it has the lock of
-//! the hub or of the table.
+//! Only the thread that computes has a low priority, and it locks only the connection of the link
+//! that it computes for: all calls would wait for a thread that is preempted while it holds the
+//! lock of the hub or of the table.
 //!
 //! What never lives here: which links are greeted next (that is core's
 //! [`greetings`](tmr_core::link::greetings)).
@@ -27,18 +27,18 @@ use tmr_core::base::limits::GREETING_PAUSE;
 use tmr_core::link::greetings::{Greetings, Ungreeted};
 use tmr_core::link::{CloseReason, LinkId};
 
-/// How far the thread that computes stands behind those that serve calls.
+/// The niceness of the thread that computes, above that of the threads that serve calls.
 const NICE: i32 = 5;
-/// Links that end while the hub is locked once: a thread that takes and leaves the lock for each of a thousand
-/// that hang up together leaves it to no other.
+/// The number of links that end under one lock of the hub. A thread that locks and unlocks for each
+/// of a thousand links that hang up together would starve the other threads.
 const ENDS: usize = 32;
 /// Stack of the thread that computes, in bytes.
 const STACK: usize = 512 * 1024;
 
-/// What a poll says of a peer that hung up before the greeting was over.
+/// The events of a peer that hung up before its greeting was over.
 const GONE: EventFlags = SocketConnection::HUNG_UP.union(EventFlags::HUP).union(EventFlags::ERR);
 
-/// What the greeting thread keeps between turns.
+/// What the greeting thread keeps between turns: events, the order of the greetings, its clock.
 #[derive(Debug)]
 pub struct Greeter {
     poll_buffer: PollBuffer,
@@ -47,14 +47,14 @@ pub struct Greeter {
 }
 
 impl Greeter {
-    /// For the poll of these links.
+    /// Makes the state of the greeting thread of a reactor.
     #[must_use]
     pub fn new(reactor: &Reactor) -> Self {
         let poll_buffer = PollBuffer::new(reactor.polls.greeting());
         Self { poll_buffer, greetings: Greetings::default(), clock: Clock::start() }
     }
 
-    /// Returns the links that are greeted in this turn.
+    /// Returns the links that are greeted in this turn, in core's order.
     fn choose(&mut self, ready: Vec<ReadyPeer>) -> Vec<ReadyPeer> {
         let ungreeted = ready.into_iter().map(|it| Ungreeted {
             from: it.peer.from,
@@ -66,14 +66,14 @@ impl Greeter {
 }
 
 impl Reactor {
-    /// Greets who waits for it, for as long as the process lives; `perform` does what is the runtime's
-    /// to do.
+    /// Greets accepted links for as long as the process lives; `perform` performs what the runtime
+    /// has to do.
     pub fn greet(&self, perform: impl Fn(Actions)) -> ! {
         let mut greeter = Greeter::new(self);
         let (ask, asked) = mpsc::channel::<Vec<ReadyPeer>>();
         let (tell, told) = mpsc::channel();
         let compute = move || {
-            // Where it may not, it does without.
+            // Without the right to do so the priority stays as it is.
             let _ = nice(NICE);
             let mut buffer = vec![0; CHUNK];
             while let Ok(chosen) = asked.recv() {
@@ -102,8 +102,8 @@ impl Reactor {
         })
     }
 
-    /// Waits until somebody wants to be greeted, and greets some of them; `agree` reads them, which
-    /// takes long, and nothing is written to them meanwhile. `None`: nobody's turn has come.
+    /// Waits until links are ready to be greeted, and greets some of them. `agree` reads them,
+    /// which takes long; nothing is written to them meanwhile. Returns `None` if none is chosen.
     pub(super) fn greet_some(
         &self,
         greeter: &mut Greeter,
@@ -113,7 +113,7 @@ impl Reactor {
             return None;
         }
         let mut actions = Actions::default();
-        // Whoever hung up needs no answer: no turn, and no place.
+        // A peer that hung up needs no answer, so it takes no turn and no place.
         let (gone, ready): (Vec<_>, Vec<_>) = self
             .ready(&greeter.poll_buffer)
             .into_iter()
@@ -124,7 +124,8 @@ impl Reactor {
             thread::sleep(GREETING_PAUSE);
             return None;
         }
-        // Whom somebody writes to is found again; to the others nobody does now, but leaves word.
+        // A link that another thread writes is left for the next turn. To the others no thread
+        // writes now; it counts its request instead.
         chosen.retain(|ready| ready.peer.ask_to_write());
         if !chosen.is_empty() {
             let (chosen, read) = agree(chosen);
@@ -137,7 +138,7 @@ impl Reactor {
         Some(actions)
     }
 
-    /// These links have hung up.
+    /// Ends links whose peers have hung up.
     fn end_gone(&self, gone: impl Iterator<Item = LinkId>, actions: &mut Actions) {
         let gone: Vec<LinkId> = gone.collect();
         for links in gone.chunks(ENDS) {
@@ -159,7 +160,7 @@ impl Reactor {
         }
     }
 
-    /// A link that was greeted is served where calls are from now on.
+    /// Moves a link that is greeted to the poll where calls are served.
     fn hand_over(&self, peer: &Peer) {
         let mut connection = lock(&peer.connection);
         let Some(watched) = connection.greeted() else { return };
@@ -174,7 +175,7 @@ impl Reactor {
         }
     }
 
-    /// How many links have not been greeted.
+    /// Returns how many links are not greeted.
     #[cfg(test)]
     pub(super) fn ungreeted(&self) -> usize {
         lock(&self.peers).values().filter(|peer| lock(&peer.connection).greets()).count()

@@ -1,4 +1,4 @@
-//! Listening at an address, and which address that is for others.
+//! Opens listening sockets, and finds the address at which others reach this machine.
 
 use crate::exit::{Failure, words};
 use rustix::io::Errno;
@@ -9,21 +9,21 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs, UdpSock
 use tmr_core::base::network::Address;
 use tmr_core::link::Listener;
 
-/// Connections that may wait to be accepted: a whole office that starts at nine.
+/// Connections that may wait to be accepted, for an office where all computers start at once.
 const BACKLOG: i32 = 4096;
 
-/// Where a listener is to be.
+/// An address to listen at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListenAt {
-    /// Which.
+    /// The kind of listener.
     pub kind: Listener,
-    /// What says so, for people.
+    /// The name of the setting, for messages.
     pub what: &'static str,
-    /// Port 0 lets the system choose one.
+    /// The address; with port 0 the system chooses the port.
     pub at: Address,
 }
 
-/// Listens at each of these.
+/// Listens at each of these addresses.
 ///
 /// # Errors
 /// As [`listen`].
@@ -31,8 +31,8 @@ pub fn open(listen_at: &[ListenAt]) -> Result<Vec<(Listener, TcpListener)>, Fail
     listen_at.iter().map(|spot| Ok((spot.kind, listen(spot, &[])?))).collect()
 }
 
-/// Listens at a spot. `beside`: listeners of this process that will be closed soon after, and may
-/// stand in its place.
+/// Listens at an address. `beside`: listeners of this process that are closed soon after; the new
+/// one may use the same port.
 ///
 /// # Errors
 /// The port is in use, the address is not of this machine, or the system refuses.
@@ -72,23 +72,23 @@ pub fn listen(spot: &ListenAt, beside: &[&TcpListener]) -> Result<TcpListener, F
     })
 }
 
-/// Looks whether it could be listened at a spot. `own`: its port is in use by whom it is looked for, who
-/// would give it up.
+/// Checks whether this process could listen at an address. `own`: the port is in use by this server
+/// itself, which would give it up.
 ///
 /// # Errors
 /// As of [`listen`].
 pub fn could_listen(spot: &ListenAt, own: bool) -> Result<(), Failure> {
     if own {
-        // The address may be wrong all the same; any port tells.
+        // Only the address can be wrong then: any port shows it.
         let at = Address { port: 0, ..spot.at.clone() };
         return listen(&ListenAt { at, ..spot.clone() }, &[]).map(drop);
     }
     listen(spot, &[]).map(drop)
 }
 
-/// Takes a place where listeners of this process stand: `0.0.0.0` for `127.0.0.1`, say. The system
-/// lets both while all of them say so, which they do for that moment only: another process that
-/// wants the port is told that it is taken.
+/// Binds to a port where listeners of this process are bound: `0.0.0.0` beside `127.0.0.1`, for
+/// example. The system permits both while all of them set SO_REUSEPORT, which is set for this
+/// moment only, so that another process cannot bind to the port.
 fn bind_beside(at: SocketAddr, own: &[&TcpListener]) -> io::Result<TcpListener> {
     let family = if at.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let socket = socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
@@ -104,13 +104,13 @@ fn bind_beside(at: SocketAddr, own: &[&TcpListener]) -> io::Result<TcpListener> 
     bound.map(|()| socket.into())
 }
 
-/// Where to listen on a machine that has no IPv6, when all its addresses are meant.
+/// Returns the IPv4 address for "all addresses" on a machine without IPv6.
 fn without_ipv6(host: &str, error: &io::Error) -> Option<&'static str> {
     let missing = error.raw_os_error() == Some(Errno::AFNOSUPPORT.raw_os_error());
     (missing && host == "::").then_some("0.0.0.0")
 }
 
-/// What a listener is called.
+/// Returns the name of a listener for messages.
 pub(crate) fn name(kind: Listener) -> &'static str {
     match kind {
         Listener::Licence => "licence",
@@ -120,8 +120,8 @@ pub(crate) fn name(kind: Listener) -> &'static str {
     }
 }
 
-/// The address that clients most likely reach this machine at: the one it listens on, or, if that
-/// is all of them, the one that packets to the outside leave from.
+/// Returns the address at which clients most likely reach this machine: the one that it listens at,
+/// or, if it listens at all, the source address of packets to other networks.
 #[must_use]
 pub fn reached_at(listener: &TcpListener) -> IpAddr {
     let outward = || {
@@ -138,8 +138,8 @@ pub fn reached_at(listener: &TcpListener) -> IpAddr {
     outward().as_ref().map_or_else(|_| Ipv4Addr::LOCALHOST.into(), SocketAddr::ip)
 }
 
-/// Returns whether an address is one of this machine: the system lets a socket have no other. Nothing
-/// is sent.
+/// Returns whether an address belongs to this machine: the system refuses to bind a socket to any
+/// other. Nothing is sent.
 #[must_use]
 pub fn is_here(address: IpAddr) -> bool {
     UdpSocket::bind((address, 0)).is_ok()

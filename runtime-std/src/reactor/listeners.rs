@@ -1,8 +1,8 @@
-//! The listeners that are open, which a runtime watches beside its links. They open and close while the node
+//! The open listeners, which a runtime watches beside its links. They open and close while the node
 //! runs.
 //!
 //! What never lives here: how a runtime watches, where to listen (that is `listen`), and what
-//! becomes of a connection.
+//! happens on a connection.
 
 use crate::exit::{Failure, words};
 use crate::reactor::listen::{self, ListenAt};
@@ -19,13 +19,13 @@ use std::time::Instant;
 use tmr_core::base::limits::TROUBLE_LOGGED;
 use tmr_core::link::{Listener, ListenerId};
 
-/// The bit that the names of listeners have, and those of links never do.
+/// The bit that is set in the ids of listeners, and never in those of links.
 const MARK: u64 = 1 << 62;
 
-/// Has a listener watched from now on (`true`), or not any more; asked by any thread.
+/// Starts (`true`) or stops watching a listener; called by any thread.
 pub type Watch = Box<dyn Fn(&Open, bool) -> io::Result<()> + Send + Sync>;
 
-/// The listeners that stand open.
+/// The listeners that are open.
 pub struct Listeners {
     watch: Watch,
     open: Mutex<Table>,
@@ -43,24 +43,24 @@ struct Table {
     open: BTreeMap<ListenerId, Arc<Open>>,
 }
 
-/// One listener.
+/// An open listener.
 #[derive(Debug)]
 pub struct Open {
-    /// What the runtime calls it: a number above any that a link ever has.
+    /// Its id, a number above any that a link ever has.
     pub name: ListenerId,
-    /// Which.
+    /// The kind of listener.
     pub kind: Listener,
     listener: ListeningSocket,
-    /// When it was last logged that nobody can come in.
+    /// When it was last logged that it cannot accept.
     complained: Mutex<Option<Instant>>,
 }
 
-/// What takes connections in.
+/// A socket that accepts connections.
 #[derive(Debug)]
 pub enum ListeningSocket {
-    /// At a port.
+    /// A TCP port.
     Tcp(TcpListener),
-    /// At the machine's own socket.
+    /// The Unix socket of this machine.
     Machine(MachineListener),
 }
 
@@ -88,7 +88,7 @@ impl ListeningSocket {
         if let Self::Tcp(listener) = self { Some(listener) } else { None }
     }
 
-    /// A connection; `None`: it was refused.
+    /// Accepts a connection; `None`: it was refused.
     fn accept(&self) -> io::Result<Option<(Socket, SocketAddr)>> {
         match self {
             Self::Tcp(listener) => listener.accept().map(|(it, from)| Some((it.into(), from))),
@@ -109,27 +109,27 @@ impl AsFd for ListeningSocket {
     }
 }
 
-/// What came of one try to take somebody in.
+/// The result of one attempt to accept.
 #[derive(Debug)]
 pub enum Accepted {
     /// A connection.
     In(Socket, SocketAddr),
-    /// One that has gone already, or may not come in.
+    /// A connection that is gone already, or was refused.
     Gone,
-    /// Nobody waits.
+    /// No connection waits.
     Nobody,
-    /// The system cannot give a connection now: no file, no memory.
+    /// The system has no file descriptor or memory for a connection now.
     Refused,
 }
 
 impl Listeners {
-    /// None yet; `watch`: how the runtime watches one.
+    /// Makes an empty set; `watch`: how the runtime watches a listener.
     #[must_use]
     pub fn new(watch: Watch) -> Self {
         Self { watch, open: Mutex::default() }
     }
 
-    /// Opens a listener beside those that stand open.
+    /// Opens a listener beside those that are open.
     ///
     /// # Errors
     /// The system's.
@@ -145,10 +145,10 @@ impl Listeners {
         Ok(())
     }
 
-    /// Listens at other listen_at for some listeners, which stand open where they are meanwhile.
+    /// Listens at new addresses for some listeners, while those that are open stay open.
     ///
     /// # Errors
-    /// One of them cannot be listened at.
+    /// One of the addresses cannot be listened at.
     pub fn prepare(&self, listen_at: &[ListenAt]) -> Result<Vec<(Listener, TcpListener)>, Failure> {
         let own: Vec<Arc<Open>> = lock(&self.open).open.values().cloned().collect();
         let goes = |open: &&Arc<Open>| listen_at.iter().any(|spot| spot.kind == open.kind);
@@ -157,8 +157,8 @@ impl Listeners {
         listen_at.iter().map(|spot| Ok((spot.kind, listen::listen(spot, &beside)?))).collect()
     }
 
-    /// Opens these in the place of those that their listeners have. Who waited there and was not taken
-    /// in has to come again; who was is not disturbed.
+    /// Opens these in the place of the open ones of the same kind. Connections that wait to be
+    /// accepted there are lost; accepted ones are not affected.
     ///
     /// # Errors
     /// The system's.
@@ -168,15 +168,14 @@ impl Listeners {
             self.open(kind, listener)?;
             for old in old.iter().filter(|old| old.kind == kind) {
                 lock(&self.open).open.remove(&old.name);
-                // It is closed as soon as nobody looks at it any more.
+                // It is closed as soon as no thread uses it any more.
                 (self.watch)(old, false)?;
             }
         }
         Ok(())
     }
 
-    /// Returns the listener that an event of the runtime names; `None`: it is closed, or the event is a
-    /// link's.
+    /// Returns the listener that an event names; `None`: it is closed, or the event is of a link.
     #[must_use]
     pub fn of(&self, event: u64) -> Option<Arc<Open>> {
         if event & MARK == 0 {
@@ -186,12 +185,12 @@ impl Listeners {
         }
     }
 
-    /// Looks at a listener again, or not for a while.
+    /// Watches a listener again, or stops watching it for a while.
     ///
     /// # Errors
     /// The system's.
     pub fn watch(&self, name: ListenerId, watched: bool) -> io::Result<()> {
-        // Behind the table's lock, so that it is not closed meanwhile.
+        // Under the table's lock, so that it is not closed meanwhile.
         let table = lock(&self.open);
         let Some(open) = table.open.get(&name) else { return Ok(()) };
         (self.watch)(open, false)?;
@@ -206,7 +205,7 @@ impl AsFd for Open {
 }
 
 impl Open {
-    /// Takes in the next who waits. The connection is prepared, and does not block.
+    /// Accepts the next connection, and makes it ready for use and non-blocking.
     pub fn accept(&self) -> Accepted {
         match self.listener.accept() {
             Ok(Some((socket, from))) => match prepared(&socket) {
@@ -257,8 +256,8 @@ fn prepared(socket: &Socket) -> io::Result<()> {
     socket.set_nonblocking(true)
 }
 
-/// Where an admin connection comes from: whoever reaches this machine from its own address is on
-/// it.
+/// Returns where an admin connection comes from: a peer with this machine's own address counts as
+/// local.
 fn seen_from(socket: &Socket, from: SocketAddr) -> SocketAddr {
     let Socket::Tcp(socket) = socket else { return from };
     let here = socket.local_addr().is_ok_and(|own| own.ip() == from.ip());

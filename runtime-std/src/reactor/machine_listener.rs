@@ -1,7 +1,7 @@
-//! The listening socket of this machine, and whom it takes in: root, the user of the server, and members of
-//! its group.
+//! The Unix socket of this machine, and which users it accepts: root, the user of the server, and
+//! members of its group.
 //!
-//! What never lives here: where the socket's file is, and who looks after it.
+//! What never lives here: the path of the socket's file, and who creates and removes it.
 
 use rustix::net::sockopt::socket_peercred;
 use std::fs;
@@ -10,10 +10,10 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 
-/// What nobody else may: the system asks for the right to write whoever connects.
+/// The permission bits of others. The system demands the right to write of a process that connects.
 const OTHERS: u32 = 0o007;
 
-/// A socket of this machine, listening.
+/// The listening socket with its file.
 #[derive(Debug)]
 pub struct MachineListener {
     /// The socket.
@@ -23,17 +23,17 @@ pub struct MachineListener {
 }
 
 impl MachineListener {
-    /// Takes in the next connection; `None`: the system would not let its user in any more.
+    /// Accepts the next connection; `None`: its user has no right to connect any more.
     ///
     /// # Errors
-    /// The system's; nobody waits.
+    /// The system's; also that no connection waits.
     pub(crate) fn accept(&self) -> io::Result<Option<UnixStream>> {
         let (socket, _) = self.listener.accept()?;
         let peer = socket_peercred(&socket)?;
         let (user, group) = (rustix::process::geteuid(), rustix::process::getegid());
         let known = peer.uid.is_root() || peer.uid == user || peer.gid == group;
-        // A group that a user is in beside its first one is not told: then it was the mode that has
-        // let them in, if that is as it was.
+        // The system reports the first group only. A user whose other group gave access was
+        // admitted by the file's mode, if that still excludes others.
         let closed = || fs::symlink_metadata(&self.path).is_ok_and(|it| it.mode() & OTHERS == 0);
         if known || closed() {
             return Ok(Some(socket));

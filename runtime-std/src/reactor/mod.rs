@@ -1,11 +1,11 @@
-//! All links of a node, as both daemons serve them: read where the runtime waits for them, and written by the
-//! thread that has stepped the hub.
+//! All links of a node, for both daemons: each is read where the runtime waits for it, and written
+//! by the thread that has stepped the hub.
 //!
-//! A [`turn`](Reactor::turn) takes up what there is to read on all links of one poll, and steps the hub with
-//! all of it at once. What the hub then has for any link is sealed and written by the same thread, as much as
-//! there is room for: no thread is woken to do it. A thread that finds a link busy leaves word with the thread
-//! that is busy with it, which then looks again; so one write may serve many steps. What there is no room for
-//! waits until the poll says that there is, but no longer than
+//! A [`turn`](Reactor::turn) reads all links that one poll names, and steps the hub with everything
+//! at once. What the hub then has for a link is sealed and written by the same thread, as far as
+//! the socket takes it, so that no other thread is woken. A thread that finds a link busy counts a
+//! request for the thread that writes it, which then looks again; so one write may serve many
+//! steps. What the socket does not take waits until the poll reports room, but no longer than
 //! [`WRITE_TIMEOUT`](tmr_core::base::limits::WRITE_TIMEOUT).
 //!
 //! Locks are taken in this order, never in another: a link's connection, then the hub or the table of links.
@@ -61,7 +61,7 @@ use tmr_core::link::turns::Ready;
 use tmr_core::link::{CloseReason, LinkId, Listener, ListenerId, PeerKind};
 use tmr_core::node::hub::{Dial, Hub};
 
-/// A node's links, and the node behind them.
+/// The links of a node, with the node behind them.
 #[derive(Debug)]
 pub struct Reactor {
     hub: Mutex<ClockedHub>,
@@ -71,17 +71,17 @@ pub struct Reactor {
     connections: Connections,
 }
 
-/// What the runtime has to do.
+/// What the runtime has to do after a call of the reactor.
 #[derive(Debug, Default)]
 #[must_use]
 pub struct Actions {
-    /// The timer is set to a time after the deadline: set it anew.
+    /// Whether the timer is set to a time after the deadline, and must be set anew.
     pub sooner: bool,
     /// Connections to open, each where it may block.
     pub dial: Vec<Dial>,
 }
 
-/// A connection that came in.
+/// An accepted connection.
 #[derive(Debug)]
 struct Incoming {
     kind: Listener,
@@ -90,9 +90,9 @@ struct Incoming {
 }
 
 impl Reactor {
-    /// Makes the reactor of a hub that has not been stepped yet; `requests` takes what the node wants of its
-    /// machine. Links are spread over so many polls, at least one, and so are the listeners by which they
-    /// come in; links that have not been greeted have one more for themselves.
+    /// Makes the reactor of a hub that has not been stepped yet; `requests` takes what the node
+    /// requests of its machine. The links and the listeners are spread over `polls` polls, at least
+    /// one; links that are not greeted have one more.
     ///
     /// # Errors
     /// The system does not give a poll.
@@ -112,20 +112,20 @@ impl Reactor {
         Ok(Self { hub, peers: Mutex::default(), polls, listeners: open, connections })
     }
 
-    /// Returns the listeners by which links come in.
+    /// Returns the listeners.
     #[must_use]
     pub fn listeners(&self) -> Arc<Listeners> {
         Arc::clone(&self.listeners)
     }
 
-    /// Returns what becomes readable when a turn of this poll would find something.
+    /// Returns a file that is readable when a turn of this poll would find something.
     #[must_use]
     pub fn poll(&self, poll: usize) -> BorrowedFd<'_> {
         self.polls.get(poll)
     }
 
-    /// Takes up what there is on the links of one poll, then who waits at its listeners; `waits`: and
-    /// waits until there is something. `None`: there was nothing.
+    /// Serves the links of one poll that have events, then accepts at its listeners. `waits`:
+    /// blocks until there is something. Returns `None` if there was nothing.
     pub fn turn(&self, poll_buffer: &mut PollBuffer, waits: bool) -> Option<Actions> {
         if !self.polls.wait(poll_buffer, waits) {
             return None;
@@ -162,8 +162,8 @@ impl Reactor {
         named.collect()
     }
 
-    /// Takes in who waits at a listener. Where the system cannot give connections, it is left alone for
-    /// a moment; links that are there go on meanwhile.
+    /// Accepts at most `most` connections of a listener. If the system cannot give connections, the
+    /// listener is not watched for a moment; open links go on meanwhile.
     fn accept(&self, open: &Open, most: usize, actions: &mut Actions) {
         for _ in 0..most {
             match open.accept() {
@@ -206,7 +206,7 @@ impl Reactor {
         let mut actions = Actions::default();
         let dialled = dial_found(&to, callee.connects_within(), |hosts| {
             if let PeerKind::Twin { .. } = callee {
-                // It comes in from one of these, most likely.
+                // The twin most likely connects from one of these.
                 lock(&self.hub).hub().expect_twin(hosts.iter().map(SocketAddr::ip));
             }
         });
@@ -221,13 +221,13 @@ impl Reactor {
         actions
     }
 
-    /// A connection could not be opened.
+    /// Reports that a connection could not be opened.
     pub fn undialled(&self, link: LinkId, reason: CloseReason) -> Actions {
         let effects = lock(&self.hub).closed(link, reason, false);
         self.performed(effects)
     }
 
-    /// The node hears what its machine reports.
+    /// Passes an event of the host to the node.
     pub fn host_event(&self, event: HostEvent) -> Actions {
         let stopping = event == HostEvent::Stopping;
         let effects = {
@@ -241,14 +241,15 @@ impl Reactor {
         self.performed(effects)
     }
 
-    /// The time has come that [`set_timer`](Self::set_timer) named, or the runtime starts.
+    /// Ticks the node: when the time that [`set_timer`](Self::set_timer) gave has come, and once at
+    /// the start.
     pub fn tick(&self) -> Actions {
         let effects = lock(&self.hub).step(Hub::tick).1;
         self.performed(effects)
     }
 
-    /// How long the timer has to wait before the next [`tick`](Self::tick); zero: it is due. The
-    /// timer counts as set to that time from now on.
+    /// Returns how long the timer has to wait before the next [`tick`](Self::tick), zero if it is
+    /// due, and records the timer as set to that time.
     pub fn set_timer(&self) -> Duration {
         lock(&self.hub).set_timer()
     }
@@ -263,7 +264,7 @@ impl Reactor {
         let unblocked = connection.socket.set_nonblocking(true).map_err(|error| broken(&error));
         let peer = Arc::new(Peer::new(link, from, connection));
         let watched = {
-            // A thread that finds it already has to wait until it is watched.
+            // A thread that already finds the link waits for this lock until it is watched.
             let connection = lock(&peer.connection);
             lock(&self.peers).insert(link, Arc::clone(&peer));
             let data = epoll::EventData::new_u64(link.0);
@@ -272,7 +273,7 @@ impl Reactor {
             epoll::add(poll, &connection.socket, data, flags).map_err(refused)
         };
         let effects = match unblocked.and(watched) {
-            // What the hub had before, the end among it, must be looked for.
+            // The hub may already have output for the link, or have ended it.
             Ok(()) => self.flush(link).unwrap_or_default(),
             Err(reason) => self.end(link, reason),
         };

@@ -1,4 +1,4 @@
-//! TCP, and sockets of the machine, as servers and clients here want them.
+//! TCP and Unix sockets with the options that servers and clients use here.
 
 use crate::exit::words;
 use rustix::net::sockopt;
@@ -13,14 +13,14 @@ use tmr_core::link::{CloseReason, NOT_READING};
 /// A connection.
 #[derive(Debug)]
 pub enum Socket {
-    /// Over the network, or this machine's part of it.
+    /// A TCP connection, also within this machine.
     Tcp(TcpStream),
-    /// By a socket of this machine.
+    /// A Unix socket.
     Unix(UnixStream),
 }
 
 impl Socket {
-    /// Whether reading and writing do not wait.
+    /// Sets whether reads and writes return at once.
     ///
     /// # Errors
     /// The system's.
@@ -31,7 +31,7 @@ impl Socket {
         }
     }
 
-    /// How long reading waits.
+    /// Sets how long a read waits.
     ///
     /// # Errors
     /// The system's.
@@ -81,14 +81,14 @@ impl Write for &Socket {
         }
     }
 
-    /// There is nothing that waits.
+    /// Does nothing: writes are not buffered.
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
 
-/// Sets what every connection over the network has: no delay for small writes, no wait without end for a peer that
-/// does not read, and none for one that is gone without a word, whose place others need.
+/// Sets the options of every TCP connection: small writes are not delayed, a write to a peer that
+/// does not read times out, and a peer that vanished is noticed, because its place is needed.
 ///
 /// # Errors
 /// The system's.
@@ -99,15 +99,15 @@ pub fn prepare(socket: &TcpStream) -> io::Result<()> {
     sockopt::set_tcp_keepidle(socket, idle)?;
     sockopt::set_tcp_keepintvl(socket, pause)?;
     sockopt::set_tcp_keepcnt(socket, tries)?;
-    // While bytes are on their way to it, the system asks nothing, and repeats them for a quarter of an
-    // hour.
+    // While bytes are unacknowledged, the system sends no keep-alive and would repeat the bytes for
+    // a quarter of an hour.
     let whole = idle + pause * tries;
     let millis = u32::try_from(whole.as_millis()).unwrap_or(u32::MAX);
     sockopt::set_tcp_user_timeout(socket, millis)?;
     Ok(sockopt::set_socket_keepalive(socket, true)?)
 }
 
-/// What a system error says about a link that stood.
+/// Returns the close reason for a system error of an open link.
 #[must_use]
 pub fn broken(error: &io::Error) -> CloseReason {
     match error.kind() {
@@ -117,8 +117,8 @@ pub fn broken(error: &io::Error) -> CloseReason {
     }
 }
 
-/// Reads what there is. `Some(0)`: the peer has ended it. `None`: there is nothing, on a socket
-/// that does not block.
+/// Reads what is available. `Some(0)`: the peer has closed the link. `None`: nothing is available
+/// on a non-blocking socket.
 ///
 /// # Errors
 /// The link is broken.
@@ -136,8 +136,8 @@ where
     }
 }
 
-/// Writes as many of these bytes as there is room for. Returns how many that were, and whether the link
-/// is broken. On a socket that blocks they are all, unless the peer has not read for [`WRITE_TIMEOUT`].
+/// Writes as many of these bytes as the socket takes. Returns their number, and the error if the
+/// link is broken. A blocking socket takes all, unless the peer has not read for [`WRITE_TIMEOUT`].
 pub fn put<S>(mut socket: &S, bytes: &[u8]) -> (usize, Result<(), CloseReason>)
 where
     for<'a> &'a S: Write,
@@ -158,7 +158,7 @@ where
     (written, ended)
 }
 
-/// Writes all of `wire`, on a socket that blocks.
+/// Writes all of `wire` to a blocking socket.
 ///
 /// # Errors
 /// The link is broken, or the peer does not read; what could not be written is still in `wire`.

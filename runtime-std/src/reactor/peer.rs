@@ -1,4 +1,4 @@
-//! One link in the reactor's table, and which thread writes it.
+//! One link in the reactor's table, and the rule which thread writes it.
 
 use crate::reactor::connection::SocketConnection;
 use crate::sync::lock;
@@ -12,12 +12,12 @@ use tmr_core::link::LinkId;
 #[derive(Debug)]
 pub(super) struct Peer {
     pub(super) link: LinkId,
-    /// Where it comes from; unspecified if it was dialled.
+    /// The peer's address; unspecified if this node dialled.
     pub(super) from: IpAddr,
-    /// It may speak TLS.
+    /// Whether it may speak TLS.
     pub(super) layered: bool,
     pub(super) connection: Mutex<SocketConnection>,
-    /// How often it was asked for to be written since the thread that writes it has looked.
+    /// How many requests to write it came since the writing thread last looked.
     pub(super) asked: AtomicUsize,
 }
 
@@ -34,13 +34,13 @@ impl Peer {
         Self { link, from, layered, connection: Mutex::new(connection), asked: 0.into() }
     }
 
-    /// Asks for the link to be written. `true`: no thread writes it, and the caller has to
-    /// ([`while_asked`](Self::while_asked)).
+    /// Requests that the link is written. Returns `true` if no thread writes it, so that the caller
+    /// has to ([`while_asked`](Self::while_asked)).
     pub(super) fn ask_to_write(&self) -> bool {
         self.asked.fetch_add(1, Ordering::AcqRel) == 0
     }
 
-    /// Writes until no thread has asked meanwhile.
+    /// Calls `write` until no request has come meanwhile.
     pub(super) fn while_asked(&self, mut write: impl FnMut()) {
         loop {
             let asked = self.asked.load(Ordering::Acquire);
@@ -51,7 +51,8 @@ impl Peer {
         }
     }
 
-    /// Returns whether it is served in every turn: it is the machine's, or of the group.
+    /// Returns whether the link is served in every turn: its peer is a program of this machine or a
+    /// server of the group.
     pub(super) fn comes_first(&self) -> bool {
         self.from.is_unspecified() || lock(&self.connection).comes_first()
     }

@@ -1,4 +1,4 @@
-//! The polls of a reactor: which link and which listener is watched by which, and waiting for them.
+//! The polls of a reactor: which of them watches which link and listener, and waiting for events.
 //!
 //! What never lives here: what a link or a listener is watched for.
 
@@ -14,16 +14,16 @@ use std::sync::Arc;
 use tmr_core::link::LinkId;
 use tmr_core::link::turns::Turns;
 
-/// Bytes read at once.
+/// The number of bytes that one read takes at most.
 pub(super) const CHUNK: usize = 64 * 1024;
-/// Links that one turn looks at.
+/// The number of events that one turn takes at most.
 const EVENTS: usize = 1024;
 
-/// Polls of links that are served, and a last one of links that are not greeted yet.
+/// The polls of links that are served, and last the one of links that are not greeted.
 #[derive(Debug)]
 pub(super) struct Polls(Arc<[OwnedFd]>);
 
-/// What a thread that takes turns keeps between them: its poll, and room for what it reads.
+/// What a thread keeps between turns: its poll, its events, and a buffer to read into.
 pub struct PollBuffer {
     poll: usize,
     pub(super) buffer: Vec<u8>,
@@ -38,21 +38,21 @@ impl fmt::Debug for PollBuffer {
 }
 
 impl PollBuffer {
-    /// For the links of this poll.
+    /// Makes the buffers for this poll.
     #[must_use]
     pub fn new(poll: usize) -> Self {
         let events = Vec::with_capacity(EVENTS);
         Self { poll, buffer: vec![0; CHUNK], events, turns: Turns::default() }
     }
 
-    /// Returns what the poll has named: links and listeners.
+    /// Returns the ids in the events: links and listeners.
     pub(super) fn names(&self) -> impl Iterator<Item = u64> {
         self.events.iter().map(|event| event.data.u64())
     }
 }
 
 impl Polls {
-    /// So many for links that are served, and one more.
+    /// Creates this many polls for links that are served, and one more.
     pub(super) fn new(serving: usize) -> Result<Self, Errno> {
         let poll = |_| epoll::create(epoll::CreateFlags::CLOEXEC);
         Ok(Self((0..=serving).map(poll).collect::<Result<_, _>>()?))
@@ -62,21 +62,22 @@ impl Polls {
         self.0[poll].as_fd()
     }
 
-    /// Returns the number of the poll of links that are not greeted yet.
+    /// Returns the number of the poll of links that are not greeted.
     pub(super) fn greeting(&self) -> usize {
         self.0.len() - 1
     }
 
-    /// Returns the poll that a link is in; `greets`: it is not greeted yet.
+    /// Returns the poll of a link; `greets`: it is not greeted.
     pub(super) fn of(&self, link: LinkId, greets: bool) -> &OwnedFd {
         let serving = self.greeting();
-        // Of accepted links and of dialled ones each the next has the next number but one.
+        // Accepted links and dialled ones have ids of different parity, so consecutive links differ
+        // by 2.
         let number = usize::try_from(link.0 / 2).unwrap_or_default();
         &self.0[if greets { serving } else { number % serving }]
     }
 
-    /// Looks at the poll of `poll_buffer`; `waits`: and waits until it names something. Returns whether it
-    /// does.
+    /// Takes the events of the poll of `poll_buffer`; `waits`: blocks until there are some. Returns
+    /// whether there are any.
     pub(super) fn wait(&self, poll_buffer: &mut PollBuffer, waits: bool) -> bool {
         let none = Timespec { tv_sec: 0, tv_nsec: 0 };
         let patience = if waits { None } else { Some(&none) };
@@ -89,7 +90,7 @@ impl Polls {
         }
     }
 
-    /// Returns how listeners are watched: spread over the polls of links that are served.
+    /// Returns how listeners are watched: they are spread over the polls of links that are served.
     pub(super) fn watch_listeners(&self) -> Watch {
         let polls = Arc::clone(&self.0);
         Box::new(move |open: &Open, watched| {
@@ -100,7 +101,7 @@ impl Polls {
                 return Ok(epoll::add(poll, open, data, epoll::EventFlags::IN)?);
             }
             match epoll::delete(poll, open) {
-                // It may be left alone already.
+                // It may not be watched already.
                 Ok(()) | Err(Errno::NOENT) => Ok(()),
                 Err(error) => Err(error.into()),
             }

@@ -1,4 +1,5 @@
-//! Reading of links, and what a step of the hub leaves to do on them: writing, closing, watching.
+//! Reads links, and performs what a step of the hub leaves to do on them: writing, closing,
+//! watching.
 //!
 //! What never lives here: which links are read (that is a turn, or a greeting).
 
@@ -15,26 +16,26 @@ use std::sync::Arc;
 use tmr_core::link::{Arrived, CloseReason, Flow, Frame, LinkId};
 use tmr_core::node::hub::Hub;
 
-/// What came of reading some links.
+/// The result of reading some links.
 #[derive(Debug, Default)]
 pub(super) struct LinksRead {
-    /// What was read of each.
+    /// The frames of each link.
     arrived: Vec<Arrived>,
-    /// Their last reply has left the machine.
+    /// Links whose last reply has left the machine.
     left: Vec<LinkId>,
     ended: Vec<(LinkId, CloseReason)>,
-    /// There is something to write.
+    /// Links that have something to write.
     writes: Vec<LinkId>,
 }
 
 impl Reactor {
-    /// Reads these links, steps the hub with what came, and writes what that leads to.
+    /// Reads these links, steps the hub with their frames, and writes the results.
     pub(super) fn serve(&self, ready: &[ReadyPeer], buffer: &mut [u8], actions: &mut Actions) {
         let read = self.read_links(ready, buffer);
         self.answer(read, actions);
     }
 
-    /// Reads these links. Locks their connections, one after the other, and nothing else.
+    /// Reads these links. It locks their connections, one after the other, and nothing else.
     pub(super) fn read_links(&self, ready: &[ReadyPeer], buffer: &mut [u8]) -> LinksRead {
         let mut read = LinksRead::default();
         for ready in ready {
@@ -61,12 +62,12 @@ impl Reactor {
         if connection.protocol.unsent().is_empty() {
             self.watch(link, connection);
         } else {
-            // The handshake has something to say.
+            // The handshake has a reply to send.
             read.writes.push(link);
         }
     }
 
-    /// Steps the hub with what was read, and writes what that leads to.
+    /// Steps the hub with what was read, and writes the results.
     pub(super) fn answer(&self, read: LinksRead, actions: &mut Actions) {
         let LinksRead { arrived, left, ended, writes } = read;
         let mut effects = Effects { wake: writes, ..Effects::default() };
@@ -77,14 +78,14 @@ impl Reactor {
             });
             effects = effects.and(step.1);
         }
-        // Before anything is written: what is for a peer that has gone does not count as sent.
+        // Ends come first, so that what is for a closed link does not count as sent.
         for (link, reason) in ended {
             self.perform(self.end(link, reason), actions);
         }
         self.perform(effects, actions);
     }
 
-    /// Does what a step left to do, and what that leaves to do.
+    /// Performs the effects of a step, and the effects of those.
     pub(super) fn perform(&self, effects: Effects, actions: &mut Actions) {
         let mut steps = vec![effects];
         while let Some(effects) = steps.pop() {
@@ -102,14 +103,14 @@ impl Reactor {
         actions
     }
 
-    /// Writes what the hub has for a link, or leaves word with the thread that writes it.
+    /// Writes what the hub has for a link, or counts a request for the thread that writes it.
     pub(super) fn flush(&self, link: LinkId) -> Option<Effects> {
         let peer = Arc::clone(lock(&self.peers).get(&link)?);
         if peer.ask_to_write() { self.write_asked(&peer) } else { None }
     }
 
-    /// Writes what the hub has for a link that this thread [writes](Peer::ask_to_write), until no thread has
-    /// asked meanwhile.
+    /// Writes what the hub has for a link whose [writer](Peer::ask_to_write) is this thread, until
+    /// no request has come meanwhile.
     pub(super) fn write_asked(&self, peer: &Peer) -> Option<Effects> {
         let mut effects: Option<Effects> = None;
         peer.while_asked(|| {
@@ -140,7 +141,7 @@ impl Reactor {
         }
     }
 
-    /// A link ends here, once.
+    /// Ends a link; does nothing if it has already ended.
     pub(super) fn end(&self, link: LinkId, reason: CloseReason) -> Effects {
         let peer = lock(&self.peers).remove(&link);
         let Some(peer) = peer else { return Effects::default() };

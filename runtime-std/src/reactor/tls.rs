@@ -1,8 +1,8 @@
-//! TLS at the admin listener, by rustls. It is the link's own business, outside of the hub's lock: the
-//! node sees requests as if they had come in plain.
+//! TLS at the admin listener, by rustls. It is a layer of the link, outside of the hub's lock: the
+//! node gets requests as if they had come in plain.
 //!
-//! A program on this machine may speak plain HTTP all the same, as keepalived's scripts do: nobody
-//! else reads along there.
+//! A program on this machine may use plain HTTP all the same, as keepalived's scripts do: that
+//! traffic does not leave the machine.
 
 use crate::sync::lock;
 use rustls::{ServerConfig, ServerConnection};
@@ -13,33 +13,33 @@ use tmr_core::link::{CloseReason, Layer};
 
 /// The first byte of every TLS connection, and of no HTTP request.
 const HANDSHAKE: u8 = 0x16;
-/// What who speaks HTTP without TLS is told.
+/// The reply to plain HTTP from another machine.
 const PLAIN: &str = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\n\
                      Content-Length: 57\r\nConnection: close\r\n\r\n\
                      These pages are served by HTTPS only: begin with https://";
 
-/// What new connections at the admin listener are covered with: changes when the files do.
+/// The TLS mode of new connections at the admin listener. It changes with the certificate files.
 #[derive(Clone, Debug, Default)]
 pub struct Tls(Arc<Mutex<Mode>>);
 
-/// How they are covered.
+/// Which protocol new connections use.
 #[derive(Clone, Debug, Default)]
 enum Mode {
     #[default]
     Plain,
     Tls(Arc<ServerConfig>),
-    /// By a certificate that cannot be used.
+    /// The certificate cannot be used.
     Shut,
 }
 
 impl Tls {
-    /// From the next connection on.
+    /// Sets the configuration of new connections; `None`: they are plain.
     pub fn set(&self, config: Option<Arc<ServerConfig>>) {
         *lock(&self.0) = config.map_or(Mode::Plain, Mode::Tls);
     }
 
-    /// The certificate cannot be used: unless there was one before, only this machine is served, for
-    /// nothing may be said in the clear to others. Returns whether that is so.
+    /// Records that the certificate cannot be used. Without an earlier one only this machine is
+    /// served, since others must not be served in plain. Returns whether that is so.
     pub fn shut(&self) -> bool {
         let mut mode = lock(&self.0);
         if !matches!(*mode, Mode::Tls(_)) {
@@ -48,7 +48,8 @@ impl Tls {
         matches!(*mode, Mode::Shut)
     }
 
-    /// For a connection; `None`: it is plain. `here`: it comes from this machine.
+    /// Returns the layer of a new connection; `None`: it is plain. `here`: its peer is this
+    /// machine.
     pub(crate) fn cover(&self, here: bool) -> Option<Box<dyn Layer>> {
         match &*lock(&self.0) {
             Mode::Plain => None,
@@ -58,12 +59,13 @@ impl Tls {
     }
 }
 
-/// What lies between a connection's bytes and its stream.
+/// The layer between a connection's bytes and its stream.
 #[derive(Debug)]
 pub(super) enum TlsLayer {
-    /// Nothing was read yet. Without a configuration there is no TLS to be had.
+    /// Nothing was read yet. The fields: the configuration, if TLS can be used, and whether the
+    /// peer is this machine.
     Unknown(Option<Arc<ServerConfig>>, bool),
-    /// Nothing does: it comes from this machine.
+    /// Plain HTTP from this machine.
     Plain,
     /// TLS.
     Tls(Box<ServerConnection>),
@@ -108,7 +110,7 @@ impl Layer for TlsLayer {
         let Self::Tls(tls) = self else { return wire.extend_from_slice(plain) };
         let mut rest = plain;
         while !rest.is_empty() {
-            // It buffers so much, and a vector takes all there is.
+            // The writer takes a part at a time, and a vector takes everything.
             let taken = tls.writer().write(rest).expect("a buffer takes bytes");
             rest = &rest[taken..];
             drain(tls, wire);
