@@ -1,9 +1,9 @@
-//! The acceptor: promise, log, fence and snapshot of one backend, as a pure machine of orders.
+//! The acceptor of one backend: its promise, its log, the fence and its snapshot, as a pure state
+//! machine of orders.
 //!
-//! What lives here: the rules of *Consistency* on the accepting side. What never lives here: the
-//! journal (records are handed up), links, licences. A front that stands in for stock servers has
-//! three of them in its memory. Every rule is written up in
-//! `core/docs/consistency.md`.
+//! What lives here: the rules of an acceptor, written up in `core/docs/consistency.md`. What never
+//! lives here: the journal (records are returned to the caller), links, licences. A front that
+//! stands in for stock servers has three acceptors in its memory.
 
 mod transfer;
 
@@ -19,77 +19,77 @@ use alloc::collections::VecDeque;
 use alloc::vec;
 use alloc::vec::Vec;
 
-/// One third of the group's memory.
+/// The acceptor of one backend: one of the group's three copies of the log.
 #[derive(Clone, Debug)]
 pub(crate) struct Acceptor {
     disk: DiskId,
     group: Option<GroupId>,
     promised: Epoch,
-    /// What was promised when the latest claim came, or when this was read from a journal.
+    /// The promise before the latest claim, or when the journal was opened.
     before: Epoch,
-    /// The fold up to `committed`.
+    /// The state after the entries up to `committed`.
     settled: State,
-    /// The entries that follow this slot are in `log`.
+    /// The slot before the first entry of `log`.
     base: Slot,
     log: VecDeque<AcceptedEntry>,
     committed: Slot,
-    /// Up to here this copy is known to equal the promised front's log.
+    /// The slot up to which this copy is known to equal the log of the promised front.
     matched: Slot,
     transfers: Transfers,
     digest: KnownDigest,
     witness: Witness,
 }
 
-/// States that are on their way, with their slots.
+/// Encoded states in transfer, with their slots.
 #[derive(Clone, Debug, Default)]
 struct Transfers {
-    /// An encoded state that a front is reading.
+    /// A state that a front reads in pieces.
     reading: Option<(Slot, Vec<u8>)>,
-    /// A state that a front is installing.
+    /// A state that a front installs in pieces.
     installing: Option<(Slot, Vec<u8>)>,
 }
 
 /// The running hash of the copy.
 #[derive(Clone, Debug, Default)]
 struct KnownDigest {
-    /// The hash of the entries up to `committed`; `None`: not known.
+    /// The hash of the entries up to `committed`; `None` if it is not known.
     own: Option<Digest>,
-    /// The promised front has another one of the same entries.
+    /// Whether the promised front has a different hash of the same entries.
     differs: bool,
 }
 
-/// What an order led to.
+/// The effects of an order.
 #[derive(Debug, Default)]
 pub(crate) struct OrderEffects {
-    /// To be made durable before the report is sent.
+    /// Records that must be durable before the report is sent.
     pub(crate) records: Vec<Record>,
-    /// The whole journal is to be written anew, because a state was installed.
+    /// Whether the whole journal is to be written again, because a state was installed.
     pub(crate) rewrite: bool,
 }
 
-/// A piece of what is to take the place of lost memory, as of [`Order::Recover`].
+/// One piece of the state that replaces lost memory, from [`Order::Recover`].
 #[derive(Debug)]
 pub(crate) struct Anew<'a> {
     /// The new group.
     pub(crate) group: GroupId,
-    /// The name in it.
+    /// The id of this disk in the new group.
     pub(crate) disk: DiskId,
-    /// What the state stands for.
+    /// The last slot that the state includes.
     pub(crate) slot: Slot,
-    /// Where the bytes belong.
+    /// The position of these bytes in the encoded state.
     pub(crate) offset: u64,
     pub(crate) bytes: &'a [u8],
-    /// Nothing follows.
+    /// Whether this is the last piece.
     pub(crate) last: bool,
 }
 
-/// No slot of `entries` lies behind [`SLOT_LAST`] where the first one stands at `first`.
+/// Whether no slot of `entries` is above [`SLOT_LAST`] if the first one is at `first`.
 fn fits_behind(first: Slot, entries: &[Entry]) -> bool {
     first.0 <= SLOT_LAST && entries.len() as u64 <= SLOT_LAST - first.0 + 1
 }
 
 impl Acceptor {
-    /// A blank acceptor.
+    /// Returns a blank acceptor.
     pub(crate) fn blank(disk: DiskId) -> Self {
         Self {
             disk,
@@ -107,12 +107,12 @@ impl Acceptor {
         }
     }
 
-    /// A blank acceptor in the place of this one, that breaks no promise of it.
+    /// Returns a blank acceptor that replaces this one and keeps its promise.
     pub(crate) fn anew(&self, disk: DiskId) -> Self {
         Self { promised: self.promised, before: self.promised, ..Self::blank(disk) }
     }
 
-    /// Takes back what a journal kept. `false`: the record does not fit what came before.
+    /// Applies a record of the journal. Returns `false` if the record does not fit those before it.
     pub(crate) fn replay(&mut self, record: &Record) -> bool {
         match record {
             Record::Group(group) => {
@@ -152,12 +152,12 @@ impl Acceptor {
             }
             Record::Head { .. } | Record::Direct(_) | Record::DirectState(_) => {}
         }
-        // Whoever was promised has to bring its log again: nothing is known to match it.
+        // The promised front has to send its log again: nothing is known to match it.
         self.matched = self.committed;
         true
     }
 
-    /// The records that make a new journal out of what is in memory.
+    /// Returns the records of a new journal with everything that is in memory.
     pub(crate) fn snapshot(&self) -> Vec<Record> {
         let mut records = Vec::new();
         records.extend(self.group.map(Record::Group));
@@ -179,7 +179,7 @@ impl Acceptor {
         records
     }
 
-    /// The snapshot was written: entries it folds are not needed any more.
+    /// Drops the entries that a written snapshot includes.
     pub(crate) fn forget_committed(&mut self) {
         while self.base < self.committed {
             self.log.pop_front();
@@ -187,7 +187,7 @@ impl Acceptor {
         }
     }
 
-    /// How this copy stands.
+    /// Returns the promise, the slots and the group of this copy, for reports.
     pub(crate) fn standing(&self) -> Standing {
         Standing {
             disk: self.disk,
@@ -199,12 +199,12 @@ impl Acceptor {
         }
     }
 
-    /// The fold up to the committed slot.
+    /// Returns the state after the committed entries.
     pub(crate) fn settled(&self) -> &State {
         &self.settled
     }
 
-    /// The fold up to the last slot that is known to be the promised front's.
+    /// Returns the state after the last entry that is known to match the promised front's log.
     pub(crate) fn matched_state(&self) -> State {
         let mut state = self.settled.clone();
         let own = usize::try_from(self.matched.0 - self.committed.0).unwrap_or(usize::MAX);
@@ -214,11 +214,12 @@ impl Acceptor {
         state
     }
 
-    /// Takes one order that carries an epoch.
+    /// Executes an order that carries an epoch.
     pub(crate) fn order(&mut self, order: Order, taken: &mut OrderEffects) -> Report {
         let epoch = match &order {
             Order::Claim { epoch } => {
-                // Strictly upwards: a front that starts again cannot use an epoch twice.
+                // Only a higher epoch is promised, so that a restarted front cannot use an epoch
+                // twice.
                 if *epoch <= self.promised {
                     return Report::Refused { promised: self.promised };
                 }
@@ -238,7 +239,8 @@ impl Acceptor {
             | Order::Recover { epoch, .. } => *epoch,
             Order::Describe | Order::Perform { .. } => Epoch::default(),
         };
-        // No front has the lowest epoch: nothing is done for it, even before the first promise.
+        // The lowest epoch belongs to no front: its orders are refused even before the first
+        // promise.
         if epoch != self.promised || epoch == Epoch::default() {
             return Report::Refused { promised: self.promised };
         }
@@ -249,7 +251,7 @@ impl Acceptor {
                 self.append(first, entries, committed, taken)
             }
             Order::Install { group, slot, offset, bytes, last, .. } => {
-                // As for a birth: nothing was built on a first entry alone.
+                // As for a birth: a first entry alone is nothing that could be lost.
                 let built = self.committed > Slot(0) || self.last() > Slot(1);
                 if self.group.is_some_and(|own| own != group && built) {
                     return Report::Refused { promised: self.promised };
@@ -274,28 +276,29 @@ impl Acceptor {
         }
     }
 
-    /// What it had promised when it was last asked for a promise, or when it was opened.
+    /// Returns the promise before the latest claim, or when the journal was opened.
     pub(crate) fn before(&self) -> Epoch {
         self.before
     }
 
-    /// What fronts have told of the group.
+    /// Returns what fronts have reported about the group.
     pub(crate) fn witness(&self) -> &Witness {
         &self.witness
     }
 
-    /// Of the entries up to the committed slot, if it is known.
+    /// Returns the digest of the entries up to the committed slot, if it is known.
     pub(crate) fn digest(&self) -> Option<Digest> {
         self.digest.own
     }
 
-    /// This copy differs from the promised front's.
+    /// Whether this copy differs from the promised front's.
     pub(crate) fn differs(&self) -> bool {
         self.digest.differs
     }
 
-    /// The promised front has this digest of its copy. Where only the bases differ, its one counts:
-    /// a chain of digests begins anew with a state of an older program, which has none.
+    /// Compares this copy with the digest of the promised front. If the bases differ, the front's
+    /// digest replaces this one: the state of an older program has no digest, and its chain starts
+    /// again.
     fn compare(&mut self, theirs: Option<Digest>) {
         let Some(theirs) = theirs.filter(|digest| digest.slot == self.committed) else { return };
         match self.digest.own {
@@ -310,7 +313,7 @@ impl Acceptor {
         }
     }
 
-    /// Drops what a front has left half read or half installed; its link is gone.
+    /// Drops a transfer that is half done, because the front's link has closed.
     pub(crate) fn let_go(&mut self) {
         self.transfers.reading = None;
         self.transfers.installing = None;
@@ -324,13 +327,14 @@ impl Acceptor {
         usize::try_from(slot.0 - self.base.0 - 1).unwrap_or(usize::MAX)
     }
 
-    /// Entries that are not committed yet.
+    /// Returns the entries that are not committed yet.
     fn tail(&self) -> impl Iterator<Item = &AcceptedEntry> {
         let skip = usize::try_from(self.committed.0 - self.base.0).unwrap_or(usize::MAX);
         self.log.iter().skip(skip)
     }
 
-    /// Birth is allowed, and may be begun again, until something was built on its first entry.
+    /// Executes a birth, which may be repeated as long as no second entry and no commit followed
+    /// it.
     fn found(&mut self, group: GroupId, taken: &mut OrderEffects) -> Report {
         if self.committed > Slot(0) || self.last() > Slot(1) {
             return Report::Gap { committed: self.committed };
@@ -349,7 +353,7 @@ impl Acceptor {
         committed: Slot,
         taken: &mut OrderEffects,
     ) -> Report {
-        // No hole: what matches the promised front's log is a prefix of it.
+        // Without gaps, what matches the promised front's log is a prefix of it.
         if first > self.matched.next() || first == Slot(0) || self.group.is_none() {
             return Report::Gap { committed: self.committed };
         }
@@ -368,9 +372,9 @@ impl Acceptor {
         Report::Stored { last: self.matched, differing: vec![] }
     }
 
-    /// Writes entries from `first` on over those of lower epochs. What stands behind them stays:
-    /// it may be chosen with this acceptor's vote, and the front that brings its log again in
-    /// several pieces may go away between two of them.
+    /// Writes entries at `first` and above, over entries of lower epochs. Entries above them stay:
+    /// one may be chosen with this acceptor's vote, and a front that sends its log in several
+    /// pieces may fail between two of them.
     fn accept(&mut self, epoch: Epoch, first: Slot, entries: &[Entry]) {
         for (index, entry) in (self.index(first)..).zip(entries) {
             let stored = AcceptedEntry { epoch, entry: entry.clone() };
@@ -418,10 +422,10 @@ impl Acceptor {
         self.let_go();
     }
 
-    /// Equal for acceptors that do the same from here on.
+    /// Returns a value that is equal for acceptors with the same future behaviour.
     #[cfg(feature = "model")]
     pub(super) fn fingerprint(&self) -> Vec<u8> {
-        // Which disk it is is a name.
+        // The id of the disk is only a name.
         let Self {
             disk: _,
             group,
@@ -433,24 +437,24 @@ impl Acceptor {
             committed,
             matched,
             transfers: Transfers { reading, installing },
-            // The hash itself follows from the log.
+            // The hash follows from the log.
             digest: KnownDigest { own: _, differs },
             witness,
         } = self;
         let state = (group, promised, settled.encode(), base, log, committed, matched);
-        // What it was told of disks is compared disk by disk.
+        // The reported positions of disks are compared disk by disk.
         let told = (witness.known(), witness.date());
         postcard::to_allocvec(&(state, before, reading, installing, differs, told))
             .expect("what is in memory always encodes")
     }
 
-    /// The entries behind `base`.
+    /// Returns the entries above `base`.
     #[cfg(feature = "model")]
     pub(super) fn entries(&self) -> Vec<AcceptedEntry> {
         self.log.iter().cloned().collect()
     }
 
-    /// What must hold between any two steps; of the log, its end, which is where a step adds.
+    /// Checks the invariants between two steps; of the log only its end, where steps add entries.
     pub(crate) fn check_invariants(&self) {
         const END: usize = 64;
         debug_assert!(self.base <= self.committed && self.committed <= self.matched);

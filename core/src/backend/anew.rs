@@ -1,6 +1,6 @@
-//! Beginning anew under another name, by order of a front: because this disk has lost its memory, or
-//! because an operator has said what takes the place of everybody's. The journal that was there is kept
-//! beside the new one.
+//! A new start of the state folder under another disk id, by order of a front: this disk has lost
+//! its memory, or an operator has decided which state replaces the memory of all disks. The old
+//! journal is kept beside the new one.
 
 use super::Backend;
 use super::acceptor::Acceptor;
@@ -9,8 +9,9 @@ use crate::log::{DiskId, Epoch, Slot};
 use crate::messages::group::Report;
 
 impl Backend {
-    /// A front that leads says that this disk remembers less than it has said, or something else
-    /// than the others. It must not vote under its name again.
+    /// Starts again under a new disk id, because the leading front has found that this disk has
+    /// lost acknowledged entries or differs from the others. It must not vote under its old id
+    /// again.
     pub(super) fn begin_anew(&mut self, epoch: Epoch, now: Mono) -> Report {
         let standing = self.acceptor.standing();
         if epoch != standing.promised || epoch == Epoch::default() {
@@ -34,7 +35,8 @@ impl Backend {
         self.describe(now)
     }
 
-    /// An operator has said what takes the place of memory that is lost.
+    /// Replaces this acceptor by one with the state that an operator has chosen for the lost
+    /// memory.
     pub(super) fn recovered(&mut self, acceptor: Acceptor, now: Mono) -> Report {
         let (old, new) = (self.acceptor.standing(), acceptor.standing());
         self.names.disk = new.disk;

@@ -1,4 +1,4 @@
-//! A backend as a node: what it says, and what is on its disk when it says it.
+//! A backend as a node: what it sends, and what is on its disk by then.
 
 mod direct;
 
@@ -34,7 +34,7 @@ fn config(seed: u8, group_check: &[u8; 8]) -> Config {
 struct Machine {
     node: Backend,
     disk: Vec<u8>,
-    /// The write on its way, and whether it is a whole journal.
+    /// The write in progress, and whether it is a whole journal.
     write: Option<(Vec<u8>, bool)>,
     writes: usize,
     /// What was sent, in order.
@@ -53,7 +53,7 @@ impl Machine {
         machine
     }
 
-    /// Started, with a front on its link.
+    /// Starts a backend, with a front on its link.
     fn joined(disk: &[u8], seed: u8) -> Self {
         let mut machine = Self::from(disk, seed);
         machine.settle();
@@ -82,7 +82,7 @@ impl Machine {
         self.writes += 1;
     }
 
-    /// The write on its way ends.
+    /// Completes the write in progress.
     fn written(&mut self) {
         let (bytes, whole) = self.write.take().expect("a write on its way");
         if whole {
@@ -103,7 +103,7 @@ impl Machine {
         self.step(Input::Frame { link: FRONT, frame });
     }
 
-    /// What the front was told since the last look.
+    /// Returns the reports that the front got since the last call.
     fn reports(&mut self) -> Vec<(u32, Report)> {
         let sent = core::mem::take(&mut self.sent);
         let decoded = sent.iter().flat_map(|(link, frame)| {
@@ -119,7 +119,7 @@ impl Machine {
         link
     }
 
-    /// A client's call, with its reply when everything is on disk.
+    /// Makes a client's call, and returns its reply when everything is on disk.
     fn ask(&mut self, link: LinkId, call: Vec<u8>) -> (u32, u32) {
         self.step(Input::Frame { link, frame: Frame::Call(call) });
         self.settle();
@@ -146,7 +146,7 @@ fn handles(last: u32) -> Entry {
     Entry::Configure(Setting::Handles(last))
 }
 
-/// A seat whose client says so much of itself.
+/// Returns a grant whose client sends a text of this length.
 fn grant(handle: u32, text: &str) -> Grant {
     Grant {
         handle: Handle(handle),
@@ -191,7 +191,7 @@ fn a_blank_backend_writes_its_name_before_it_says_it() {
     assert_eq!(description.parts, [container(0).part]);
     let disk = description.standing.disk;
     assert_ne!(disk, DiskId(0));
-    // The same folder has the same name, another one another.
+    // The same folder has the same disk id, another folder has another one.
     for (bytes, seed, same) in [(machine.disk.clone(), 2, true), (vec![], 3, false)] {
         let mut again = Machine::joined(&bytes, seed);
         again.order(1, &Order::Describe);
@@ -205,7 +205,7 @@ fn nothing_is_said_to_be_on_disk_before_it_is() {
     let mut machine = Machine::joined(b"", 1);
     machine.order(1, &claim());
     assert_eq!(machine.reports(), []);
-    // Neither does a description give the promise away.
+    // A description does not reveal the promise either.
     machine.order(2, &Order::Describe);
     assert_eq!(machine.reports(), []);
     machine.written();
@@ -219,10 +219,10 @@ fn nothing_is_said_to_be_on_disk_before_it_is() {
         machine.settle();
         assert_eq!(machine.reports(), [(number, stored(last))]);
     }
-    // What changes nothing is said at once.
+    // A report of an order that changes nothing is sent at once.
     machine.order(5, &Order::Confirm { epoch: EPOCH, committed: Slot(0), serves: false });
     assert_eq!(machine.reports(), [(5, Report::Confirmed)]);
-    // And what repeats what is being written waits for that.
+    // A report of an order that repeats what is being written waits for that write.
     machine.order(6, &append(2, &[handles(2)]));
     machine.order(7, &append(2, &[handles(2)]));
     machine.order(8, &append(9, &[handles(9)]));
@@ -263,7 +263,7 @@ fn cut_off_at_any_byte_it_has_everything_it_acknowledged() {
     machine.order(2, &found());
     machine.settle();
     let born = machine.disk.len();
-    // How far it had acknowledged when its disk was so long.
+    // The last slot acknowledged at each length of the disk.
     let mut acknowledged = vec![(born, 0)];
     for slot in 1..=6 {
         machine.order(slot, &append(slot.into(), &[handles(slot)]));
@@ -279,7 +279,7 @@ fn cut_off_at_any_byte_it_has_everything_it_acknowledged() {
         assert_eq!(standing.last, Slot(want.1.into()), "cut at {cut}");
         assert_eq!((standing.promised, standing.group), (EPOCH, Some(GroupId(5))));
     }
-    // It goes on behind what was kept.
+    // The journal continues behind what was kept.
     let cut = machine.disk.len() - 1;
     let mut again = Machine::joined(&machine.disk[..cut], 9);
     again.order(1, &append(5, &[handles(5), handles(60)]));
@@ -365,7 +365,7 @@ fn another_part_is_told_with_the_acknowledgement() {
     machine.settle();
     let differing = vec![Slot(2), Slot(4)];
     assert_eq!(machine.reports(), [(3, Report::Stored { last: Slot(4), differing })]);
-    // Nothing overflows at the end of all slots.
+    // Nothing overflows at the last slot.
     let last = Slot(SLOT_LAST);
     let order = Order::Append { epoch: EPOCH, first: last, entries: grants, committed: last };
     machine.order(4, &order);
@@ -400,7 +400,7 @@ fn a_journal_is_gone_on_with_and_written_anew_when_it_is_long() {
     again.settle();
     again.order(3, &append(1, &[Entry::Expire(Handle(9))]));
     assert!(!again.write.expect("a write on its way").1, "and then gone on with");
-    // Seats that are ended at once: what is written anew is short.
+    // Seats that end at once: the new journal is short.
     let text = "x".repeat(60_000);
     let entries = [Entry::Grant(grant(9, &text)), Entry::Expire(Handle(9))];
     let (mut first, mut rewritten) = (1, false);
@@ -413,7 +413,7 @@ fn a_journal_is_gone_on_with_and_written_anew_when_it_is_long() {
         machine.settle();
     }
     assert!(machine.disk.len() < JOURNAL_REWRITE / 4);
-    // Once: then it grows again.
+    // The journal is written again once, then it grows.
     machine.order(4, &append(first, &entries));
     assert!(!machine.write.as_ref().expect("a write on its way").1);
 }

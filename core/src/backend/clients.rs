@@ -1,5 +1,6 @@
-//! Who may have handles of a backend's own: everybody, or clients of some networks and the machines
-//! of the fronts. What fronts ask for their clients is not among it.
+//! The clients that may have handles of a backend itself: all of them, or those of some networks
+//! and on the machines of the fronts. Orders that fronts make for their clients are not restricted
+//! here.
 
 use super::Backend;
 use crate::base::limits::KNOWN_ADDRESSES;
@@ -14,13 +15,13 @@ use ipnet::IpNet;
 #[derive(Clone, Debug)]
 pub(super) struct Clients {
     networks: Vec<IpNet>,
-    /// Where fronts have proved the group key, the latest last.
+    /// The addresses from which fronts have proved the group key, the latest last.
     fronts: Vec<IpAddr>,
 }
 
 impl Backend {
-    /// Only clients of these networks, and programs on the machines of its fronts, have handles of its
-    /// own from now on. Others are refused as `AccessControl` refuses at a front.
+    /// Gives handles of this backend only to clients of these networks and to programs on the
+    /// machines of its fronts. Others are refused as `AccessControl` refuses them at a front.
     #[must_use]
     pub fn with_clients(mut self, networks: Vec<IpNet>) -> Self {
         self.direct.clients = Some(Clients { networks, fronts: Vec::new() });
@@ -28,12 +29,13 @@ impl Backend {
         self
     }
 
-    /// The client links by which handles of its own were taken or used that are held still.
+    /// Returns the client links by which handles of this backend that are still held were taken or
+    /// used.
     pub(crate) fn holding(&self) -> BTreeSet<LinkId> {
         self.service.holding(false)
     }
 
-    /// A front has proved the group key by this link.
+    /// Records the address of a link by which a front has proved the group key.
     pub(super) fn front_at(&mut self, link: LinkId) {
         let from = self.service.whereabouts(link).map(|from| from.ip());
         let (Some(clients), Some(from)) = (&mut self.direct.clients, from) else { return };
@@ -66,7 +68,7 @@ mod tests {
     use alloc::vec;
     use core::net::SocketAddr;
 
-    /// What a client at this address is told that wants a seat.
+    /// Returns the reply to a client at this address that asks for a seat.
     fn asked(node: &mut Backend, link: u64, from: [u8; 4]) -> u32 {
         let (link, mut out) = (LinkId(link), Vec::new());
         let from = SocketAddr::from((from, 5));

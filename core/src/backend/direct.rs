@@ -1,4 +1,4 @@
-//! Calls of clients at a backend itself: they have ordinary licences, whose seats are in its own state.
+//! Calls of clients to the backend itself, for ordinary licences, whose seats are in its own state.
 
 use super::Backend;
 use crate::base::limits::HANDLE_BLOCK;
@@ -11,7 +11,7 @@ use crate::wire::Request;
 use alloc::vec::Vec;
 
 impl Backend {
-    /// A call of a client, at this backend directly.
+    /// Takes a client's call to this backend.
     pub(super) fn call(&mut self, now: Now, link: LinkId, bytes: &[u8], out: &mut Vec<Intent>) {
         self.service.heard(now.mono, link);
         let request = match Request::parse(bytes) {
@@ -22,7 +22,7 @@ impl Backend {
         self.serve(now, link, &request, bytes, out);
     }
 
-    /// Takes the calls whose wait for a wrong handle is over.
+    /// Serves the calls whose delay for a wrong handle has ended.
     pub(super) fn resume(&mut self, now: Now, out: &mut Vec<Intent>) {
         for (link, bytes) in self.service.waited(now.mono) {
             if let Ok(request) = Request::parse(&bytes) {
@@ -31,7 +31,7 @@ impl Backend {
         }
     }
 
-    /// Decides a call; `bytes` are what it was understood from.
+    /// Decides a call; `bytes` are its encoding.
     fn serve(
         &mut self,
         now: Now,
@@ -57,14 +57,14 @@ impl Backend {
         }
     }
 
-    /// Writes an entry of a client, who is told of it when it is durable, or at once if it takes
-    /// nothing.
+    /// Writes an entry of a client. The client is answered when the entry is durable, or at once if
+    /// it takes nothing.
     fn commit(&mut self, now: Now, link: LinkId, entry: Entry, out: &mut Vec<Intent>) {
         let mut replies = Vec::new();
         let mut waits = true;
         match &entry {
             Entry::Grant(grant) => {
-                // Before the block of its number is durable, a restart could hand it out again.
+                // Before the block of its number is durable, a restart could give the number again.
                 waits = grant.waits_for_disk() || !self.writer.is_durable(self.direct.reserved);
                 self.service.granted(now.mono, link, grant, &mut replies);
             }

@@ -1,4 +1,4 @@
-//! What a backend tells fronts of itself beside reports on orders.
+//! What a backend reports about itself to fronts, apart from reports on orders.
 
 use super::Backend;
 use crate::base::credentials::AdminAccess;
@@ -11,25 +11,25 @@ use crate::messages::group::{Description, Facts, Lost, Report, Third, encode};
 use alloc::vec::Vec;
 
 impl Backend {
-    /// The front at the other end of a link understands [`Report::Facts`].
+    /// Whether the front of a link understands [`Report::Facts`].
     pub(super) fn tells_facts(&self, link: LinkId) -> bool {
         self.fronts.links.get(&link).is_some_and(|joined| joined.minor >= 1)
     }
 
-    /// What of this backend's own is not where it belongs.
+    /// Returns which files and folders of this backend are not where they belong.
     pub(super) fn lost(&self) -> Lost {
         let places = self.admin.places();
         Lost { state: places.state.is_some(), socket: places.socket.is_some() }
     }
 
-    /// Tells a front of it, if it understands [`Report::Lost`].
+    /// Reports them to a front that understands [`Report::Lost`].
     pub(super) fn tell_lost(&self, link: LinkId, out: &mut Vec<Intent>) {
         if self.fronts.links.get(&link).is_some_and(|joined| joined.minor >= 2) {
             out.push(Intent::Send { link, frame: encode(0, &Report::Lost(self.lost())) });
         }
     }
 
-    /// Its admin pages are to go by this; fronts hear how many files it cannot use.
+    /// Sets the access to the admin pages, and reports to fronts how many files cannot be used.
     pub(super) fn entrance(&mut self, entrance: AdminAccess, out: &mut Vec<Intent>) {
         let before = self.unusable();
         self.admin.set_entrance(entrance);
@@ -38,12 +38,12 @@ impl Backend {
         }
     }
 
-    /// Files that it does without, or of which it goes on with what it has read before.
+    /// Returns the number of files that cannot be used, or are used as they were read before.
     pub(super) fn unusable(&self) -> u32 {
         u32::try_from(self.admin.files().len()).unwrap_or(u32::MAX)
     }
 
-    /// Tells a front of them, if it understands [`Report::Unusable`].
+    /// Reports that number to a front that understands [`Report::Unusable`].
     pub(super) fn tell_unusable(&self, link: LinkId, out: &mut Vec<Intent>) {
         if self.fronts.links.get(&link).is_some_and(|joined| joined.minor >= 3) {
             let files = self.unusable();

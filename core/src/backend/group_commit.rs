@@ -1,8 +1,8 @@
-//! Group commit: what is to be made durable, and what waits for it.
+//! Group commit: what must become durable, and the replies that wait for it.
 //!
-//! One durable write at most is on its way. Records that come meanwhile make up the next batch,
-//! so that one flush to the disk serves all who wait; a reply that says that something is durable
-//! is held until it is.
+//! At most one durable write is in progress. Records that arrive meanwhile form the next batch, so
+//! one flush of the disk serves all of them. A reply that reports something as durable is held
+//! until it is.
 
 use super::journal::{self, Record};
 use crate::base::limits::JOURNAL_REWRITE;
@@ -15,29 +15,29 @@ use alloc::vec::Vec;
 /// The writing side of the journal.
 #[derive(Clone, Debug)]
 pub(super) struct Writer {
-    /// The next batch's records.
+    /// The records of the next batch.
     payload: Vec<u8>,
     /// Replies that wait for the next batch.
     held: Vec<(LinkId, Vec<u8>)>,
-    /// Replies that wait for the write that is on its way.
+    /// Replies that wait for the write in progress.
     writing: Option<Vec<(LinkId, Vec<u8>)>>,
-    /// Writes that are done.
+    /// The number of completed writes.
     done: u64,
-    /// The next batch's number.
+    /// The number of the next batch.
     number: u64,
-    /// Bytes of the journal, and of the snapshot it began with.
+    /// Bytes of the journal, and of the snapshot at its beginning.
     length: usize,
     snapshot: usize,
     rewrite: bool,
-    /// The journal that the next rewrite takes the place of is to be kept.
+    /// Whether the next rewrite keeps the journal that it replaces.
     keep: bool,
-    /// When the write that is on its way began, and how long those before it took.
+    /// The start of the write in progress, and the durations of those before it.
     since: Mono,
     took: Histogram,
 }
 
 impl Writer {
-    /// For a state folder without a journal.
+    /// Returns the writer of a state folder without a journal.
     pub(super) fn blank() -> Self {
         Self {
             payload: Vec::new(),
@@ -54,47 +54,49 @@ impl Writer {
         }
     }
 
-    /// For a journal of so many bytes; `number` is that of its next batch.
+    /// Returns the writer of a journal with this length in bytes; `number` is that of its next
+    /// batch.
     pub(super) fn resume(number: u64, length: usize) -> Self {
         Self { number, length, ..Self::blank() }
     }
 
-    /// There is a journal.
+    /// Whether there is a journal.
     pub(super) fn begun(&self) -> bool {
         self.length > 0
     }
 
-    /// Bytes of it.
+    /// Returns the length of the journal in bytes.
     pub(super) fn length(&self) -> usize {
         self.length
     }
 
-    /// How long writes took.
+    /// Returns the durations of the writes.
     pub(super) fn took(&self) -> &Histogram {
         &self.took
     }
 
-    /// This must become durable.
+    /// Adds a record to the next batch.
     pub(super) fn record(&mut self, record: &Record) {
         journal::put(&mut self.payload, record);
     }
 
-    /// What was recorded last, for [`is_durable`](Self::is_durable).
+    /// Returns the number of the write with the latest record, for
+    /// [`is_durable`](Self::is_durable).
     pub(super) fn ticket(&self) -> u64 {
         self.done + u64::from(self.writing.is_some()) + 1
     }
 
-    /// Whether everything recorded before the ticket was taken is on disk.
+    /// Whether everything recorded before the ticket is on disk.
     pub(super) fn is_durable(&self, ticket: u64) -> bool {
         ticket <= self.done
     }
 
-    /// The next write is to be a whole journal.
+    /// Requires the next write to be a whole journal.
     pub(super) fn demand_rewrite(&mut self) {
         self.rewrite = true;
     }
 
-    /// The next write is to be a whole journal of a disk that begins anew; the one before it is kept.
+    /// Requires the next write to be the whole journal of a new disk id; the old journal is kept.
     pub(super) fn demand_new_beginning(&mut self) {
         self.rewrite = true;
         self.keep = true;
@@ -111,7 +113,7 @@ impl Writer {
         }
     }
 
-    /// The write is on disk: what waited for it is said.
+    /// Completes the write in progress, and sends the replies that waited for it.
     pub(super) fn written(&mut self, now: Mono, out: &mut Vec<Intent>) {
         if self.writing.is_some() {
             self.done += 1;
@@ -122,7 +124,7 @@ impl Writer {
         }
     }
 
-    /// Nothing waits for the disk.
+    /// Whether nothing waits for the disk.
     #[cfg(feature = "model")]
     pub(super) fn is_idle(&self) -> bool {
         self.payload.is_empty() && self.held.is_empty() && self.writing.is_none() && !self.rewrite
@@ -134,7 +136,7 @@ impl Writer {
         self.writing.is_none() && (self.rewrite || (long && !self.payload.is_empty()))
     }
 
-    /// Begins the next batch, if there is one and nothing is on its way.
+    /// Starts the write of the next batch, if there is one and no write is in progress.
     pub(super) fn flush(&mut self, now: Mono, out: &mut Vec<Intent>) {
         if self.writing.is_some() || self.payload.is_empty() || self.rewrite {
             return;
@@ -148,7 +150,8 @@ impl Writer {
         out.push(JournalWrite::Append(batch).into());
     }
 
-    /// Begins to write the journal anew with these records, which hold everything recorded.
+    /// Starts to write the whole journal again from these records, which contain everything
+    /// recorded.
     pub(super) fn rewrite(&mut self, now: Mono, records: &[Record], out: &mut Vec<Intent>) {
         self.payload.clear();
         for record in records {

@@ -1,4 +1,4 @@
-//! What the machine of a backend reports: each event goes to whom it concerns.
+//! Events of the host of a backend, each routed to the part that it concerns.
 
 use super::Backend;
 use crate::base::time::Now;
@@ -7,7 +7,7 @@ use crate::link::LinkId;
 use alloc::vec::Vec;
 
 impl Backend {
-    /// Takes what the machine reports.
+    /// Routes an event of the host.
     pub(super) fn host_event(&mut self, now: Now, event: HostEvent, out: &mut Vec<Intent>) {
         match event {
             HostEvent::Backend(BackendEvent::JournalWritten) => self.writer.written(now.mono, out),

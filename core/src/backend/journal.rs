@@ -1,15 +1,15 @@
-//! The journal of a backend: what its bytes mean. Reading and writing files is the runtime's.
+//! The journal of a backend: the meaning of its bytes. The runtime reads and writes the files.
 //!
-//! A journal is a run of batches, each made durable before the next is begun:
+//! A journal is a sequence of batches, each made durable before the next one starts:
 //!
 //! ```text
 //! "tmrj" · u32 length · u64 number · u32 CRC-32 (over length, number, payload) · payload
 //! ```
 //!
-//! All integers little endian; batches are numbered from 0; the payload is a run of postcard
-//! [`Record`]s, and the first one is [`Record::Head`]. Because one batch at most is on its way, a
-//! batch that is not whole can only be the last one: it was never acknowledged and is cut off.
-//! A bad batch with a good one behind it is damage, and nothing is guessed.
+//! All integers are little endian; batches are numbered from 0; the payload is a sequence of
+//! postcard [`Record`]s, of which the first one is [`Record::Head`]. Because at most one batch is
+//! in progress, only the last batch can be incomplete: it was never acknowledged and is cut off. A
+//! bad batch before a good one is damage, and the journal is rejected.
 
 use crate::base::limits::JOURNAL_BATCH_MAX;
 use crate::log::{Digest, DiskId, Entry, Epoch, GroupId, Slot, Witness};
@@ -21,37 +21,37 @@ use serde::{Deserialize, Serialize};
 
 const MAGIC: [u8; 4] = *b"tmrj";
 const HEAD: usize = 20;
-/// The format written here.
+/// The format written by this program.
 pub(super) const VERSION: u16 = 4;
-/// The oldest format that is read: it lacks [`Record::Digest`] and [`Record::Witness`].
+/// The oldest format that is read: it has no [`Record::Digest`] and no [`Record::Witness`].
 pub(super) const OLDEST: u16 = 3;
 
-/// One thing that a backend must not forget.
+/// A change of the backend's durable memory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Record {
     /// First in every journal.
     Head { version: u16, disk: DiskId, group_check: [u8; 8] },
-    /// The group was born, or this backend was taken in.
+    /// The group was born, or this backend was admitted to it.
     Group(GroupId),
     /// Every lower epoch is refused.
     Promise(Epoch),
-    /// The fold of all slots up to this one, in the place of the entries.
+    /// The state after all slots up to this one, instead of their entries.
     State {
         slot: Slot,
         #[serde(with = "crate::base::bytes")]
         bytes: Vec<u8>,
     },
-    /// Entries were accepted from `first` on, over what stood there; what stands behind stays.
+    /// Entries were accepted from `first` on, over older ones; entries above them stay.
     Accept { epoch: Epoch, first: Slot, entries: Vec<Entry> },
-    /// Every slot up to here is chosen.
+    /// Every slot up to this one is chosen.
     Committed(Slot),
-    /// An entry of this backend's own seats: ordinary licences used directly.
+    /// An entry of this backend's own state: ordinary licences that clients use directly.
     Direct(Entry),
-    /// The fold of those.
+    /// The state after those entries.
     DirectState(#[serde(with = "crate::base::bytes")] Vec<u8>),
     /// The digest of the copy up to the slot of the [`Record::State`] before it.
     Digest(Digest),
-    /// What fronts have told of the group. Each takes the place of the one before it.
+    /// What fronts have reported about the group. Each such record replaces the one before it.
     Witness(Witness),
 }
 
@@ -61,7 +61,7 @@ pub(super) fn put(payload: &mut Vec<u8>, record: &Record) {
     *payload = postcard::to_extend(record, bytes).expect("a record in memory always encodes");
 }
 
-/// The batch with this number and payload.
+/// Encodes the batch with this number and payload.
 pub(super) fn batch(number: u64, payload: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(HEAD + payload.len());
     out.extend_from_slice(&MAGIC);
@@ -80,23 +80,23 @@ fn check(head: &[u8], payload: &[u8]) -> u32 {
     crc.finalize()
 }
 
-/// What a journal says.
+/// The contents of a journal.
 #[derive(Debug)]
 pub(super) struct Read {
     /// Its records, in order.
     pub(super) records: Vec<Record>,
-    /// Bytes of whole batches; what follows is a torn tail.
+    /// Bytes of complete batches; what follows is an incomplete last batch.
     pub(super) keep: usize,
     /// The number of the next batch.
     pub(super) next: u64,
 }
 
-/// Why a journal cannot be gone on with.
+/// The reason why a journal cannot be continued.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Unreadable {
-    /// It is of a format that this program does not read.
+    /// The journal has a format that this program does not read.
     Format(u16),
-    /// Its bytes are not what was written; where and what, for people.
+    /// The bytes are damaged; where and how, for people.
     Damaged(String),
 }
 
@@ -109,21 +109,21 @@ impl fmt::Display for Unreadable {
     }
 }
 
-/// Why a backend cannot go on with a journal.
+/// The reason why a backend cannot continue with a journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JournalError {
-    /// It has a format that this program does not read.
+    /// The journal has a format that this program does not read.
     Format {
         /// The number of that format.
         version: u16,
     },
-    /// Its first record does not say whose it is.
+    /// The first record does not name the disk.
     Nameless,
-    /// It was made with another group key.
+    /// The journal was made with another group key.
     OtherGroup,
-    /// It holds a state that cannot be read.
+    /// The journal holds a state that cannot be decoded.
     NoState,
-    /// One record contradicts those before it.
+    /// A record contradicts those before it.
     Misfit,
 }
 
@@ -152,7 +152,7 @@ impl core::error::Error for JournalError {}
 /// Reads a whole journal.
 ///
 /// # Errors
-/// It is of another format, holds no whole first batch, or is damaged before its end.
+/// The journal has another format, has no complete first batch, or is damaged before its end.
 pub(super) fn read(bytes: &[u8]) -> Result<Read, Unreadable> {
     let mut read = Read { records: Vec::new(), keep: 0, next: 0 };
     while let Some((number, payload)) = whole(&bytes[read.keep..]) {
@@ -163,7 +163,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Read, Unreadable> {
         while !rest.is_empty() {
             let (record, after) = postcard::take_from_bytes(rest)
                 .map_err(|_| damaged(read.keep, "a record cannot be read"))?;
-            // Before anything else: what follows is in that other format.
+            // The format is checked first: records of another format have another meaning.
             if let Record::Head { version, .. } = record {
                 if !(OLDEST..=VERSION).contains(&version) {
                     return Err(Unreadable::Format(version));
@@ -186,7 +186,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Read, Unreadable> {
     Ok(read)
 }
 
-/// The first batch of `bytes` if it is whole and good: its number and payload.
+/// Returns the number and payload of the first batch of `bytes`, if it is complete and valid.
 fn whole(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let (head, rest) = bytes.split_at_checked(HEAD)?;
     if head[..4] != MAGIC {

@@ -1,4 +1,4 @@
-//! A journal gives back what was whole, and nothing that was not.
+//! A journal returns what was written completely, and nothing else.
 
 use super::journal::{Read, Record, VERSION, batch, put, read};
 use super::{Backend, Config, JournalError};
@@ -70,7 +70,7 @@ fn another_format_is_named_whatever_follows() {
             group_check: *b"checksum",
         },
     );
-    // No record of this format.
+    // This is no record of this format.
     payload.push(0xff);
     let words = read(&batch(0, &payload)).unwrap_err().to_string();
     assert_eq!(words, "the journal has format 2; this program reads 3 to 4");
@@ -146,7 +146,7 @@ fn missing_and_swapped_batches_are_damage() {
         let words = read(&journal).unwrap_err().to_string();
         assert!(words.ends_with("batches are missing"), "{order:?}: {words}");
     }
-    // Without its first batch it is no journal at all.
+    // Without its first batch the file is no journal.
     let words = read(&encoded[1..].concat()).unwrap_err().to_string();
     assert_eq!(words, "the journal is damaged at byte 0: batches are missing");
     assert!(read(b"").is_err());
@@ -192,7 +192,7 @@ fn config() -> Config {
     }
 }
 
-/// A backend with a journal of these records behind the first one.
+/// Opens a backend with a journal of these records after the first one.
 fn open(records: &[Record]) -> Result<Backend, JournalError> {
     let journal = encoded(&[[&[head()], records].concat()]).concat();
     Backend::open(config(), Some(&journal)).map(|(backend, _)| backend)
@@ -228,7 +228,7 @@ fn an_empty_journal_is_a_blank_disk() {
     );
 }
 
-/// Found by fuzzing: each of these was taken, and broke an invariant or overflowed with the next
+/// Found by fuzzing: each of these was accepted, and broke an invariant or overflowed in the next
 /// step.
 #[test]
 fn records_that_contradict_each_other_are_refused_in_words() {
@@ -261,7 +261,7 @@ fn records_that_contradict_each_other_are_refused_in_words() {
         vec![group.clone(), Record::Promise(high), accept(low)],
         vec![group, state(SLOT_LAST)],
         vec![Record::Witness(witness(Slot(SLOT_LAST), &[acked(Slot(SLOT_LAST))]))],
-        // All handle numbers are taken, and one more than there are.
+        // All handle numbers are reserved, and one more than exist.
         vec![Record::Direct(Entry::Configure(Setting::Handles(u32::MAX)))],
     ] {
         let mut backend = open(&records).unwrap();

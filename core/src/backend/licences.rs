@@ -1,4 +1,4 @@
-//! What the licence files of a backend hold, sorted for clients and for fronts.
+//! The contents of a backend's licence files, sorted for clients and for fronts.
 
 use crate::licence::Container;
 use crate::log::LicenceKey;
@@ -8,19 +8,19 @@ use crate::wire::constants::mask;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-/// What its licence files hold.
+/// The contents of the licence files.
 #[derive(Clone, Debug)]
 pub(super) struct Licences {
     /// The containers, as they were read.
     pub(super) containers: Vec<Container>,
-    /// What clients may ask for here: ordinary licences.
+    /// The licences that clients may use here directly: ordinary ones.
     pub(super) catalogue: Catalogue,
     /// The fingerprint of each licence, by the serial of its container.
     pub(super) prints: BTreeMap<LicenceKey, u64>,
 }
 
 impl Licences {
-    /// Sorts containers into what clients may ask for here and what fronts may count on.
+    /// Sorts the licences into those for direct clients and those that fronts count on.
     pub(super) fn new(containers: Vec<Container>) -> Self {
         let (mut catalogue, mut prints) = (Catalogue::default(), BTreeMap::new());
         for Container { part, .. } in &containers {

@@ -1,11 +1,11 @@
-//! What a backend tells of itself at `/metrics`.
+//! The metrics of a backend at `/metrics`.
 
 use super::Backend;
 use crate::admin::metrics::common;
 use crate::base::metrics::Page;
 
 impl Backend {
-    /// Writes it all.
+    /// Writes all metrics.
     pub(super) fn write_metrics(&self, page: &mut Page) {
         common(page, &self.service, &self.counts);
         let help = "What part this server plays: 1 for the one it does.";

@@ -1,8 +1,8 @@
 //! The open backend role: signed licences, promises, the log, and seats of ordinary licences.
 //!
-//! What lives here: the acceptor that holds one third of the group's memory, and the journal it
-//! survives with. A licence with a TMR-Id is refused to
-//! a client that comes here directly (130): it takes two backends and a front.
+//! What lives here: the acceptor, which holds one of the group's three copies of the log, and the
+//! journal by which it survives a restart. A licence with a TMR-Id is refused to a client that
+//! connects directly (130): it takes two backends and a front.
 
 pub(crate) mod acceptor;
 #[cfg(test)]
@@ -49,18 +49,18 @@ pub use journal::JournalError;
 use journal::{Record, Unreadable};
 use licences::Licences;
 
-/// What a backend is told at its start.
+/// The parameters of a backend at its start.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Who it says it is.
+    /// The name and version that it reports.
     pub identity: Identity,
-    /// Its containers, checked already.
+    /// Its containers, already checked.
     pub containers: Vec<Container>,
     /// [`GroupKey::check`](crate::link::channel::GroupKey::check) of the key it was started with.
     pub group_check: [u8; 8],
-    /// What handle numbers are made with: of the group key.
+    /// The key for handle numbers, derived from the group key.
     pub handle_key: HandleKey,
-    /// Entropy for everything this node draws; 32 fresh bytes at every start.
+    /// Entropy for everything that this node draws; 32 fresh bytes at every start.
     pub seed: [u8; 32],
 }
 
@@ -77,44 +77,44 @@ pub struct Backend {
     fronts: Fronts,
     admin: Admin,
     started: bool,
-    /// When the latest step was.
+    /// The time of the latest step.
     now: Mono,
     counts: HubMetrics,
     random: Random,
 }
 
-/// Clients that come to this backend directly.
+/// Clients that connect to this backend directly.
 #[derive(Clone, Debug, Default)]
 struct DirectClients {
     /// Seats of ordinary licences, counted by the same state machine.
     state: State,
-    /// When this is durable, the handle numbers are that the service has.
+    /// The write after which the service's block of handle numbers is durable.
     reserved: u64,
-    /// Addresses that have handles of their own here; `None`: all.
+    /// The addresses that may have handles of this backend; `None`: all.
     clients: Option<Clients>,
 }
 
-/// What this backend, its group and its process are called.
+/// The identities of this backend and its process.
 #[derive(Clone, Copy, Debug)]
 struct Names {
     disk: DiskId,
     group_check: [u8; 8],
-    /// Drawn when this process began.
+    /// Drawn at the start of this process.
     process: u128,
 }
 
-/// The fronts that are connected, and what the one that leads has said.
+/// The fronts that are connected, and what the leading one has reported.
 #[derive(Clone, Debug, Default)]
 struct Fronts {
     /// Links that have proved the group key.
     links: BTreeMap<LinkId, Joined>,
-    /// When the front that was promised last said that it serves.
+    /// The latest time at which the promised front reported that it serves.
     served: Option<Mono>,
-    /// The last slot that this front has said to be chosen.
+    /// The last slot that this front has reported as chosen.
     told: Slot,
     /// Logs fronts that did not prove the group key.
     impostors: LogThrottle,
-    /// Logs a front that has joined twice.
+    /// Logs a front that is connected twice.
     doubled: LogThrottle,
 }
 
@@ -127,15 +127,15 @@ struct Joined {
 }
 
 impl Backend {
-    /// A backend with the journal found in its state folder; `None` if there is none yet.
-    /// Returns beside it how many bytes of the journal to keep: a torn tail is to be cut off
-    /// before anything is appended.
+    /// Opens a backend with the journal of its state folder; `None` if there is none yet. Also
+    /// returns how many bytes of the journal to keep: an incomplete last batch is cut off before
+    /// anything is appended.
     ///
-    /// A journal that is damaged is memory that is lost: the backend begins anew under another name,
-    /// is brought up to date by the others, and the damaged file is kept.
+    /// A damaged journal is lost memory: the backend starts again under another disk id, the others
+    /// bring it up to date, and the damaged file is kept.
     ///
     /// # Errors
-    /// Returns why the journal is not this backend's, or not one that this program can go on with.
+    /// Returns why the journal belongs to another backend, or cannot be continued by this program.
     pub fn open(config: Config, journal: Option<&[u8]>) -> Result<(Self, usize), JournalError> {
         let Config { identity, containers, group_check, handle_key, seed } = config;
         let mut random = Random::new(seed);
@@ -157,7 +157,7 @@ impl Backend {
         };
         let mut keep = 0;
         if journal.is_some_and(<[u8]>::is_empty) {
-            // A power cut may leave the name of a file without its bytes.
+            // A power failure may leave a file's name without its contents.
             tracing::warn!(
                 target: "tmr_core::backend",
                 "the journal is empty: nothing was ever written to it, or all of it is lost. This disk \
@@ -170,8 +170,8 @@ impl Backend {
                 backend.replay(&read.records)?;
                 keep = read.keep;
                 backend.writer = Writer::resume(read.next, keep);
-                // What the last process was told of a failed write may not be on the disk, though
-                // this one has read it: the system's memory had it still.
+                // The last process may have got an error for this write, so it may not be on the
+                // disk: what this process has read may come from the system's cache.
                 backend.writer.demand_rewrite();
                 let cut = journal.map_or(0, <[u8]>::len) - keep;
                 if cut > 0 {
@@ -229,7 +229,7 @@ impl Backend {
         if !core::mem::replace(&mut self.started, true) {
             self.service.take_over(now.mono, &self.direct.state);
             if !self.writer.begun() {
-                // A blank folder gets its name before anything is promised in it.
+                // A blank folder gets its disk id before it promises anything.
                 self.writer.demand_rewrite();
             }
         }
@@ -238,7 +238,7 @@ impl Backend {
         }
         self.resume(now, out);
         match input {
-            // There is no door for twins here.
+            // A backend has no listener for twins.
             Input::Tick | Input::Accepted { listener: Listener::Twin, .. } => {}
             Input::Accepted { link, listener: Listener::Licence, from } => {
                 self.service.accepted(now, link, from);
@@ -312,21 +312,21 @@ impl Backend {
                     out.push(Intent::Close { link, reason });
                 }
             },
-            // A backend dials nobody.
+            // A backend opens no connections.
             Frame::Reply(_) | Frame::Twin(_) => {}
-            // Nothing can be ordered here.
+            // A backend takes no commands of operators.
             Frame::Http(request) | Frame::Unheard(request) => {
                 if let Some(asked) = self.admin.admit(now, link, &request, None, out) {
                     let reply = asked.answer(&self.admin, self);
-                    // What is commanded here has no meaning to a backend.
+                    // No command has a meaning for a backend.
                     self.admin.reply(now, &asked, reply, out);
                 }
             }
         }
     }
 
-    /// Other licence files were put in the place of those there were. Seats stay as they are, until
-    /// they end; every front is told, as soon as what that tells of the log is durable.
+    /// Replaces the licence files. Seats stay until they end. Every front gets a new description as
+    /// soon as what that reveals about the log is durable.
     fn replace(&mut self, now: Now, containers: Vec<Container>, out: &mut Vec<Intent>) {
         if self.licences.containers == containers {
             return;
@@ -364,7 +364,7 @@ impl Backend {
         self.service.take_numbers(self.names.disk.0, first.saturating_add(1)..=last);
     }
 
-    /// Begins the next durable write if none is on its way.
+    /// Starts the next durable write if none is in progress.
     fn flush(&mut self, now: Mono, out: &mut Vec<Intent>) {
         if !self.writer.wants_rewrite() {
             return self.writer.flush(now, out);
@@ -380,7 +380,7 @@ impl Backend {
         self.writer.rewrite(now, &records, out);
     }
 
-    /// The group it belongs to.
+    /// Returns the group of this backend.
     #[must_use]
     pub fn group(&self) -> Option<GroupId> {
         self.acceptor.standing().group

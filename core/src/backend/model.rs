@@ -1,5 +1,5 @@
 //! What an exhaustive check needs of a backend beside steps (feature `model`): which backends are
-//! alike, and what there is to compare.
+//! equivalent, and which values to compare.
 
 use super::Backend;
 use crate::log::{AcceptedEntry, Acked, DiskId, Epoch, Handle, Slot};
@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 
 #[doc(hidden)]
 impl Backend {
-    /// Equal for backends that do the same from here on, whatever comes. For one that is no
-    /// client's: what a backend does for those that come to it directly is not looked at.
+    /// Returns a value that is equal for backends with the same future behaviour, apart from calls
+    /// of clients that connect to them directly.
     #[must_use]
     pub fn fingerprint(&self) -> Vec<u8> {
         let served = self.fronts.served.is_some();
@@ -17,32 +17,32 @@ impl Backend {
         print
     }
 
-    /// Its disk.
+    /// Returns its disk id.
     #[must_use]
     pub fn disk(&self) -> DiskId {
         self.names.disk
     }
 
-    /// What its disk is called when it begins anew.
+    /// Returns the disk id that it takes when it starts again.
     #[must_use]
     pub fn next_disk(&self) -> DiskId {
         DiskId(self.random.clone().u128())
     }
 
-    /// The handles that are held by what it knows to be committed.
+    /// Returns the handles that are held in the committed state.
     #[must_use]
     pub fn held(&self) -> Vec<Handle> {
         self.acceptor.settled().seats().map(|seat| seat.handle).collect()
     }
 
-    /// What it was told of disks; beside its fingerprint.
+    /// Returns the positions of disks that it was told; they are not part of the fingerprint.
     #[must_use]
     pub fn told(&self) -> Vec<Acked> {
         self.acceptor.witness().acked()
     }
 
-    /// What its copy of the log holds, with the slot before it; how far that is known to be chosen;
-    /// what it promised.
+    /// Returns the entries of its copy of the log and the slot before them, the slot up to which it
+    /// is known to be chosen, and the promise.
     #[must_use]
     pub fn copy(&self) -> (Slot, Vec<AcceptedEntry>, Slot, Epoch) {
         let standing = self.acceptor.standing();

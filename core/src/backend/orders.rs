@@ -1,4 +1,4 @@
-//! Orders of a front: what becomes of each.
+//! Orders of a front, and how each is executed.
 
 use super::Backend;
 use super::acceptor::{Anew, OrderEffects};
@@ -73,8 +73,9 @@ impl Backend {
                 report
             }
         };
-        // A description tells of a promise too, to a front that lost its link while it claimed; and a
-        // gap that everything up to it is here, which may still be on its way to the disk.
+        // A description also reveals a promise, to a front whose link broke during its claim. A gap
+        // report also reveals that every lower slot is here, which may still be in the write in
+        // progress.
         let durable = matches!(
             report,
             Report::Stored { .. } | Report::Gap { .. } | Report::Promised(_) | Report::Described(_)
@@ -91,7 +92,8 @@ impl Backend {
         }
     }
 
-    /// The grants of an append whose licence is held here with other properties, or not at all.
+    /// Returns the slots of an append's grants whose licence is missing here or has other
+    /// properties.
     pub(super) fn differing(&self, order: &Order) -> Vec<Slot> {
         let Order::Append { first, entries, .. } = order else { return Vec::new() };
         let differs = (0..).zip(entries).filter(|(_, entry)| match entry {
@@ -101,11 +103,11 @@ impl Backend {
             }
             _ => false,
         });
-        // An append so far out that the sum does not fit ends as a gap.
+        // If the sum does not fit, the append is rejected as a gap.
         differs.filter_map(|(offset, _)| first.0.checked_add(offset).map(Slot)).collect()
     }
 
-    /// Does a call with the keys of a licence.
+    /// Executes a call with the keys of a licence.
     pub(super) fn perform(&self, licence: &LicenceKey, call: &[u8]) -> Vec<u8> {
         let Ok(request) = Request::parse(call) else {
             return Reply::error(CmError::INVALID_PARAMETER).encode();
@@ -122,13 +124,13 @@ impl Backend {
         }
     }
 
-    /// What a licence looks like here, if it is here.
+    /// Returns the fingerprint of a licence, if its part is here.
     pub(super) fn print(&self, licence: &LicenceKey) -> Option<u64> {
         let part = &self.holder(licence)?.part;
         self.licences.prints.get(&LicenceKey { container: part.id(), ..*licence }).copied()
     }
 
-    /// The container that holds a licence, or would.
+    /// Returns the container that holds a licence, or would hold it.
     pub(super) fn holder(&self, licence: &LicenceKey) -> Option<&Container> {
         self.licences
             .containers

@@ -1,4 +1,4 @@
-//! What a backend says of itself on its admin pages.
+//! The status of a backend on its admin pages.
 
 use super::Backend;
 use crate::admin::View;
@@ -44,7 +44,7 @@ impl View for Backend {
         verdict::of_backend(self.readiness(), !self.licences.containers.is_empty())
     }
 
-    /// Its log tells; who looks after the group looks at a front.
+    /// A backend keeps no list of events: they are in its log, and fronts show those of the group.
     fn events(&self) -> Value {
         Value::Array(Vec::new())
     }
@@ -57,7 +57,7 @@ impl View for Backend {
         self.readiness()
     }
 
-    /// It has nothing to do with the virtual address.
+    /// A backend has nothing to do with the virtual address.
     fn holds(&self) -> Result<(), String> {
         Ok(())
     }
@@ -77,7 +77,7 @@ impl View for Backend {
 
 impl Backend {
     /// Whether the group would lose nothing if another backend were stopped now: this one is a
-    /// member, a front serves with it, and it has everything that it was told to be chosen.
+    /// member, a front serves with it, and it has every slot that it was told to be chosen.
     ///
     /// # Errors
     /// What is missing, in a sentence for people.

@@ -1,4 +1,4 @@
-//! Decides an access: rules, mode, quantity, and the handle that is given.
+//! Decides an access: rules, mode, quantity, and the handle to grant.
 
 use super::access_request::AccessRequest;
 use super::{CallAction, CallContext, Decision, LicenceService, Offer};
@@ -11,8 +11,8 @@ use crate::log::{
 use crate::wire::{CmError, Request};
 
 impl LicenceService {
-    /// What an access to a licence asks for, as a grant without a number; `None`: it is no such
-    /// call.
+    /// Returns what an access to a licence asks for, as a grant without a number; `None` for other
+    /// calls.
     #[must_use]
     pub fn asked(&self, link: LinkId, request: &Request) -> Option<Grant> {
         let from = self.whereabouts(link)?.ip();
@@ -64,8 +64,8 @@ impl LicenceService {
                     .container_of(&offer.key)
                     .is_some_and(|it| it.is_wanted(&wanted.container))
         });
-        // Several TMR-Ids of one product are tried in turn; the first error that is more than
-        // "none free" is told only if none of them can be had.
+        // Several TMR-Ids of one product are tried in turn. The first error other than "no seat
+        // free" is returned only if none of them can be granted.
         let mut error = CmError::ENTRY_NOT_FOUND;
         for offer in offers {
             if let Err(reason) = offer.usable(context, mode, wanted) {
@@ -86,7 +86,7 @@ impl LicenceService {
         Err(error)
     }
 
-    /// A handle that takes nothing.
+    /// Returns a grant of a handle that takes no licence.
     fn grant(&self, wanted: &AccessRequest, held: HandleScope, since: Wall) -> Grant {
         Grant {
             handle: Handle(0),
@@ -103,7 +103,7 @@ impl LicenceService {
         }
     }
 
-    /// A handle for the use of a licence.
+    /// Returns a grant of a handle for a licence.
     fn licence(
         &self,
         wanted: &AccessRequest,
@@ -112,10 +112,11 @@ impl LicenceService {
         context: &CallContext<'_>,
     ) -> Grant {
         let (product, since) = (&offer.product, context.now.wall);
-        // What takes no seat leaves none to linger.
+        // A handle without a seat has nothing that could linger.
         let lingers = mode != Mode::NoUserLimit && !wanted.flags.no_linger;
         let mut grant = self.grant(wanted, HandleScope::Licence(offer.key), since);
-        // Entries count a station by its address too, as they always did; a host has one there.
+        // Log entries identify a station by its address too, as they always did; a host with
+        // several addresses is counted under the first one.
         if let Some(address) = context.state.station_address(&offer.key, &grant.client) {
             grant.client.address = address;
         }
@@ -130,11 +131,11 @@ impl LicenceService {
         }
     }
 
-    /// Gives the grant a number.
+    /// Gives the grant a handle number.
     ///
     /// # Errors
-    /// 107: it takes no seat, and its address has its share of those, or only the reserve for seats is
-    /// left; or there is no number.
+    /// 107: it takes no seat, and its address has its share of such handles, or only the reserve
+    /// for seats is left; or no number is left.
     fn give(&mut self, mut grant: Grant, state: &State) -> Result<Decision, CmError> {
         if grant.takes() == 0 {
             let (own, all) = state.seatless(grant.client.address);

@@ -1,6 +1,6 @@
-//! What an access asks for, in one form for CmAccess and CmAccess2.
+//! The request of an access, in one form for CmAccess and CmAccess2.
 //!
-//! What never lives here: what is given for it.
+//! What never lives here: the decision about it.
 
 use crate::base::limits::{CLEANUP_MAX, CLEANUP_MIN, CREDENTIAL_TEXT};
 use crate::base::time::{Duration, Wall};
@@ -12,29 +12,30 @@ use crate::wire::structs::{CmAccess, CmAccess2, Text};
 use alloc::string::String;
 use core::net::IpAddr;
 
-/// An access, as the service decides on it.
+/// An access, in the form on which the service decides.
 #[derive(Clone, Debug)]
 pub(super) struct AccessRequest {
     pub(super) firm_code: u32,
     pub(super) product_code: u32,
-    /// Features of the product that the program needs.
+    /// The feature bits of the product that the program needs.
     pub(super) feature: u32,
-    /// Seats; at least 1.
+    /// Number of seats; at least 1.
     pub(super) take: u32,
-    /// `None`: a mode that the server does not have.
+    /// The mode; `None` if the server does not have it.
     pub(super) mode: Option<Mode>,
     pub(super) container: ContainerChoice,
     pub(super) flags: AccessFlags,
-    /// The client's runtime, major<<24, minor<<16, build (protocol facts 4, CMACCESS); 0: not said.
+    /// The version of the client's runtime: major<<24, minor<<16, build (protocol facts 4,
+    /// CMACCESS); 0 if it is not stated.
     pub(super) runtime_version: u32,
-    /// When the program was released; `None`: not said.
+    /// The release date of the program; `None` if it is not stated.
     pub(super) release_date: Option<Wall>,
-    /// The clean-up time; zero: the server's own.
+    /// The clean-up time; zero means the server's own.
     pub(super) cleanup: Duration,
     pub(super) client: Client,
 }
 
-/// The container that a client asks for; zero stands for any.
+/// The container that a client asks for; a zero in a field means any.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct ContainerChoice {
     pub(super) mask: u16,
@@ -45,11 +46,11 @@ pub(super) struct ContainerChoice {
 /// Flags of an access (protocol facts 5.2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct AccessFlags {
-    /// The service itself is asked for, and no licence.
+    /// The request is for the service itself, without a licence.
     pub(super) subsystem: bool,
-    /// A firm item is asked for, and no product of it.
+    /// The request is for a firm item, not for one of its products.
     pub(super) firm_item: bool,
-    /// The licence is to be borrowed.
+    /// The request is to borrow the licence.
     pub(super) borrow: bool,
     /// The seat is free at once on release.
     pub(super) no_linger: bool,
@@ -62,7 +63,7 @@ impl AccessRequest {
             access::NOUSERLIMIT => Some(Mode::NoUserLimit),
             access::EXCLUSIVE => Some(Mode::Exclusive),
             access::STATIONSHARE => Some(Mode::StationShare),
-            // CM_ACCESS_CONVENIENT and what no header explains.
+            // `CM_ACCESS_CONVENIENT`, and values that no header explains.
             _ => None,
         };
         Self {
@@ -157,8 +158,8 @@ impl AccessRequest {
         Ok(())
     }
 
-    /// Returns the clean-up time that holds for it, within its bounds; the unit of the request's field is inferred to be
-    /// seconds (protocol facts 4, CMCREDENTIAL).
+    /// Returns the clean-up time within its bounds; the unit of the request's field is inferred to
+    /// be seconds (protocol facts 4, CMCREDENTIAL).
     pub(super) fn cleanup(&self, default: Duration) -> Duration {
         let asked = if self.cleanup.is_zero() { default } else { self.cleanup };
         asked.clamp(CLEANUP_MIN, CLEANUP_MAX)

@@ -1,14 +1,15 @@
-//! Whose a handle is: of the address that took it, or that it moved to.
+//! The owner of a handle: the address that took it, or to which it moved.
 //!
-//! A call from elsewhere is refused as if the handle were nobody's, with two exceptions. When the
-//! link that used a handle last has ended, or none is known because another front led, it may move
-//! once to the address of the next one that names it: that is a client whose address has changed
-//! (DHCP, another network, a VPN). And a host that comes by IPv4 and IPv6, or by several addresses of
-//! one IPv6 network, is one: its link has asked for a licence under the same host name and session.
+//! A call from another address is refused as if the handle did not exist, with two exceptions. If
+//! the last link that used a handle has closed, or none is known because another front led, the
+//! handle may move once to the next address that names it: that is a client whose address has
+//! changed (DHCP, another network, a VPN). And a host that connects by IPv4 and IPv6, or by several
+//! addresses of one IPv6 network, is one station if its link has asked for a licence under the same
+//! host name and session.
 //!
-//! An address that is not the handle's own needs to be allowed by `AccessControl` besides.
+//! An address other than the handle's own must also be allowed by `AccessControl`.
 //!
-//! What never lives here: how long a wrong handle costs its sender (that is `strangers`).
+//! What never lives here: the delay that a wrong handle costs (see `strangers`).
 
 use super::rate_limits::Vain;
 use super::strangers::{Due, Verdict};
@@ -23,31 +24,31 @@ use crate::wire::{CmError, Request};
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
-/// Whether a call that names a handle is looked at.
+/// Whether a call that names a handle is served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Gate {
-    /// It names none, or its sender's.
+    /// The call names no handle, or a handle of its sender.
     Open,
-    /// It waits for its reply.
+    /// The call is delayed.
     Waits,
-    /// It is refused.
+    /// The call is refused.
     Refused(CmError),
 }
 
-/// What a handle is to the sender of a call.
+/// The relation of a handle to the sender of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Standing {
-    /// It is its own.
+    /// The sender owns it.
     Own,
-    /// It may become its own.
+    /// The sender may become its owner.
     Free,
-    /// It is nobody's or somebody else's.
+    /// The handle does not exist, or has another owner.
     Strange,
 }
 
 impl LicenceService {
-    /// Looks at the handle that a call names. One that is not known to be its sender's may have to
-    /// wait before it is looked at.
+    /// Checks the handle that a call names. If it is not known to be the sender's, the call may be
+    /// delayed before the handle is checked.
     pub(super) fn gate(
         &mut self,
         link: LinkId,
@@ -57,7 +58,7 @@ impl LicenceService {
         if request.is_access() {
             return self.pace(link, request, context.now.mono);
         }
-        // Zero stands for no handle: the version is told without one.
+        // Zero means no handle: the version is available without one.
         let Some(handle) = request.handle().filter(|handle| *handle != 0).map(Handle) else {
             return Gate::Open;
         };
@@ -100,7 +101,7 @@ impl LicenceService {
         Gate::Refused(CmError::INVALID_HANDLE)
     }
 
-    /// A call names a handle that is its sender's own: its holder is there.
+    /// Whether a handle belongs to the sender of a call on this link.
     pub(super) fn is_own(&self, link: LinkId, handle: Handle, state: &State) -> bool {
         self.standing(link, handle, state) == Standing::Own
     }
@@ -127,19 +128,19 @@ impl LicenceService {
         Standing::Strange
     }
 
-    /// A client's call has to have an answer by then.
+    /// Sets the time by which a client's call must be answered.
     pub(crate) fn expects(&mut self, link: LinkId, until: Mono) {
         if let Some(session) = self.sessions.get_mut(&link) {
             session.until = until;
         }
     }
 
-    /// When a client's call has to have an answer.
+    /// Returns the time by which a client's call must be answered.
     pub(crate) fn expected(&self, link: LinkId) -> Mono {
         self.sessions.get(&link).map_or(Mono(0), |session| session.until)
     }
 
-    /// The calls whose wait is over, each with its link; call them again.
+    /// Returns the calls whose delay has ended, each with its link; they are to be served again.
     pub(crate) fn waited(&mut self, now: Mono) -> Vec<(LinkId, Vec<u8>)> {
         let mut calls = Vec::new();
         while let Some(Due { link, call, away }) = self.limits.strangers.next(now) {
@@ -158,7 +159,7 @@ impl LicenceService {
         calls
     }
 
-    /// An access of an address that has asked for too much in vain waits before it is looked at.
+    /// Delays an access if its address has made too many accesses that took no seat.
     fn pace(&mut self, link: LinkId, request: &Request, now: Mono) -> Gate {
         let Some(session) = self.sessions.get(&link).filter(|session| !session.waited) else {
             return Gate::Open;
@@ -168,7 +169,7 @@ impl LicenceService {
         if waits { Gate::Waits } else { Gate::Open }
     }
 
-    /// An access was decided: one that took no seat is counted.
+    /// Counts a decided access if it took no seat.
     pub(super) fn count_vain(
         &mut self,
         now: Mono,
@@ -193,25 +194,24 @@ impl LicenceService {
         self.limits.paces.count(now, session.address(), vain, waited);
     }
 
-    /// When the first of those is due.
+    /// Returns when the first delayed call is due.
     #[must_use]
     pub(crate) fn waits_until(&self) -> Option<Mono> {
         [self.limits.strangers.due(), self.limits.paces.due()].into_iter().flatten().min()
     }
 
-    /// Who names handles that are not theirs, and has to wait for it.
+    /// Returns the addresses that are delayed for wrong handles.
     pub(crate) fn strangers(&self, now: Mono) -> Vec<StrangerStatus> {
         let shown = self.limits.strangers.shown(now).into_iter();
         shown.map(|(address, calls)| StrangerStatus::new(address, calls)).collect()
     }
 
-    /// How many calls have named handles that were not their sender's.
+    /// Returns the number of calls that named handles of others.
     pub(crate) fn strange_calls(&self) -> u64 {
         self.limits.strangers.total()
     }
 
-    /// The handles of an address, those that only linger among them: whether it took them, or they
-    /// moved there.
+    /// Returns the handles that an address took, or that moved to it, with those that only linger.
     pub(crate) fn held_from(&self, address: IpAddr, state: &State) -> Vec<Handle> {
         let address = address.to_canonical();
         let of = |seat: &&Grant| {
@@ -221,7 +221,8 @@ impl LicenceService {
         state.seats().filter(of).map(|seat| seat.handle).collect()
     }
 
-    /// A link is gone: its handles may move, those without a seat end soon, and no call of it waits.
+    /// Removes a link: its handles may move, those without a seat end soon, and its delayed calls
+    /// are dropped.
     pub(super) fn unlinked(&mut self, link: LinkId, spoke: Mono) {
         self.watches.unlinked(self.now, link, spoke);
         self.limits.strangers.forget(link);
@@ -233,8 +234,9 @@ impl Session {
         self.from.ip().to_canonical()
     }
 
-    /// It has asked for a licence as the holder of this one did, from the other family of addresses, or
-    /// from another address of the same IPv6 network: hosts change those by themselves.
+    /// Whether this session is of the same host as a seat: it has asked for a licence under the
+    /// same host name and session, from the other address family or from another address of the
+    /// same IPv6 network, which hosts change by themselves.
     fn is_same_host(&self, home: IpAddr, seat: &Grant) -> bool {
         let named = |told: &super::client_list::Told| told.is_station(&seat.client);
         let own = self.address();
@@ -244,7 +246,7 @@ impl Session {
     }
 }
 
-/// `AccessControl` lets a client at this address have what that is.
+/// Whether `AccessControl` allows a client at this address the licence of this seat.
 fn allows(policy: &Policy, from: IpAddr, seat: &Grant) -> bool {
     let firm = seat.held.key().map(|key| key.firm_code);
     let product = seat.held.licence().map(|key| key.product_code);

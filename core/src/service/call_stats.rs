@@ -1,7 +1,7 @@
-//! What came of calls, counted for `/metrics`: how many, how they ended, and how long they took.
+//! Statistics of calls for `/metrics`: their number, results and durations.
 //!
-//! A call takes from the step that took it in until the step that has its reply. So one that is
-//! answered on the spot took no time, and what the machine needs for bytes is not in it.
+//! A call lasts from the step that receives it to the step that has its reply. A call that is
+//! answered at once therefore took no time, and the processing of its bytes is not included.
 
 use super::LicenceService;
 use crate::base::metrics::Histogram;
@@ -10,24 +10,24 @@ use crate::link::LinkId;
 use crate::wire::{CmError, Request};
 use alloc::collections::BTreeMap;
 
-/// What was needed to answer a call.
+/// The servers that were needed to answer a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
-    /// Nobody but this server.
+    /// This server alone.
     Own,
-    /// One backend, whichever.
+    /// Any one backend.
     AnyOne,
     /// Two backends.
     Quorum,
-    /// The front that leads, while this one stands by.
+    /// The leading front, while this one stands by.
     Passed,
 }
 
 impl Kind {
-    /// All of them, in order.
+    /// All kinds, in order.
     pub(crate) const ALL: [Self; 4] = [Self::Own, Self::AnyOne, Self::Quorum, Self::Passed];
 
-    /// As metrics call it.
+    /// Returns the name used in metrics.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Own => "own",
@@ -38,7 +38,7 @@ impl Kind {
     }
 }
 
-/// What a call asks for.
+/// The kind of request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Aim {
     Access,
@@ -46,7 +46,7 @@ enum Aim {
     Other,
 }
 
-/// A call without a reply.
+/// A call that has no reply yet.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asked {
     since: Mono,
@@ -55,12 +55,12 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    /// One that came in now and was not understood yet.
+    /// Returns a call that arrived now and is not parsed yet.
     pub(super) fn at(now: Mono) -> Self {
         Self { since: now, aim: Aim::Other, kind: Kind::Own }
     }
 
-    /// It was understood.
+    /// Records the parsed request.
     pub(super) fn understood(&mut self, request: &Request) {
         self.aim = match request {
             Request::Access { .. } | Request::Access2 { .. } => Aim::Access,
@@ -70,7 +70,8 @@ impl Asked {
     }
 }
 
-/// Calls that have had their reply. Statuses are those of the API's table, and one for all others.
+/// Statistics of answered calls. Their statuses are those of the API's table, and one for all
+/// others.
 #[derive(Clone, Debug)]
 pub(crate) struct CallStats {
     took: [Histogram; Kind::ALL.len()],
@@ -81,8 +82,8 @@ pub(crate) struct CallStats {
     expired: u64,
 }
 
-/// Why accesses are usually refused. They are there with 0 from the start, so that a monitor sees the
-/// first one too.
+/// The usual reasons why accesses are refused. They are exported with 0 from the start, so that a
+/// monitor also sees the first refusal as an increase.
 const USUAL: [CmError; 13] = [
     CmError::NO_MORE_HANDLES,
     CmError::USER_RUNTIME_VERSION_TOO_OLD,
@@ -113,13 +114,13 @@ impl Default for CallStats {
 }
 
 impl CallStats {
-    /// A call has its reply, which begins with its status.
+    /// Counts a call by its reply, which begins with its status.
     pub(super) fn answered(&mut self, asked: Asked, now: Mono, reply: &[u8]) {
         let status = reply.first_chunk().map(|bytes| CmError(u32::from_le_bytes(*bytes)));
         let status = status.filter(|status| status.is_known()).unwrap_or(CmError::OTHER);
         self.took[asked.kind as usize].observe(now.since(asked.since));
         *self.results.entry((asked.kind, status)).or_default() += 1;
-        // What is passed on is counted where it is decided.
+        // Forwarded calls are counted by the front that decides them.
         match asked.aim {
             _ if asked.kind == Kind::Passed => {}
             Aim::Access if status == CmError::NO_ERROR => self.granted += 1,
@@ -129,45 +130,45 @@ impl CallStats {
         }
     }
 
-    /// A handle ended because its client was silent.
+    /// Counts a handle that ended because its client was silent.
     pub(super) fn expired(&mut self) {
         self.expired += 1;
     }
 
-    /// How long calls of each kind took.
+    /// Returns the durations of calls by kind.
     pub(crate) fn took(&self) -> impl Iterator<Item = (Kind, &Histogram)> {
         Kind::ALL.into_iter().zip(&self.took)
     }
 
-    /// How calls of each kind ended.
+    /// Returns the results of calls by kind.
     pub(crate) fn results(&self) -> impl Iterator<Item = (Kind, CmError, u64)> {
         self.results.iter().map(|((kind, status), count)| (*kind, *status, *count))
     }
 
-    /// Accesses that were refused, by the error they ended in.
+    /// Returns the numbers of refused accesses by error.
     pub(crate) fn denied(&self) -> impl Iterator<Item = (CmError, u64)> {
         self.denied.iter().map(|(status, count)| (*status, *count))
     }
 
-    /// Handles that were granted, released, and ended because of silence.
+    /// Returns the numbers of handles granted, released, and ended because of silence.
     pub(crate) fn handles(&self) -> [u64; 3] {
         [self.granted, self.released, self.expired]
     }
 }
 
 impl LicenceService {
-    /// When the service started.
+    /// Returns when the service started.
     #[must_use]
     pub fn started(&self) -> Option<Wall> {
         self.started
     }
 
-    /// What came of calls.
+    /// Returns the statistics of calls.
     pub(crate) fn call_stats(&self) -> &CallStats {
         &self.call_stats
     }
 
-    /// What it takes to answer the call that a client waits with.
+    /// Records which servers the waiting call of a link needs.
     pub(crate) fn needs(&mut self, link: LinkId, kind: Kind) {
         let asked = self.sessions.get_mut(&link).and_then(|session| session.asks.as_mut());
         if let Some(asked) = asked {

@@ -1,4 +1,4 @@
-//! What there is to ask for: containers to show and licences to offer.
+//! The catalogue: containers to show and licences to offer.
 
 use super::CallContext;
 use super::access_request::{AccessRequest, ContainerChoice};
@@ -14,18 +14,18 @@ use alloc::vec::Vec;
 /// A container as clients see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ContainerInfo {
-    /// What it is named in the log.
+    /// Its name in the log.
     pub id: ContainerId,
-    /// 131 for a virtual one, 130 for a backend's own.
+    /// 131 for a virtual container, 130 for a backend's own.
     pub mask: u16,
     /// Serial number.
     pub serial: u32,
-    /// CmActId; 0: it has none.
+    /// CmActId; 0 if it has none.
     pub cm_act_id: u32,
 }
 
 impl ContainerInfo {
-    /// Returns whether it is one of those that a client asks for.
+    /// Returns whether it matches the container that a client asks for.
     pub(super) fn is_wanted(&self, choice: &ContainerChoice) -> bool {
         (choice.mask == 0 || choice.mask == self.mask)
             && (choice.serial == 0 || choice.serial == self.serial)
@@ -33,25 +33,25 @@ impl ContainerInfo {
     }
 }
 
-/// A licence that may be asked for.
+/// A licence that clients may ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Offer {
     /// Its key.
     pub key: LicenceKey,
-    /// [`FirmItem::fingerprint`](crate::licence::FirmItem::fingerprint) of what is offered.
+    /// [`FirmItem::fingerprint`](crate::licence::FirmItem::fingerprint) of the offered licence.
     pub fingerprint: u64,
     /// Firm Item text.
     pub firm_text: String,
     /// Its properties.
     pub product: Product,
-    /// Why it cannot be had at all here: 130 a TMR licence at a backend, 218 parts that do not
-    /// agree.
+    /// The error of every access here: 130 for a TMR licence at a backend, 218 for parts that do
+    /// not match.
     pub bar: Option<CmError>,
-    /// Licences that are gone, and whose seats count against this one as long as they are held.
+    /// Licences that no longer exist, whose seats count against this one while they are held.
     pub charged: Vec<LicenceKey>,
 }
 
-/// Everything that may be asked for.
+/// All containers and licences that clients may ask for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Catalogue {
     /// The containers, in the order in which they are shown.
@@ -61,7 +61,7 @@ pub struct Catalogue {
 }
 
 impl Catalogue {
-    /// The container that holds a licence.
+    /// Returns the container that holds a licence.
     #[must_use]
     pub fn container_of(&self, key: &LicenceKey) -> Option<&ContainerInfo> {
         self.containers.iter().find(|shown| shown.id == key.container)
@@ -69,10 +69,10 @@ impl Catalogue {
 }
 
 impl Offer {
-    /// Whether an access may have it now.
+    /// Checks whether an access may have this licence now.
     ///
     /// # Errors
-    /// The API's error for what stands against it (protocol facts 5.10).
+    /// Returns the API's error for what prevents it (protocol facts 5.10).
     pub(super) fn usable(
         &self,
         context: &CallContext<'_>,
@@ -89,7 +89,7 @@ impl Offer {
         if product.feature_map.unwrap_or(0) & wanted.feature != wanted.feature {
             return Err(CmError::FEATUREMAPINCOMPATIBLE);
         }
-        // A client that does not say its version cannot show that it is new enough.
+        // A client that does not state its version cannot show that it is new enough.
         if product.minimum_runtime_version.is_some_and(|least| wanted.runtime_version < least) {
             return Err(CmError::USER_RUNTIME_VERSION_TOO_OLD);
         }
@@ -104,11 +104,11 @@ impl Offer {
         self.timely(context, 0)
     }
 
-    /// Whether its time has come and is not over. `options` are those of a crypt call, which may
-    /// leave a check out (protocol facts 5.6); 0 for an access.
+    /// Checks the activation, expiry and usage period. `options` are those of a crypt call, which
+    /// may skip a check (protocol facts 5.6); 0 for an access.
     ///
     /// # Errors
-    /// The API's error: not active yet, expired, used up.
+    /// Returns the API's error: not active yet, expired, usage period over.
     pub(super) fn timely(&self, context: &CallContext<'_>, options: u32) -> Result<(), CmError> {
         let (product, now) = (&self.product, context.now.wall);
         let early = product.activation_time.is_some_and(|start| now < start);
@@ -128,7 +128,7 @@ impl Offer {
         }
     }
 
-    /// From when on it cannot be used, as far as that is known.
+    /// Returns from when on the licence cannot be used, as far as that is known.
     #[must_use]
     pub fn ends(&self, state: &State) -> Option<Wall> {
         let period = self.product.usage_period.zip(state.used_since(&self.key));
@@ -136,32 +136,33 @@ impl Offer {
         [self.product.expiration_time, used_up].into_iter().flatten().min()
     }
 
-    /// How many seats may be in use of it: its quantity, less what is held of those that are gone.
+    /// Returns how many seats of it may be in use: its quantity, less the seats held of licences
+    /// that no longer exist.
     #[must_use]
     pub fn seats(&self, state: &State) -> u32 {
         self.product.license_quantity.saturating_sub(self.seats_gone(state))
     }
 
-    /// How many seats are held of licences that are gone, and count against it.
+    /// Returns how many seats are held of licences that no longer exist and count against it.
     #[must_use]
     pub fn seats_gone(&self, state: &State) -> u32 {
         let used = |key: &LicenceKey| state.usage(key).map_or(0, Usage::used);
         self.charged.iter().map(used).fold(0, u32::saturating_add)
     }
 
-    /// Units that are left; `None`: they are not counted.
+    /// Returns the units that are left; `None` if units are not counted.
     #[must_use]
     pub fn units_left(&self, state: &State) -> Option<u32> {
         let issued = self.product.unit_counter?;
         Some(issued.saturating_sub(state.units_taken(&self.key)))
     }
 
-    /// What a call with these crypt options takes from it: the entry that takes the units, if it
-    /// takes any.
+    /// Returns the entry for the units that a call with these crypt options takes; `None` if it
+    /// takes none.
     ///
     /// # Errors
-    /// It is not its time; 31 without a unit counter where one must be; 32 with none left; 33 with
-    /// fewer left than asked for.
+    /// Returns the error of the date checks; 31 if a unit counter is required and there is none; 32
+    /// if no units are left; 33 if fewer are left than asked for.
     pub(super) fn spend(
         &self,
         context: &CallContext<'_>,

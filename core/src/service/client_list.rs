@@ -1,5 +1,5 @@
-//! The clients of a service, as an operator sees them: who is connected, with which version of the
-//! client's runtime, and who was lately turned away because that is too old.
+//! The list of clients for operators: who is connected, with which version of the client's runtime,
+//! and who was lately refused because that version is too old.
 
 use super::{LicenceService, Session};
 use crate::base::limits::{CLIENTS_SHOWN, CLIENTS_TOO_OLD};
@@ -15,7 +15,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
-/// What a client has said of itself with its latest access.
+/// The identity that a client stated in its latest access.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Told {
     host: String,
@@ -26,19 +26,19 @@ pub(super) struct Told {
 }
 
 impl Told {
-    /// Whether it is the host and session that this client is, both of which must be said.
+    /// Whether the host and session are those of this client; both must be stated.
     pub(super) fn is_station(&self, client: &Client) -> bool {
         let (_, host, session) = client.station();
         !host.is_empty() && self.host == host && self.session == session
     }
 }
 
-/// Clients that were too old and are gone.
+/// Clients that were refused as too old and have disconnected.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RejectedClients(VecDeque<(IpAddr, Told, Wall, u64)>);
 
 impl RejectedClients {
-    /// One more is gone; who comes again and again stands here once.
+    /// Keeps one more; a client that reconnects again and again is kept once.
     fn keep(&mut self, address: IpAddr, told: Told, since: Wall, calls: u64) {
         let same = |kept: &(IpAddr, Told, Wall, u64)| kept.0 == address && kept.1 == told;
         let before = self.0.iter().position(same).and_then(|at| self.0.remove(at));
@@ -49,7 +49,7 @@ impl RejectedClients {
 }
 
 impl Session {
-    /// A call was understood: an access tells who makes it.
+    /// Records the identity that an access states.
     pub(super) fn tell(&mut self, request: &Request, policy: &Policy) {
         let (host, user, session, version) = match request {
             Request::Access { access, .. } => {
@@ -70,15 +70,15 @@ impl Session {
 }
 
 impl LicenceService {
-    /// A session is over.
+    /// Ends a session.
     pub(super) fn gone(&mut self, session: Session) {
         if let Some(told) = session.told.filter(|told| told.too_old) {
             self.too_old.keep(session.from.ip(), *told, session.since, session.calls);
         }
     }
 
-    /// Who is here, those that are too old first, and behind them those of these that are gone: not
-    /// more than an operator can look at.
+    /// Returns the connected clients, those that are too old first, then the disconnected ones that
+    /// were too old; cut to what an operator can read.
     pub(crate) fn client_list(&self) -> Vec<ClientStatus> {
         let old = |session: &&Session| session.told.as_ref().is_some_and(|told| told.too_old);
         let here = |session: &Session| {

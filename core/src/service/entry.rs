@@ -1,5 +1,5 @@
-//! Licences as entries of a container: CMBOXENTRY, CMBOXENTRY2, CMPIENTRYBASE, and what lies
-//! beside them.
+//! Licences as entries of a container: CMBOXENTRY, CMBOXENTRY2, CMPIENTRYBASE, and related
+//! structures.
 
 use super::{CallContext, ContainerInfo, Offer};
 use crate::base::time::Wall;
@@ -12,20 +12,20 @@ use crate::wire::structs::{
 };
 use alloc::vec::Vec;
 
-/// Bits of `mflSetPios` that the older entry has room for.
+/// Bits of `mflSetPios` that fit into the older entry.
 const OLD_PIOS: u32 = 0xffff;
 
-/// One product in its container. Its places there count from 1, because the API has 0 for "any".
+/// One product of a container. Indices count from 1, because 0 means "any" in the API.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Item<'a> {
     pub(super) offer: &'a Offer,
-    /// What was taken from it.
+    /// The state, for units taken and usage periods.
     state: &'a State,
     pub(super) firm_item: u16,
     pub(super) product_item: u16,
 }
 
-/// The products of a container, in the order of their codes.
+/// Returns the products of a container, in the order of their codes.
 pub(super) fn items<'a>(context: &CallContext<'a>, shown: &ContainerInfo) -> Vec<Item<'a>> {
     let CallContext { state, catalogue, .. } = *context;
     let inside = |offer: &&Offer| catalogue.container_of(&offer.key) == Some(shown);
@@ -43,13 +43,13 @@ pub(super) fn items<'a>(context: &CallContext<'a>, shown: &ContainerInfo) -> Vec
     places
 }
 
-/// A licence among the products of its container.
+/// Returns a licence as a product of its container.
 pub(super) fn item<'a>(context: &CallContext<'a>, key: &LicenceKey) -> Option<Item<'a>> {
     let shown = context.catalogue.container_of(key)?;
     items(context, shown).into_iter().find(|item| item.offer.key == *key)
 }
 
-/// The first product of each Firm Code.
+/// Returns the first product of each Firm Code.
 pub(super) fn firm_items<'a>(items: &[Item<'a>]) -> Vec<Item<'a>> {
     let mut firsts = items.to_vec();
     firsts.dedup_by_key(|item| item.firm_item);
@@ -64,7 +64,7 @@ fn seconds(time: Option<Wall>) -> u32 {
     time.map_or(0, seconds_since_2000)
 }
 
-/// Which options are set (protocol facts 5.7).
+/// Returns the bits of the options that are set (protocol facts 5.7).
 fn options(offer: &Offer) -> u32 {
     let product = &offer.product;
     let set = [
@@ -83,7 +83,7 @@ fn options(offer: &Offer) -> u32 {
     set.iter().filter(|(_, is_set)| *is_set).fold(0, |all, (bit, _)| all | bit)
 }
 
-/// What the licence quantity option says beside the quantity (protocol facts 5.7).
+/// Returns the flags of the licence quantity option (protocol facts 5.7).
 fn quantity_flags(offer: &Offer) -> u32 {
     let denied = offer.product.denied_modes.iter().fold(0, |all, mode| {
         all | match mode {
@@ -97,24 +97,24 @@ fn quantity_flags(offer: &Offer) -> u32 {
     denied | tmr
 }
 
-/// Texts and data fields: option and bytes. A product has no data but its text.
+/// Returns texts and data fields, each as option and bytes. A product has no data but its text.
 fn data(offer: &Offer) -> Vec<(u32, Vec<u8>)> {
     let text = &offer.product.text;
     if text.is_empty() { Vec::new() } else { [(pio::TEXT, inferred::text(text))].into() }
 }
 
 impl Item<'_> {
-    /// Units that are left; 0 where they are not counted.
+    /// Returns the units that are left; 0 if they are not counted.
     fn units(&self) -> u32 {
         self.offer.units_left(self.state).unwrap_or(0)
     }
 
-    /// When its usage period began, if it did.
+    /// Returns when the usage period began, if it did.
     fn used_since(&self) -> Option<Wall> {
         self.state.used_since(&self.offer.key).filter(|_| self.offer.product.usage_period.is_some())
     }
 
-    /// The older entry of its firm item alone.
+    /// Returns the older entry with the firm item alone.
     pub(super) fn firm_entry(&self) -> CmBoxEntry {
         let key = &self.offer.key;
         CmBoxEntry {
@@ -125,7 +125,7 @@ impl Item<'_> {
         }
     }
 
-    /// The older entry.
+    /// Returns the older entry.
     pub(super) fn entry(&self) -> CmBoxEntry {
         let product = &self.offer.product;
         CmBoxEntry {
@@ -140,13 +140,13 @@ impl Item<'_> {
         }
     }
 
-    /// The entry of its firm item alone.
+    /// Returns the entry with the firm item alone.
     pub(super) fn firm_entry2(&self) -> CmBoxEntry2 {
         let CmBoxEntry { fi_ctrl, firm_code, firm_item_text, .. } = self.firm_entry();
         CmBoxEntry2 { fi_ctrl, firm_code, firm_item_text, ..CmBoxEntry2::default() }
     }
 
-    /// The entry.
+    /// Returns the entry.
     pub(super) fn entry2(&self) -> CmBoxEntry2 {
         let (offer, product) = (self.offer, &self.offer.product);
         let set = options(offer);
@@ -173,7 +173,7 @@ impl Item<'_> {
         }
     }
 
-    /// A line of the list of products.
+    /// Returns its line in the list of products.
     pub(super) fn base(&self) -> CmPiEntryBase {
         let (offer, product) = (self.offer, &self.offer.product);
         let set = options(offer);
@@ -197,7 +197,7 @@ impl Item<'_> {
         }
     }
 
-    /// Where it stands.
+    /// Returns its position in the container.
     pub(super) fn internal(&self, of_firm_item: bool) -> CmInternalEntryInfo {
         CmInternalEntryInfo {
             firm_item_reference: self.firm_item,
@@ -207,7 +207,7 @@ impl Item<'_> {
         }
     }
 
-    /// Its data fields.
+    /// Returns its data fields.
     pub(super) fn data(&self) -> Vec<CmEntryData> {
         let field = |(ctrl, bytes): (u32, Vec<u8>)| {
             let mut field = CmEntryData { ctrl, ..CmEntryData::default() };

@@ -1,14 +1,14 @@
-//! Handle numbers: 31 bits that look random to everybody without the group key, and none of which
-//! is ever handed out twice.
+//! Handle numbers: 31 bits that look random without the group key, and none of which is given
+//! twice.
 //!
 //! A counter, whose blocks are reserved in the log, goes through a permutation of all numbers of 31
-//! bits: distinct counts give distinct numbers, and who knows many of them can tell nothing of the
-//! others. The key of the permutation comes from the group key and the name of the group, so both
-//! fronts have the same one, a group that was recovered goes on with it, and no journal, snapshot
-//! or message holds it.
+//! bits: distinct counts give distinct numbers, and many known numbers do not reveal the others.
+//! The key of the permutation comes from the group key and the name of the group, so both fronts
+//! have the same one, a recovered group continues with it, and no journal, snapshot or message
+//! contains it.
 //!
-//! Older programs made numbers that could be guessed ([`legacy`]). What they can have handed out is
-//! left out for good.
+//! Older programs made numbers that could be guessed ([`legacy`]). Numbers that they may have given
+//! are never used again.
 
 use crate::base::limits::{HANDLE_BITS, HANDLE_ROUNDS};
 use crate::link::channel::GroupKey;
@@ -19,8 +19,8 @@ use core::ops::RangeInclusive;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-/// What the handle numbers of a group are made with: from the group key, and nothing follows from
-/// it for other keys.
+/// The key of a group's handle numbers. It is derived from the group key, and reveals nothing about
+/// other derived keys.
 #[derive(Clone, Default)]
 pub struct HandleKey(Zeroizing<[u8; 32]>);
 
@@ -31,34 +31,34 @@ impl core::fmt::Debug for HandleKey {
 }
 
 impl HandleKey {
-    /// Returns the key that follows from the group key, so that both fronts have the same one.
+    /// Returns the key derived from the group key, so that both fronts have the same one.
     #[must_use]
     pub fn of_group(key: &GroupKey) -> Self {
         Self::new(key.derive(b"tmr handle numbers"))
     }
 
-    /// Makes a key of 32 bytes that nobody can guess.
+    /// Returns the key with these 32 bytes, which must be unpredictable.
     #[must_use]
     pub fn new(bytes: [u8; 32]) -> Self {
         Self(Zeroizing::new(bytes))
     }
 
-    /// The key of what is kept apart by `purpose` and `owner`: 32 bytes.
+    /// Returns the 32 bytes of a key derived for `purpose` and `owner`.
     fn derive(&self, purpose: &[u8; 8], owner: u128) -> [u8; 32] {
         let digest = Sha256::new().chain_update(*self.0).chain_update(purpose);
         digest.chain_update(owner.to_le_bytes()).finalize().into()
     }
 }
 
-/// Hands out handle numbers from a reserved block. A number is never handed out twice: blocks are
-/// reserved in the log, and within a block it counts upwards.
+/// Gives handle numbers from a reserved block, none of them twice: blocks are reserved in the log,
+/// and within a block the counter only rises.
 #[derive(Clone, Debug)]
 pub(super) struct HandleAllocator {
-    /// Whose numbers they are: a group, or a backend's disk.
+    /// The owner of the numbers: a group, or a backend's disk.
     owner: u128,
     permutation: Permutation,
     block: RangeInclusive<u32>,
-    /// Follows when that one is used up.
+    /// The block that follows the current one.
     spare: RangeInclusive<u32>,
 }
 
@@ -72,8 +72,8 @@ impl HandleAllocator {
         }
     }
 
-    /// Goes on with this block when what there is has been used up. `owner`: the group, whose
-    /// numbers are the same on both fronts and unlike another group's.
+    /// Adds a block that is used after the current one. `owner`: the group, whose numbers are the
+    /// same on both fronts and differ from another group's.
     pub(super) fn take(&mut self, key: &HandleKey, owner: u128, block: RangeInclusive<u32>) {
         self.permutation = Permutation::new(&Zeroizing::new(key.derive(b"numbers.", owner)));
         self.owner = owner;
@@ -87,7 +87,7 @@ impl HandleAllocator {
         left(&self.block) + left(&self.spare)
     }
 
-    /// The next number; `None`: there is none before another block is reserved.
+    /// Returns the next number; `None` if another block must be reserved first.
     pub(super) fn next(&mut self) -> Option<Handle> {
         loop {
             if self.block.is_empty() {
@@ -95,7 +95,7 @@ impl HandleAllocator {
             }
             let count = self.block.next()?;
             let handle = self.permutation.of(count);
-            // An older program that led meanwhile had counts below this one.
+            // An older program that led in between had counts below this one.
             let old = legacy::count_of(self.owner, handle) <= count;
             if handle.0 != 0 && !old {
                 return Some(handle);
@@ -103,7 +103,7 @@ impl HandleAllocator {
         }
     }
 
-    /// What is left of both blocks.
+    /// Returns the remaining ranges of both blocks.
     #[cfg(feature = "model")]
     pub(super) fn ranges(&self) -> [Option<(u32, u32)>; 2] {
         [&self.block, &self.spare]
@@ -111,7 +111,7 @@ impl HandleAllocator {
     }
 }
 
-/// What an allocation is called in front of others: says nothing about its handle.
+/// Returns the number that other clients see for an allocation; it does not reveal the handle.
 pub(super) fn alias(key: &HandleKey, handle: Handle) -> u32 {
     let digest = key.derive(b"aliases.", u128::from(handle.0));
     u32::from_le_bytes([digest[0], digest[1], digest[2], digest[3]])
@@ -119,7 +119,8 @@ pub(super) fn alias(key: &HandleKey, handle: Handle) -> u32 {
 
 /// A permutation of the numbers below 2^31: a Feistel network whose halves of 15 and 16 bits are
 /// changed in turn, by AES-256 of the round and the other half. It needs no walk through a larger
-/// domain, and a number costs an access next to nothing. The cipher wipes its key when it goes.
+/// domain, and a number costs little compared with an access. The cipher wipes its key when it is
+/// dropped.
 #[derive(Clone)]
 struct Permutation(Aes256);
 
@@ -159,13 +160,13 @@ impl Permutation {
     }
 }
 
-/// How older programs made handle numbers: the low half counts, the high half is keyed by the
-/// name of the group, which was shown to everybody.
+/// The handle numbers of older programs: the low half counts, the high half is keyed by the name of
+/// the group, which is public.
 mod legacy {
     use crate::log::Handle;
     use sha2::{Digest, Sha256};
 
-    /// The count from which they made this number.
+    /// Returns the count from which an older program made this number.
     pub(super) fn count_of(owner: u128, handle: Handle) -> u32 {
         let low = handle.0 & 0xffff;
         let mut hash = Sha256::new();
@@ -198,10 +199,10 @@ mod tests {
             assert!(handle.0 != 0 && handle.0 < 0x8000_0000, "{handle}");
             assert!(seen.insert(handle), "{handle} came twice");
         }
-        // A few are left out, because an older program could have handed them out.
+        // A few are left out, because an older program may have given them.
         assert!(seen.len() > 19_980, "{}", seen.len());
         assert_eq!(numbers.left(), 0);
-        // A block that comes early waits for its turn.
+        // A block that is added early is used after the current one.
         numbers.take(&key(3), 7, 80_001..=80_002);
         assert!(numbers.next().is_some_and(|handle| seen.insert(handle)));
         numbers.take(&key(3), 7, 80_003..=80_004);
@@ -236,7 +237,7 @@ mod tests {
         let (right, wrong) = (of(&key(1)), of(&key(2)));
         assert_eq!(of(&key(1)), right, "both fronts make the same");
         assert!(!right.iter().any(|handle| wrong.contains(handle)));
-        // The old scheme counted in the low half, which is what made it easy.
+        // The old scheme counted in the low half, which made its numbers easy to guess.
         let counts = right.windows(2).filter(|two| two[1].0 & 0xffff == (two[0].0 + 1) & 0xffff);
         assert!(counts.count() < 5);
         assert_ne!(alias(&key(1), right[0]), alias(&key(2), right[0]));
@@ -244,7 +245,7 @@ mod tests {
 
     #[test]
     fn what_an_older_program_has_handed_out_never_comes_again() {
-        // So far ahead that every other number is one of those.
+        // The count is so far ahead that every other number may be one of an older program.
         let (first, last) = (1 << 30, (1 << 30) + 2_000);
         let mut numbers = HandleAllocator::none();
         numbers.take(&key(4), 11, first..=last);

@@ -1,4 +1,4 @@
-//! The clock of each handle: a client that is silent for its clean-up time loses it.
+//! The idle timer of each handle: a client that is silent for its clean-up time loses the handle.
 
 use super::LicenceService;
 use crate::base::limits::{HANDLE_LINKS, SEATLESS_INHERITED, SEATLESS_UNLINKED};
@@ -12,22 +12,23 @@ use core::net::IpAddr;
 #[derive(Clone, Debug)]
 struct Watch {
     heard: Mono,
-    /// The address whose it is.
+    /// The address that owns the handle.
     home: IpAddr,
-    /// The links that have used it and are there, the latest last.
+    /// The open links that have used it, the latest last.
     links: Vec<LinkId>,
-    /// When the last of them ended, or when this service began to watch it and knew of none.
+    /// When the last of them closed, or when this service began to watch it without a link.
     left: Mono,
     cleanup: Duration,
-    /// It takes no seat: without a link it ends soon.
+    /// Whether it takes no seat: without a link it ends soon.
     seatless: bool,
-    /// No link has used it since this service began to watch it.
+    /// Whether no link has used it since this service began to watch it.
     inherited: bool,
     due: Mono,
 }
 
 impl Watch {
-    /// When it ends if nothing is heard from now on; `spoke`: when one of its links last did.
+    /// Returns when the handle ends without further calls. `spoke`: the last call on one of its
+    /// links.
     fn end(&self, spoke: Option<Mono>) -> Mono {
         let end = spoke.unwrap_or_default().max(self.heard) + self.cleanup;
         if !self.links.is_empty() || !self.seatless {
@@ -38,30 +39,30 @@ impl Watch {
     }
 }
 
-/// How a handle is watched.
+/// The parameters by which a handle is watched.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Watched {
-    /// The address whose it is.
+    /// The address that owns the handle.
     pub(super) home: IpAddr,
-    /// The link that it was taken by, if that is known.
+    /// The link by which it was taken, if that is known.
     pub(super) link: Option<LinkId>,
-    /// How long its client may be silent.
+    /// How long the client may be silent.
     pub(super) cleanup: Duration,
-    /// It takes no seat.
+    /// Whether it takes no seat.
     pub(super) seatless: bool,
 }
 
-/// When each handle was last heard of.
+/// The idle timers of all handles.
 #[derive(Clone, Debug, Default)]
 pub(super) struct IdleTimers {
     handles: BTreeMap<Handle, Watch>,
     due: BTreeSet<(Mono, Handle)>,
-    /// What each link has used.
+    /// The handles that each link has used.
     links: BTreeSet<(LinkId, Handle)>,
 }
 
 impl IdleTimers {
-    /// Begins to watch a handle, or begins anew.
+    /// Starts the timer of a handle, or restarts it.
     pub(super) fn begin(&mut self, now: Mono, handle: Handle, watched: Watched) {
         self.end(handle);
         let Watched { home, link, cleanup, seatless } = watched;
@@ -81,7 +82,7 @@ impl IdleTimers {
         self.handles.insert(handle, watch);
     }
 
-    /// The handle was used, by this link.
+    /// Records that the handle was used by this link.
     pub(super) fn heard(&mut self, now: Mono, handle: Handle, link: LinkId) {
         let Some(watch) = self.handles.get_mut(&handle) else { return };
         watch.heard = now;
@@ -98,7 +99,7 @@ impl IdleTimers {
         self.links.insert((link, handle));
     }
 
-    /// The handle belongs to another address now, and is used by this link.
+    /// Moves the handle to another address, from which this link uses it.
     pub(super) fn moved(&mut self, now: Mono, handle: Handle, link: LinkId, home: IpAddr) {
         if let Some(watch) = self.handles.get_mut(&handle) {
             watch.home = home;
@@ -106,8 +107,8 @@ impl IdleTimers {
         self.heard(now, handle, link);
     }
 
-    /// A link is gone, which has spoken at that time for the last time: where no other one has used
-    /// its handles, nobody does.
+    /// Removes a closed link, with the time of its last call. A handle that no other open link has
+    /// used is then without a link.
     pub(super) fn unlinked(&mut self, now: Mono, link: LinkId, spoke: Mono) {
         let of = (link, Handle(0))..=(link, Handle(u32::MAX));
         let handles: Vec<Handle> = self.links.range(of).map(|&(_, handle)| handle).collect();
@@ -116,7 +117,7 @@ impl IdleTimers {
             let Some(watch) = self.handles.get_mut(&handle) else { continue };
             watch.links.retain(|other| *other != link);
             watch.left = now;
-            // Any word of a link is one of its handles' holder.
+            // Any call on a link counts as activity of its handles' holder.
             watch.heard = watch.heard.max(spoke);
             let due = watch.end(None).min(watch.due);
             self.due.remove(&(watch.due, handle));
@@ -125,24 +126,24 @@ impl IdleTimers {
         }
     }
 
-    /// The address whose a handle is.
+    /// Returns the address that owns a handle.
     pub(super) fn home(&self, handle: Handle) -> Option<IpAddr> {
         self.handles.get(&handle).map(|watch| watch.home)
     }
 
-    /// The links that have used it and are there.
+    /// Returns the open links that have used it.
     pub(super) fn users(&self, handle: Handle) -> &[LinkId] {
         self.handles.get(&handle).map_or(&[], |watch| &watch.links)
     }
 
-    /// The handle was used at that time, somewhere else.
+    /// Records a use of the handle at that time by a call to another server.
     fn used(&mut self, at: Mono, handle: Handle) {
         if let Some(watch) = self.handles.get_mut(&handle) {
             watch.heard = watch.heard.max(at);
         }
     }
 
-    /// When it was last used, as far as is known.
+    /// Returns when it was last used, as far as that is known.
     pub(super) fn last(&self, handle: Handle) -> Option<Mono> {
         self.handles.get(&handle).map(|watch| watch.heard)
     }
@@ -160,7 +161,7 @@ impl IdleTimers {
         *self = Self::default();
     }
 
-    /// The clean-up time of a handle is over; `false`: it is not watched.
+    /// Lets the clean-up time of a handle end; returns `false` if it is not watched.
     #[cfg(feature = "model")]
     pub(super) fn let_end(&mut self, handle: Handle) -> bool {
         let Some(watch) = self.handles.get_mut(&handle) else { return false };
@@ -174,24 +175,25 @@ impl IdleTimers {
         self.due.insert((watch.due, handle))
     }
 
-    /// The links by which handles were taken or used.
+    /// Returns the links by which handles were taken or used.
     pub(super) fn links(&self) -> BTreeSet<LinkId> {
         self.links.iter().map(|(link, _)| *link).collect()
     }
 
-    /// The handles that are watched.
+    /// Returns the handles that are watched.
     #[cfg(feature = "model")]
     pub(super) fn handles(&self) -> Vec<Handle> {
         self.handles.keys().copied().collect()
     }
 
-    /// When the first one has to be looked at.
+    /// Returns when the first timer is due.
     pub(super) fn next_due(&self) -> Option<Mono> {
         self.due.first().map(|&(due, _)| due)
     }
 
-    /// A handle whose client has been silent for its clean-up time; call until there is none.
-    /// `link_heard` says when something last came by a link: a client that speaks at all is there.
+    /// Returns a handle whose client has been silent for its clean-up time; to be called until
+    /// there is none. `link_heard` returns the time of the last call on a link: any call counts as
+    /// activity.
     pub(super) fn silent(
         &mut self,
         now: Mono,
@@ -215,8 +217,8 @@ impl IdleTimers {
 }
 
 impl LicenceService {
-    /// A call has named a handle at that time, and this service could not take the call: whoever holds
-    /// the handle was there then. A seat that only lingers is nobody's.
+    /// Records that a call named a handle at that time which this service could not serve: the
+    /// holder was active then. A seat that only lingers has no holder.
     pub(crate) fn alive(&mut self, at: Mono, handle: Handle, state: &State) {
         if state.held(handle).is_some() {
             self.watches.used(at, handle);
@@ -266,7 +268,7 @@ mod tests {
     fn the_last_word_of_a_link_counts_when_it_has_broken() {
         let mut watches = IdleTimers::default();
         watches.begin(at(0), Handle(1), watched(Some(LinkId(2))));
-        // Its client has called something else all the time.
+        // The client has made other calls all the time.
         watches.unlinked(at(300), LinkId(2), at(299));
         assert_eq!(watches.silent(at(358), |_| None), None);
         assert_eq!(watches.silent(at(359), |_| None), Some(Handle(1)));

@@ -1,7 +1,7 @@
 //! CmGetInfo: which selector is answered with what (protocol facts 5.3), and which is refused.
 //!
-//! A backend's serial, address or handle never comes through here on a front: all there is to
-//! show is the [`Catalogue`](super::Catalogue), and a front's holds the virtual container.
+//! On a front no backend's serial, address or handle is shown here: only the
+//! [`Catalogue`](super::Catalogue) is, and a front's has the virtual container.
 //!
 //! | refused | why |
 //! |---|---|
@@ -77,7 +77,7 @@ impl LicenceService {
     }
 }
 
-/// What is told of one licence.
+/// Answers a selector about one licence.
 fn entry(
     holder: &Grant,
     selector: u32,
@@ -109,7 +109,7 @@ fn entry(
     Ok(Reply::buffer(size, &bytes))
 }
 
-/// The products beside the handle's, or all of its container.
+/// Lists the products beside the handle's, or all of its container.
 fn products(holder: &Grant, size: u32, context: &CallContext<'_>) -> Result<Reply, CmError> {
     let mut listed = items(context, shown(holder, context)?);
     listed.retain(|item| item.offer.bar.is_none());
@@ -119,7 +119,7 @@ fn products(holder: &Grant, size: u32, context: &CallContext<'_>) -> Result<Repl
     Ok(Reply::array(size, listed.len(), listed.iter().map(Item::base)))
 }
 
-/// Why a selector is not answered.
+/// Returns the error for a selector that is not answered.
 fn refusal(selector: u32) -> CmError {
     match selector {
         info::SIGNEDLIST

@@ -10,7 +10,8 @@ use crate::wire::structs::{CmBoxInfo, CmBoxTime, CmEntryData, CmSecureData, CmSi
 use crate::wire::{CmError, Reply};
 use alloc::vec::Vec;
 
-/// CmGetBoxes: a virtual container stands among the CmAct ones, since its parts are such.
+/// Answers CmGetBoxes: a virtual container is listed among the CmAct ones, since its parts are
+/// such.
 pub(super) fn containers(port: u32, number: u32, context: &CallContext<'_>) -> Reply {
     let port = port & boxes::PORT_MASK;
     let listed = if port == boxes::ALLPORTS || port & boxes::ACT != 0 {
@@ -21,11 +22,11 @@ pub(super) fn containers(port: u32, number: u32, context: &CallContext<'_>) -> R
     Reply::list(number, listed.len(), listed.iter().map(box_info))
 }
 
-/// CmGetBoxContents: products, or with CM_GBC_FI firm items, of a Firm Code or of any. What cannot
-/// be had is not listed.
+/// Answers CmGetBoxContents: products, or with CM_GBC_FI firm items, of one Firm Code or of all.
+/// Licences that cannot be used are not listed.
 ///
 /// # Errors
-/// 201 when CM_GBC_BOX names a container that is not there.
+/// 201 if CM_GBC_BOX names a container that does not exist.
 pub(super) fn contents(
     ctrl: u32,
     firm_code: u32,
@@ -53,7 +54,7 @@ pub(super) fn contents(
     Ok(Reply::list(number, listed.len(), listed.iter().map(line)))
 }
 
-/// CmGetSecureData: no licence has a field that comes encrypted.
+/// Answers CmGetSecureData: no licence has an encrypted field.
 pub(super) fn secure_data(holder: &Grant, secure: &CmSecureData) -> CmError {
     let protected =
         [pio::PROTDATA, pio::EXTPROTDATA, pio::HIDDENDATA, pio::SECRETDATA, pio::USERDATA];
@@ -64,8 +65,8 @@ pub(super) fn secure_data(holder: &Grant, secure: &CmSecureData) -> CmError {
     }
 }
 
-/// CmValidateEntry of a signed list or time. Nothing that this server can have signed is ever
-/// right: the proofs are made by single containers, whose keys it does not know.
+/// Answers CmValidateEntry of a signed list or time. Nothing that this server could have signed is
+/// ever valid: the proofs are made by single containers, whose keys it does not have.
 pub(super) fn validate(
     holder: &Grant,
     ctrl: u32,

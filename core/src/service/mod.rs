@@ -1,8 +1,8 @@
 //! The service: calls of clients, and their replies.
 //!
-//! Fronts and backends have one each; a front's service offers virtual licences, a backend's its own
-//! ordinary ones. What lives here: sessions, handle numbers, access decisions, the calls that are
-//! answered on the spot, clean-up. What never lives here: who holds what (that is the log), how an
+//! Fronts and backends have one each; a front's service offers virtual licences, a backend's its
+//! own ordinary ones. What lives here: sessions, handle numbers, access decisions, calls that are
+//! answered at once, clean-up. What never lives here: who holds what (that is the log), how an
 //! entry becomes durable, and keys.
 
 mod access;
@@ -60,45 +60,46 @@ use handles::{IdleTimers, Watched};
 use rate_limits::Paces;
 use strangers::Strangers;
 
-/// Who this server says it is.
+/// The identity that this server reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// Host name.
     pub name: String,
     /// `smol` or `threads`.
     pub runtime: &'static str,
-    /// The address clients reach it at, as far as it knows.
+    /// The address at which clients reach it, as far as it knows.
     pub address: IpAddr,
 }
 
-/// What a decision is made on.
+/// The values on which a decision is based.
 #[derive(Clone, Copy, Debug)]
 pub struct CallContext<'a> {
     /// The time.
     pub now: Now,
-    /// Who holds what, everything proposed included.
+    /// The state after all proposed entries.
     pub state: &'a State,
-    /// What there is.
+    /// The licences and containers.
     pub catalogue: &'a Catalogue,
 }
 
-/// What a call leads to.
+/// What the caller has to do after a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallAction {
-    /// It was answered.
+    /// Nothing: the call was answered.
     Done,
-    /// It was answered with this error.
+    /// Nothing: the call was answered with this error.
     Refused(CmError),
-    /// This is to be put on the log, and to be answered when it is durable, or at once
+    /// Append this entry to the log, and answer when it is durable, or at once
     /// ([`Grant::waits_for_disk`]).
     Commit(Entry),
-    /// It is to be done with the keys of this licence.
+    /// Execute the call with the keys of this licence.
     Perform(LicenceKey),
-    /// It takes units: to be done with the keys of this licence when this entry is durable.
+    /// Append this entry for units, and execute the call with the keys of this licence when it is
+    /// durable.
     Spend(Entry, LicenceKey),
 }
 
-/// The reply to any call of a client for whom there is no room.
+/// Returns the reply to any call that is rejected because the server is full.
 #[must_use]
 pub fn overloaded(call: &[u8]) -> Vec<u8> {
     let error = CmError::REQUEST_OVERLOAD_REJECTED;
@@ -107,7 +108,7 @@ pub fn overloaded(call: &[u8]) -> Vec<u8> {
         .encode()
 }
 
-/// Sessions, handles, decisions.
+/// The sessions of clients, their handles, and the decisions about their calls.
 #[derive(Debug)]
 #[cfg_attr(feature = "model", derive(Clone))]
 pub struct LicenceService {
@@ -125,7 +126,7 @@ pub struct LicenceService {
     limits: CallLimits,
 }
 
-/// What makes calls of an address wait.
+/// The limits that delay calls of an address.
 #[derive(Clone, Debug, Default)]
 struct CallLimits {
     /// Calls that name handles of others.
@@ -135,7 +136,8 @@ struct CallLimits {
 }
 
 impl LicenceService {
-    /// A service without clients. `cleanup`: for clients that ask for none.
+    /// Returns a service without clients. `cleanup`: the clean-up time of clients that ask for
+    /// none.
     #[must_use]
     pub fn new(identity: Identity, cleanup: Duration, handle_key: HandleKey) -> Self {
         Self {
@@ -154,37 +156,37 @@ impl LicenceService {
         }
     }
 
-    /// From now on this stands against accesses; what was granted lives on.
+    /// Sets the rules for later accesses; handles that were granted stay.
     pub fn obey(&mut self, policy: Policy) {
         self.policy = policy;
     }
 
-    /// A step begins; with the first one the service starts.
+    /// Starts a step; the first one is the start of the service.
     pub fn start(&mut self, now: Now) {
         self.now = now.mono;
         self.started.get_or_insert(now.wall);
     }
 
-    /// Who it says it is.
+    /// Returns the identity that it reports.
     #[must_use]
     pub fn identity(&self) -> &Identity {
         &self.identity
     }
 
-    /// It says something else of itself from now on, and clients that ask for none have this
-    /// clean-up time. Those that hold something keep theirs.
+    /// Sets the address that it reports, and the clean-up time of clients that ask for none.
+    /// Handles that were granted keep theirs.
     pub fn configure(&mut self, address: IpAddr, cleanup: Duration) {
         self.identity.address = address;
         self.cleanup = cleanup;
     }
 
-    /// A call that needs no majority, no role and no handle: version and server list.
+    /// Whether a call needs no majority, no role and no handle: version and server list.
     #[must_use]
     pub fn is_timeless(request: &Request) -> bool {
         matches!(request, Request::GetServers { .. } | Request::GetVersion { handle: 0 })
     }
 
-    /// Takes a call; answers it, or says what it leads to.
+    /// Takes a call: answers it, or returns what the caller has to do.
     pub fn call(
         &mut self,
         link: LinkId,
@@ -258,7 +260,7 @@ impl LicenceService {
             }
             Request::GetLicenseInfo { handle, .. } => {
                 held(*handle, context)?;
-                // It lists a licensor's own licences in a firm security box; there is none.
+                // The call lists a licensor's own licences in a firm security box; there is none.
                 Err(CmError::NO_FSB_FUNCTIONALITY)
             }
             Request::GetSecureData { handle, secure, .. } => {
@@ -284,7 +286,7 @@ impl LicenceService {
                 }))
             }
             Request::Unknown { .. } => Err(CmError::FUNCTION_NOT_SUPPORTED),
-            // What is left changes a container, which was refused above.
+            // The other requests change a container, and were refused above.
             _ => Err(CmError::COMMAND_NOT_SUPPORTED_BY_TMR),
         }
     }
@@ -295,11 +297,11 @@ impl LicenceService {
         Ok(Decision::CallAction(CallAction::Commit(Entry::Release(handle))))
     }
 
-    /// A client has its grant.
+    /// Sends a client its granted handle, and starts the handle's timer.
     pub fn granted(&mut self, now: Mono, link: LinkId, grant: &Grant, out: &mut Vec<Intent>) {
         let cleanup = Duration::from_secs(grant.cleanup_seconds.into());
         let seatless = grant.takes() == 0;
-        // A host that comes by several addresses is counted under the first of them.
+        // A host with several addresses is counted under the first of them.
         let home = self.whereabouts(link).map_or(grant.client.address, |from| from.ip());
         let home = home.to_canonical();
         let link_there = self.knows(link).then_some(link);
@@ -314,12 +316,12 @@ impl LicenceService {
         self.send(link, &Reply::ok(grant.handle.0), out);
     }
 
-    /// The release that a client waits for is durable.
+    /// Answers the client that waits for a release, which is durable now.
     pub fn released(&mut self, link: LinkId, out: &mut Vec<Intent>) {
         self.send(link, &Reply::ok(0), out);
     }
 
-    /// A call ends in an error; the reply has the shape that belongs to the call.
+    /// Answers a call with an error, in the form of a reply that belongs to the call.
     pub fn refuse(
         &mut self,
         link: LinkId,
@@ -330,18 +332,18 @@ impl LicenceService {
         self.send(link, &Reply::error_for(request, error), out);
     }
 
-    /// A call could not be read: its sender gets one clear error and may go on.
+    /// Answers a call that could not be parsed with an error; the link stays open.
     pub fn misread(&mut self, link: LinkId, malformed: &Malformed, out: &mut Vec<Intent>) {
         tracing::debug!(target: "tmr_core::desk", %malformed, "a call that cannot be read");
         self.send(link, &Reply::error(CmError::INVALID_PARAMETER), out);
     }
 
-    /// Sends a reply to a client that is still there.
+    /// Sends a reply to a client that is still connected.
     pub fn send(&mut self, link: LinkId, reply: &Reply, out: &mut Vec<Intent>) {
         self.pass(link, reply.encode(), out);
     }
 
-    /// Sends the bytes of a reply that a backend has made.
+    /// Sends the encoded reply of a backend.
     pub fn pass(&mut self, link: LinkId, frame: Vec<u8>, out: &mut Vec<Intent>) {
         if let Some(session) = self.sessions.get_mut(&link) {
             if let Some(asked) = session.asks.take() {
@@ -351,21 +353,21 @@ impl LicenceService {
         }
     }
 
-    /// All seats are watched from now on: a new leader measures silence anew.
+    /// Starts the timers of all seats: a new leader measures silence from its beginning.
     pub fn take_over(&mut self, now: Mono, state: &State) {
         for seat in state.seats() {
             self.watch(now, seat, state);
         }
     }
 
-    /// A released seat lingers from now on.
+    /// Starts the linger time of a released seat.
     pub fn linger(&mut self, now: Mono, handle: Handle, state: &State) {
         if let Some(seat) = state.seat(handle).filter(|_| state.lingers(handle)) {
             self.watch(now, seat, state);
         }
     }
 
-    /// Watches a seat that no link speaks for: for its clean-up time, or its linger time.
+    /// Watches a seat that no open link has used: for its clean-up time, or its linger time.
     fn watch(&mut self, now: Mono, seat: &Grant, state: &State) {
         let lingers = state.lingers(seat.handle);
         let seconds = if lingers { seat.linger_seconds } else { seat.cleanup_seconds };
@@ -375,18 +377,18 @@ impl LicenceService {
         self.watches.begin(now, seat.handle, Watched { home, link: None, cleanup, seatless });
     }
 
-    /// Handle numbers to go on with, of the group or disk `owner`.
+    /// Adds a block of handle numbers of the group or disk `owner`.
     pub fn take_numbers(&mut self, owner: u128, block: RangeInclusive<u32>) {
         self.numbers.take(&self.handle_key, owner, block);
     }
 
-    /// How many handle numbers are left of the block.
+    /// Returns how many reserved handle numbers are left.
     #[must_use]
     pub fn numbers_left(&self) -> u32 {
         self.numbers.left()
     }
 
-    /// Ends the handles whose clients have been silent, by these entries.
+    /// Ends the handles whose clients have been silent; returns the entries.
     pub fn ended(&mut self, now: Mono, state: &State) -> Vec<Entry> {
         let mut entries = Vec::new();
         let sessions = &self.sessions;
@@ -405,31 +407,33 @@ impl LicenceService {
         entries
     }
 
-    /// When a handle has to be looked at, beside the calls that wait.
+    /// Returns when the first timer of a handle is due; delayed calls are not included.
     #[must_use]
     pub fn due(&self) -> Option<Mono> {
         self.watches.next_due()
     }
 
-    /// What an allocation is called in front of others: says nothing about its handle.
+    /// Returns the number that other clients see for an allocation; it does not reveal the handle.
     #[must_use]
     pub(crate) fn alias(&self, handle: Handle) -> u32 {
         handle_allocator::alias(&self.handle_key, handle)
     }
 
-    /// Forgets all handles: another front leads, and the log knows them.
+    /// Removes all timers of handles: another front leads, and the log has the handles.
     pub fn forget_handles(&mut self) {
         self.watches.clear();
         self.numbers = HandleAllocator::none();
     }
 
-    /// In an exhaustive check: the clean-up time of a handle is over. `false`: it is not watched.
+    /// For an exhaustive check: lets the clean-up time of a handle end; `false` if it is not
+    /// watched.
     #[cfg(feature = "model")]
     pub(crate) fn let_end(&mut self, handle: Handle) -> bool {
         self.watches.let_end(handle)
     }
 
-    /// Equal for desks that do the same from here on while time does not move.
+    /// Returns a value that is equal for services with the same future behaviour while time stands
+    /// still.
     #[cfg(feature = "model")]
     pub(crate) fn fingerprint(&self) -> Vec<u8> {
         let fresh = |(link, session): (&LinkId, &Session)| (link.0, session.fresh);
@@ -446,10 +450,10 @@ enum Decision {
     CallAction(CallAction),
 }
 
-/// What a handle was granted for.
+/// Returns the grant of a handle.
 ///
 /// # Errors
-/// 106 for one that nobody holds; a seat that only lingers is nobody's.
+/// 106 for a handle that has no holder; a seat that only lingers has none.
 fn held<'a>(handle: u32, context: &CallContext<'a>) -> Result<&'a Grant, CmError> {
     context.state.held(Handle(handle)).ok_or(CmError::INVALID_HANDLE)
 }

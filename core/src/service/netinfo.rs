@@ -1,7 +1,7 @@
-//! Who uses what: CMNETINFOCLUSTER, CMNETINFOUSER, CMNETINFOUSER_EXT, CMCREDENTIAL.
+//! The users of licences: CMNETINFOCLUSTER, CMNETINFOUSER, CMNETINFOUSER_EXT, CMCREDENTIAL.
 //!
-//! Handles are those of the log. An allocation is told under a number of its own: handles are known
-//! to their holders alone.
+//! Allocations are those of the log. Each is listed under a number of its own, because only the
+//! holder knows its handle.
 
 use super::container::shown;
 use super::entry::items;
@@ -16,18 +16,19 @@ use alloc::collections::BTreeMap;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
-/// A licence as the lists name it.
+/// A licence as the lists show it.
 #[derive(Clone, Copy)]
 struct Row<'a> {
     shown: &'a ContainerInfo,
     product_item: u16,
     feature_map: u32,
     quantity: u32,
-    /// How many of them may be in use; none of a licence that nobody can have now.
+    /// How many seats may be in use; 0 for a licence that no client can have now.
     seats: u32,
 }
 
-/// The licences of the handle's container, or of all by a handle of the service.
+/// Returns the licences of the handle's container, or of all containers for a handle of the
+/// service.
 fn rows<'a>(
     holder: &Grant,
     context: &CallContext<'a>,
@@ -51,7 +52,7 @@ fn rows<'a>(
     Ok(rows)
 }
 
-/// The access mode as a request has it (protocol facts 5.2).
+/// Returns the access mode as encoded in a request (protocol facts 5.2).
 fn mode_flag(mode: Mode) -> u32 {
     match mode {
         Mode::UserLimit => access::USERLIMIT,
@@ -62,7 +63,7 @@ fn mode_flag(mode: Mode) -> u32 {
 }
 
 impl LicenceService {
-    /// How much of each licence is in use.
+    /// Returns how much of each licence is in use.
     pub(super) fn cluster(
         &self,
         holder: &Grant,
@@ -94,7 +95,7 @@ impl LicenceService {
         Ok(Reply::array(size, rows.len(), rows.iter().map(line)))
     }
 
-    /// Every allocation, in the short form.
+    /// Returns every allocation, in the short form.
     pub(super) fn users(
         &self,
         holder: &Grant,
@@ -118,7 +119,7 @@ impl LicenceService {
         Ok(Reply::array(size, users.len(), users.iter().map(line)))
     }
 
-    /// Every allocation, with who holds it.
+    /// Returns every allocation, with its holder.
     pub(super) fn users_ext(
         &self,
         holder: &Grant,
@@ -145,7 +146,7 @@ impl LicenceService {
         Ok(Reply::array(size, users.len(), users.iter().map(line)))
     }
 
-    /// When a handle was last used, as this server saw it.
+    /// Returns when a handle was last used, as far as this server knows.
     fn last_access(&self, holder: &Grant, context: &CallContext<'_>) -> u32 {
         let heard = self.watches.last(holder.handle).unwrap_or(context.now.mono);
         let ago = context.now.mono.since(heard).as_secs();
@@ -153,10 +154,10 @@ impl LicenceService {
     }
 }
 
-/// An allocation: who has it, of which licence.
+/// An allocation, with its licence.
 type Listed<'a, 'r> = (&'a Grant, LicenceKey, Row<'r>);
 
-/// Who uses one of these licences, the oldest first.
+/// Returns the allocations of these licences, the oldest first.
 fn allocations<'a, 'r>(
     rows: &BTreeMap<LicenceKey, Row<'r>>,
     context: &CallContext<'a>,
@@ -167,12 +168,12 @@ fn allocations<'a, 'r>(
         rows.get(&key).map(|row| (seat, key, *row))
     });
     let mut listed: Vec<_> = listed.collect();
-    // Stable: of one second, in the order of their numbers.
+    // The sort is stable: within one second, the order of the handle numbers stays.
     listed.sort_by_key(|(seat, ..)| seat.since);
     listed
 }
 
-/// Who holds a handle, and how it was given.
+/// Returns the holder of a handle, and how it was granted.
 pub(super) fn credential_of(holder: &Grant) -> CmCredential {
     let kind = match holder.held {
         HandleScope::Subsystem => credential::HANDLE_SUBSYSTEM,

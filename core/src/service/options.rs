@@ -1,7 +1,7 @@
-//! Whether a crypt or signature call is allowed with a handle, and what it takes:
-//! `mulEncryptionCodeOptions`, feature code, release date, key source. What it makes is decided
-//! where the keys are; but that it can be made at all is known here, so that no units are taken for
-//! a call that must fail.
+//! Whether a crypt or signature call is allowed with a handle, and the units that it takes:
+//! `mulEncryptionCodeOptions`, feature code, release date, key source. The result is computed where
+//! the keys are; that the call can succeed is checked here, so that no units are taken for a call
+//! that must fail.
 
 use super::container::means;
 use super::{CallContext, Offer};
@@ -12,7 +12,7 @@ use crate::wire::constants::{auth, crypt};
 use crate::wire::structs::CmAuthenticate;
 use crate::wire::{CmError, Request, inferred};
 
-/// What a call says about when it may be done.
+/// The conditions that a call states.
 struct Terms {
     options: u32,
     feature: u32,
@@ -20,14 +20,15 @@ struct Terms {
     encrypts: bool,
 }
 
-/// The licence whose keys do this call, and the entry that takes units for it, if it takes any.
+/// Returns the licence whose keys execute this call, and the entry for the units that it takes, if
+/// any.
 ///
 /// # Errors
-/// 115 for a handle of anything but a licence, such as a firm item: it takes no seat, so it opens
-/// nothing that a seat opens; 218 for a licence that is not there; what
-/// stands against the call in itself ([`cipher::check`], [`sign::check`]); 27, 28 and 201 for codes
-/// or a container that are not the handle's; and of the options 29 to 37, 39, 40, 69, 71, 76 to 78,
-/// and 304 for the firm access counter.
+/// 115 for a handle of anything but a licence, such as a firm item: it takes no seat, so it allows
+/// nothing that needs a seat; 218 for a licence that does not exist; errors of the call itself
+/// ([`cipher::check`], [`sign::check`]); 27, 28 and 201 for codes or a container that are not the
+/// handle's; and for the options 29 to 37, 39, 40, 69, 71, 76 to 78, and 304 for the firm access
+/// counter.
 pub(super) fn licence(
     holder: &Grant,
     request: &Request,
@@ -62,7 +63,7 @@ pub(super) fn licence(
             }
         }
         Request::GetPublicKey { auth, .. } => {
-            // A public key uses nothing and opens nothing: no further condition.
+            // A public key takes nothing and decrypts nothing, so there is no further condition.
             authenticate(auth, &key, context)?;
             return Ok((key, None));
         }
@@ -93,12 +94,12 @@ fn authenticate(
     Ok(())
 }
 
-/// All that is not a matter of time or units, which [`Offer::spend`] knows.
+/// Checks all conditions except dates and units, which [`Offer::spend`] checks.
 fn allowed(terms: &Terms, offer: &Offer, mode: Mode) -> Result<(), CmError> {
     let product = &offer.product;
     let Terms { options, feature, release, encrypts } = *terms;
     if options & crypt::FACDECREMENT != 0 {
-        // No licence here has a firm access counter to lower.
+        // No licence here has a firm access counter.
         return Err(CmError::FUNCTION_NOT_IMPLEMENTED);
     }
     if options & crypt::CERTTIME != 0 {

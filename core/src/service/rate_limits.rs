@@ -1,10 +1,11 @@
-//! Accesses that take no seat: refused ones, and handles without one. They cost nothing to ask for, so
-//! whoever asks without end would have the time that others need. Each address has so many a second, and a
-//! burst; beyond it an access waits before it is looked at, a second at most, and no other address waits
-//! with it. An access that takes a seat is not counted: there are no more of those than seats.
+//! The rate limit of accesses that take no seat: refused ones, and handles without a seat. They
+//! cost a client nothing, so unlimited ones would use up the time that other clients need. Each
+//! address may make so many a second, and a burst; beyond that an access is delayed, by a second at
+//! most, and other addresses are not delayed with it. An access that takes a seat is not counted:
+//! the seats limit those.
 //!
-//! What never lives here: how many handles an address may hold (that is `access`), and calls that name a
-//! handle (those are `strangers`').
+//! What never lives here: how many handles an address may hold (see `access`), and calls that name
+//! a handle (see `strangers`).
 
 use crate::base::limits::{
     PACE_AHEAD, PACE_BYTES, PACE_CALLS, PACE_LONGEST, PACE_REFUSED, PACE_SEATLESS, PACE_SOURCES,
@@ -16,10 +17,10 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
-/// What an access came to that took no seat.
+/// The result of an access that took no seat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Vain {
-    /// It was refused.
+    /// The access was refused.
     Refused,
     /// A handle without a seat was granted.
     Seatless,
@@ -35,21 +36,21 @@ impl Vain {
     }
 }
 
-/// What was taken of each address's share, and the accesses that wait for the rest.
+/// The used share of each address, and the accesses that are delayed.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Paces {
-    /// When all that was taken is paid for, and a part of what waits.
+    /// When all counted accesses of an address are paid off, and part of the delayed ones.
     paid: BTreeMap<IpAddr, Mono>,
-    /// By when they are looked at, and their number.
+    /// Delayed accesses, by the time at which they are due, and their number.
     waiting: BTreeMap<(Mono, u64), (LinkId, Vec<u8>)>,
     number: u64,
-    /// Of the accesses that wait.
+    /// Bytes of the delayed accesses.
     bytes: usize,
 }
 
 impl Paces {
-    /// Keeps an access until it is to be looked at. `false`: it is to be looked at now. `until`: when its
-    /// client has to have an answer.
+    /// Delays an access; returns `false` if it is to be served at once. `until`: the time by which
+    /// its client must be answered.
     pub(super) fn waits(
         &mut self,
         (now, until): (Mono, Mono),
@@ -67,7 +68,7 @@ impl Paces {
             return false;
         }
         let at = Mono(paid.0 - micros(PACE_AHEAD)).min(now + PACE_LONGEST);
-        // The next one stands behind it, by what either costs at least.
+        // The next access waits behind this one, by the lower of both costs.
         *paid = (*paid + Vain::Seatless.cost()).min(now + PACE_AHEAD + PACE_LONGEST);
         self.bytes += call.len();
         self.number += 1;
@@ -75,7 +76,7 @@ impl Paces {
         true
     }
 
-    /// An access of an address took no seat; `waited`: a part was paid for when it began to wait.
+    /// Counts an access that took no seat; `waited`: part of its cost was paid when it was delayed.
     pub(super) fn count(&mut self, now: Mono, from: IpAddr, vain: Vain, waited: bool) {
         let before = if waited { Vain::Seatless.cost() } else { Duration::ZERO };
         let cost = vain.cost().saturating_sub(before);
@@ -83,14 +84,14 @@ impl Paces {
             self.paid.retain(|_, paid| *paid > now);
         }
         let from = network(from);
-        // So many at once are nobody in particular: whoever comes now is not held back.
+        // If the table is full, accesses of further addresses are not delayed.
         if self.paid.len() < PACE_SOURCES || self.paid.contains_key(&from) {
             let paid = self.paid.entry(from).or_insert(now);
             *paid = ((*paid).max(now) + cost).min(now + PACE_AHEAD + PACE_LONGEST);
         }
     }
 
-    /// An access whose time has come, and its link; call until there is none.
+    /// Returns a delayed access that is due, and its link; to be called until there is none.
     pub(super) fn next(&mut self, now: Mono) -> Option<(LinkId, Vec<u8>)> {
         let first = self.waiting.first_entry().filter(|first| first.key().0 <= now)?;
         let (link, call) = first.remove();
@@ -98,7 +99,7 @@ impl Paces {
         Some((link, call))
     }
 
-    /// When the first of them is due.
+    /// Returns when the first delayed access is due.
     pub(super) fn due(&self) -> Option<Mono> {
         self.waiting.first_key_value().map(|((at, _), _)| *at)
     }
@@ -121,8 +122,8 @@ mod tests {
         vec![0; 300]
     }
 
-    /// So many links of an address ask for as long, each again as soon as it has its answer. Returns how
-    /// many answers there were, and the longest wait for one.
+    /// Lets this many links of an address make accesses for this time, each again as soon as it is
+    /// answered. Returns the number of answers and the longest delay.
     fn asked(paces: &mut Paces, links: u64, time: Duration, vain: Vain) -> (u32, Duration) {
         let (mut now, mut answers, mut longest) = (START, 0, Duration::ZERO);
         let mut idle: Vec<LinkId> = (0..links).map(LinkId).collect();

@@ -1,5 +1,5 @@
-//! What the server says about itself: name, address, version. All of it is the server's own; on a
-//! front nothing of a backend is known here.
+//! What the server reports about itself: name, address, version. On a front nothing here comes from
+//! a backend.
 
 use super::LicenceService;
 use crate::base::time::Wall;
@@ -12,12 +12,12 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
-/// CmGetVersion: what stands in the result word is inferred (protocol facts 3.2).
+/// Answers CmGetVersion; the content of the result word is inferred (protocol facts 3.2).
 pub(super) fn version() -> Reply {
     Reply::ok(API_VERSION)
 }
 
-/// CMVERSION of the API that is spoken, not of this program.
+/// Returns the CMVERSION of the API that is implemented, not of this program.
 pub(super) fn server_version() -> CmVersion {
     let [build_low, build_high, minor, major] = API_VERSION.to_le_bytes();
     CmVersion {
@@ -28,16 +28,16 @@ pub(super) fn server_version() -> CmVersion {
     }
 }
 
-/// CMSECURITYVERSION: the same numbers, without a kind.
+/// Returns the CMSECURITYVERSION: the same numbers, without a kind.
 pub(super) fn security_version() -> CmSecurityVersion {
     let CmVersion { version, sub_version, build, .. } = server_version();
     CmSecurityVersion { version, sub_version, build, ..CmSecurityVersion::default() }
 }
 
 impl LicenceService {
-    /// CmGetServers: this server, by name or by address (protocol facts 5.5).
+    /// Answers CmGetServers: this server, by name or by address (protocol facts 5.5).
     pub(super) fn servers(&self, ctrl: u32, size: u32) -> Reply {
-        // A walk through single servers ends behind the first.
+        // An enumeration of single servers ends after the first.
         if ctrl & servers::CMDMASK == servers::SINGLE {
             return Reply::servers(size, &[]);
         }

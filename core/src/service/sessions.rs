@@ -1,4 +1,5 @@
-//! Clients and their links: who is here, what each has asked, and what its end leaves behind.
+//! Clients and their links: who is connected, the call of each, and what happens when a link
+//! closes.
 
 use super::LicenceService;
 use super::call_stats::Asked;
@@ -17,27 +18,27 @@ use core::net::SocketAddr;
 pub(super) struct Session {
     pub(super) from: SocketAddr,
     pub(super) heard: Mono,
-    /// A handle whose number may still be on its way to the client.
+    /// A handle whose number may not have reached the client yet.
     pub(super) fresh: Option<Handle>,
     /// The call that waits for a reply.
     pub(super) asks: Option<Asked>,
-    /// It has asked for a handle, or used one.
+    /// Whether it has asked for a handle, or used one.
     pub(super) works: bool,
     pub(super) since: Wall,
     pub(super) calls: u64,
     pub(super) told: Option<Box<Told>>,
-    /// Its call has waited: for its wrong handles, or for accesses that took no seat.
+    /// Whether its call has been delayed: for its wrong handles, or for accesses that took no seat.
     pub(super) waited: bool,
-    /// Its call has given its turn up to one that named no wrong handle.
+    /// Whether its delayed call has given its turn up to a link that named no wrong handle.
     pub(super) away: bool,
-    /// It has named wrong handles.
+    /// Whether it has named wrong handles.
     pub(super) slipped: bool,
-    /// When its call has to have an answer, whatever it waits for.
+    /// The time by which its call must be answered, whatever it waits for.
     pub(super) until: Mono,
 }
 
 impl LicenceService {
-    /// A client came in.
+    /// Starts the session of a client.
     pub fn accepted(&mut self, now: Now, link: LinkId, from: SocketAddr) {
         let session = Session {
             from,
@@ -56,26 +57,26 @@ impl LicenceService {
         self.sessions.insert(link, session);
     }
 
-    /// Whether a link is a client's.
+    /// Whether a link belongs to a client.
     #[must_use]
     pub fn knows(&self, link: LinkId) -> bool {
         self.sessions.contains_key(&link)
     }
 
-    /// Where a client is.
+    /// Returns the address of a client.
     #[must_use]
     pub fn whereabouts(&self, link: LinkId) -> Option<SocketAddr> {
         self.sessions.get(&link).map(|session| session.from)
     }
 
-    /// A link is no client's, or is closed by this end.
+    /// Removes a link that belongs to no client, or that this server closes.
     pub fn dismiss(&mut self, link: LinkId) {
         if let Some(session) = self.sessions.remove(&link) {
             self.unlinked(link, session.heard);
         }
     }
 
-    /// Something came from a client: it is there, and has had the last reply.
+    /// Records a frame of a client: it is active, and has received the last reply.
     pub fn heard(&mut self, now: Mono, link: LinkId) {
         if let Some(session) = self.sessions.get_mut(&link) {
             session.heard = now;
@@ -85,8 +86,8 @@ impl LicenceService {
         }
     }
 
-    /// A call names a handle: whoever holds it is there, whatever becomes of the call. A seat that
-    /// only lingers is nobody's, and no call makes it linger longer.
+    /// Records a parsed call. The owner of the handle that it names is active, whatever becomes of
+    /// the call. A seat that only lingers has no owner, and no call makes it linger longer.
     pub fn named(&mut self, now: Mono, link: LinkId, request: &Request, state: &State) {
         if let Some(session) = self.sessions.get_mut(&link) {
             session.tell(request, &self.policy);
@@ -102,8 +103,8 @@ impl LicenceService {
         }
     }
 
-    /// A client's link is gone; its handles live on. Returns the handle whose number did not
-    /// reach it; its clean-up time goes on.
+    /// Ends the session of a closed link; its handles stay, and their clean-up times run. Returns
+    /// the handle whose number did not reach the client.
     pub fn closed(&mut self, link: LinkId, unsent: bool) -> Option<Handle> {
         let session = self.sessions.remove(&link)?;
         self.unlinked(link, session.heard);
@@ -112,8 +113,8 @@ impl LicenceService {
         fresh
     }
 
-    /// The links by which handles that are held were taken, or used last. `elsewhere`: another front
-    /// decides and knows them; then all that have ever asked for anything about handles.
+    /// Returns the links by which handles that are held were taken or used. `elsewhere`: another
+    /// front decides and knows them; then all links that have ever made a call about handles.
     #[must_use]
     pub fn holding(&self, elsewhere: bool) -> BTreeSet<LinkId> {
         if !elsewhere {
@@ -123,13 +124,13 @@ impl LicenceService {
         works.map(|(link, _)| *link).collect()
     }
 
-    /// Closes every client's link. Handles live on.
+    /// Closes the link of every client. Handles stay.
     pub fn drop_clients(&mut self, reason: CloseReason, out: &mut Vec<Intent>) {
         self.close_links(|_, _| true, &reason, out);
     }
 
-    /// Closes the links of some clients: those that `ends` says, told whether they wait for a
-    /// reply. Handles live on.
+    /// Closes the links that `ends` selects, by the link and whether a call of it waits for a
+    /// reply. Handles stay.
     pub fn close_links(
         &mut self,
         ends: impl Fn(LinkId, bool) -> bool,
@@ -150,7 +151,7 @@ impl LicenceService {
         }
     }
 
-    /// How many clients there are.
+    /// Returns the number of clients.
     #[must_use]
     pub fn clients(&self) -> usize {
         self.sessions.len()

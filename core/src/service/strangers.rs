@@ -1,17 +1,18 @@
-//! Calls that name a handle which is nobody's, or somebody else's: a client's slip now and then, and
-//! otherwise somebody who guesses. The first ones are refused at once; whoever goes on waits for
-//! each refusal, longer and longer, and no other link waits with him.
+//! Calls that name a handle which does not exist or belongs to another client: an occasional
+//! mistake of a client, or an attempt to guess handles. The first ones are refused at once. After
+//! that each refusal is delayed, longer and longer, and calls of other links are not delayed with
+//! it.
 //!
-//! What waits is the call itself, and nothing of its handle is looked at before its time has come:
-//! so a right guess takes as long as a wrong one. Calls of one address wait behind each other, and
-//! those that would wait for too long are turned away unread. Where a place is wanted by a link that
-//! has named no wrong handle, one that has gives its own up: a client whose address has changed to one
-//! where somebody guesses gets through, and there are no more guesses for it. Among links without a
-//! wrong handle the one that asked first goes first, however often it was turned away: whoever guesses
-//! by a new link each time stands behind a client that asks again, which so waits for those links at
-//! most that were there before it.
+//! The call itself is delayed, and its handle is not checked before it is due: so a right guess
+//! takes as long as a wrong one. Calls of one address wait behind each other, and calls that would
+//! wait for too long are rejected unread. If a link that has named no wrong handle needs a turn, a
+//! link that has named one gives its own up: a client whose address has changed to one from which
+//! handles are guessed gets through, and the number of guesses does not rise. Among links without a
+//! wrong handle the one that asked first goes first, however often it was rejected: a guesser that
+//! opens a new link for each guess comes after a client that asks again, so that this client waits
+//! at most for the links that were there before it.
 //!
-//! What never lives here: whose a handle is (that is `binding`).
+//! What never lives here: the owner of a handle (see `binding`).
 
 use crate::base::limits::{
     STRANGER_BYTES, STRANGER_CALLS, STRANGER_DEBT, STRANGER_FREE, STRANGER_LINKS, STRANGER_LONGEST,
@@ -27,13 +28,13 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv6Addr};
 
-/// Addresses that count as one: an IPv4 address, or the 64 bits of an IPv6 address that a network
-/// has, since one machine has as many of those as it wants.
+/// Addresses that count as one: an IPv4 address, or the 64-bit network of an IPv6 address, since
+/// one machine has as many of its addresses as it wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Place(IpAddr);
 
 impl Place {
-    /// Stands for every address for which there was no place in the table.
+    /// All addresses for which there was no room in the table.
     const OTHERS: Self = Self(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
 
     fn of(address: IpAddr) -> Self {
@@ -49,14 +50,14 @@ impl Place {
     }
 }
 
-/// What is known of one of those.
+/// The record of one such place.
 #[derive(Clone, Debug)]
 struct Stranger {
-    /// Each wrong handle adds a share of the minute to it, and time takes it away.
+    /// Each wrong handle adds its share of the window, and passing time reduces it.
     debt: Duration,
-    /// As of when.
+    /// The time at which `debt` was right.
     at: Mono,
-    /// The next call that waits is looked at this long after this time.
+    /// The time at which the latest delayed call is due; the next one is due a pause later.
     free: Mono,
     /// Wrong handles since `since`, within [`STRANGER_WINDOW`].
     count: u64,
@@ -68,12 +69,12 @@ impl Stranger {
         Self { debt: Duration::ZERO, at: now, free: now, count: 0, since: now }
     }
 
-    /// What is left of its debt now.
+    /// Returns the debt that is left now.
     fn debt(&self, now: Mono) -> Duration {
         self.debt.saturating_sub(now.since(self.at))
     }
 
-    /// How long a call that names a handle which may not be its own has to wait.
+    /// Returns the delay of a call whose handle may not be its sender's.
     fn pause(&self, now: Mono) -> Duration {
         let over = self.debt(now).saturating_sub(STRANGER_WINDOW);
         if over.is_zero() {
@@ -84,66 +85,67 @@ impl Stranger {
     }
 }
 
-/// What one wrong handle costs of the minute.
+/// Returns the share of the window that one wrong handle costs.
 fn share() -> Duration {
     STRANGER_WINDOW / STRANGER_FREE
 }
 
-/// A call that waits.
+/// A delayed call.
 #[derive(Clone, Debug)]
 struct Waiting {
     link: LinkId,
     call: Vec<u8>,
-    /// Of whom it is counted as.
+    /// The place as which its sender is counted.
     place: Place,
-    /// Its link has named wrong handles.
+    /// Whether its link has named wrong handles.
     slipped: bool,
-    /// It has given its time up, and is to be refused.
+    /// Whether it has given its turn up, and is to be refused.
     away: bool,
 }
 
-/// A call whose time has come.
+/// A call whose delay has ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Due {
     pub(super) link: LinkId,
     pub(super) call: Vec<u8>,
-    /// It is to be refused unread: its time is another one's.
+    /// Whether it is to be refused unread, because it has given its turn up.
     pub(super) away: bool,
 }
 
-/// Who names handles that are not his, and the calls that wait for that.
+/// The places that named wrong handles, and their delayed calls.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Strangers {
     known: BTreeMap<Place, Stranger>,
-    /// By when they are looked at, and their number.
+    /// Delayed calls, by the time at which they are due, and their number.
     waiting: BTreeMap<(Mono, u64), Waiting>,
-    /// How many calls have waited.
+    /// The number of calls delayed so far.
     number: u64,
-    /// Links of which a call had to wait or was turned away, by the order in which that came first.
+    /// Links of which a call was delayed or rejected, with their numbers in the order of the first
+    /// time.
     turns: BTreeMap<LinkId, u64>,
-    /// The next of these numbers.
+    /// The latest of these numbers.
     turn: u64,
-    /// Of the calls that wait.
+    /// Bytes of the delayed calls.
     bytes: usize,
     /// Wrong handles since the start.
     total: u64,
     throttle: LogThrottle,
 }
 
-/// What becomes of a call that names a handle which is not known to be its sender's.
+/// The decision about a call whose handle is not known to be its sender's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// It is looked at now.
+    /// The handle is checked now.
     Now,
-    /// It waits.
+    /// The call is delayed.
     Waits,
-    /// There are too many of his that wait.
+    /// The call is rejected: too many calls of its place are delayed.
     TurnedAway,
 }
 
 impl Strangers {
-    /// Decides when a call from an address is looked at, and keeps it until then; never longer than
-    /// `until`, when its client has to have an answer. `slipped`: its link has named wrong handles.
+    /// Decides when a call from an address is served, and keeps it until then; never longer than
+    /// `until`, by which its client must be answered. `slipped`: its link has named wrong handles.
     pub(super) fn judge(
         &mut self,
         (now, until): (Mono, Mono),
@@ -191,8 +193,8 @@ impl Strangers {
         Verdict::Waits
     }
 
-    /// The first one that waits there and whose link has named wrong handles, or else the one whose
-    /// link asked last, if that was after this turn.
+    /// Returns the first delayed call of the place whose link has named wrong handles, or else the
+    /// one whose link asked last, if that was after `turn`.
     fn given_up(&self, (now, until): (Mono, Mono), place: Place, turn: u64) -> Option<(Mono, u64)> {
         let here = |it: &Waiting| it.place == place && !it.away;
         let waiting = || {
@@ -206,7 +208,7 @@ impl Strangers {
         slipped.or_else(later).map(|(key, _)| *key)
     }
 
-    /// The place of a link among all that had to wait; the last one where there are too many.
+    /// Returns the number of a link in `turns`; the highest one if there are too many links.
     fn turn_of(&mut self, link: LinkId) -> u64 {
         if let Some(turn) = self.turns.get(&link) {
             return *turn;
@@ -219,7 +221,7 @@ impl Strangers {
         self.turn
     }
 
-    /// The handle that a call from there has named is not its sender's.
+    /// Counts a call from this address that named a handle of another owner.
     pub(super) fn count(&mut self, now: Mono, from: IpAddr) {
         self.total = self.total.saturating_add(1);
         let place = self.place(from);
@@ -246,14 +248,14 @@ impl Strangers {
         }
     }
 
-    /// Where an address is counted.
+    /// Returns the place as which an address is counted.
     fn place(&self, from: IpAddr) -> Place {
         let place = Place::of(from);
         let others = self.known.contains_key(&Place::OTHERS) && self.known.len() >= STRANGERS;
         if others && !self.known.contains_key(&place) { Place::OTHERS } else { place }
     }
 
-    /// A call whose time has come; call until there is none.
+    /// Returns a call whose delay has ended; to be called until there is none.
     pub(super) fn next(&mut self, now: Mono) -> Option<Due> {
         let first = self.waiting.first_entry().filter(|first| first.key().0 <= now)?;
         let Waiting { link, call, away, .. } = first.remove();
@@ -261,12 +263,12 @@ impl Strangers {
         Some(Due { link, call, away })
     }
 
-    /// When the first one's time has come.
+    /// Returns when the first delayed call is due.
     pub(super) fn due(&self) -> Option<Mono> {
         self.waiting.first_key_value().map(|(&(at, _), _)| at)
     }
 
-    /// A link is gone, and what waits with it.
+    /// Removes a closed link and its delayed calls.
     pub(super) fn forget(&mut self, link: LinkId) {
         self.turns.remove(&link);
         if self.waiting.is_empty() {
@@ -282,13 +284,13 @@ impl Strangers {
         });
     }
 
-    /// Wrong handles since the start.
+    /// Returns the number of wrong handles since the start.
     pub(super) fn total(&self) -> u64 {
         self.total
     }
 
-    /// Who has to wait for his wrong handles now, with how many there were in the last minute; the
-    /// worst first, and not all of them if there are many.
+    /// Returns the places that are delayed now, with their wrong handles in the last minute; the
+    /// worst first, cut to [`STRANGERS_SHOWN`].
     pub(super) fn shown(&self, now: Mono) -> Vec<(String, u64)> {
         let slow = |stranger: &&Stranger| {
             !stranger.pause(now).is_zero() && now.since(stranger.since) < STRANGER_WINDOW * 2
@@ -336,7 +338,7 @@ mod tests {
         assert_eq!(slow[..4], [10, 20, 40, 80]);
         assert!(slow.is_sorted() && slow.last() == Some(&1_000), "{slow:?}");
         assert_eq!((strangers.total(), strangers.bytes), (30, 0));
-        // Others do not wait, and who keeps quiet is forgiven.
+        // Other addresses are not delayed, and the debt of a silent one runs out.
         let other = IpAddr::from([192, 0, 2, 2]);
         assert_eq!(strangers.judge((now, NEVER), other, (LinkId(2), true), Vec::new), Verdict::Now);
         assert_eq!(strangers.shown(now), [("192.0.2.1".into(), 30)]);
@@ -379,7 +381,7 @@ mod tests {
         };
         let guessers = [1, 2, 3].map(|link| of(&mut strangers, link, true));
         assert_eq!(guessers, [Verdict::Waits, Verdict::Waits, Verdict::TurnedAway]);
-        // Two come, and two were there: a third gets nothing, for there are no more guesses.
+        // Two connect, and two were there: a third is rejected, because there are no more guesses.
         let others = [4, 5, 6].map(|link| of(&mut strangers, link, false));
         assert_eq!(others, [Verdict::Waits, Verdict::Waits, Verdict::TurnedAway]);
         let mut due = Vec::new();
@@ -418,7 +420,7 @@ mod tests {
                     strangers.forget(LinkId(guesser));
                 }
             }
-            // It is there among others from the first second on, and asks twice a second.
+            // From the first second on it is one of many links, and asks twice a second.
             if tenth >= 10 && tenth % 5 == 0 && looked_at.is_none() {
                 ask(&mut strangers, now, honest, false);
             }

@@ -1,4 +1,5 @@
-//! Copies that move: pieces of the log or the state that a front reads, and a state that it installs.
+//! Transfers of copies: pieces of the log or of the state that a front reads, and a state that it
+//! installs.
 
 use super::{Acceptor, Anew, OrderEffects};
 use crate::base::limits::{PIECE_BYTES, STATE_MAX};
@@ -8,13 +9,13 @@ use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 
-/// What a piece of a state has led to.
+/// The result of one piece of a state.
 pub(super) enum Staged {
-    /// It does not follow the piece before it, or all of them are no state.
+    /// The piece does not follow the one before it, or the pieces are not a valid state.
     Misfit,
-    /// There is more to come.
+    /// More pieces are to come.
     Part,
-    /// That was the last one.
+    /// The state is complete.
     Whole(Box<State>),
 }
 
@@ -67,7 +68,7 @@ impl Acceptor {
             self.clear_log();
             self.witness = Witness::default();
         }
-        // Entries behind the state may be chosen with this acceptor's vote.
+        // Entries above the state may be chosen with this acceptor's vote.
         let held = usize::try_from(slot.0.saturating_sub(self.base.0)).unwrap_or(usize::MAX);
         let behind = self.log.split_off(held.min(self.log.len()));
         self.settle(slot, *state);
@@ -76,7 +77,7 @@ impl Acceptor {
         Report::Stored { last: self.matched, differing: vec![] }
     }
 
-    /// Puts the next piece of a state behind those that came before.
+    /// Appends the next piece of a state to those that came before it.
     pub(super) fn stage(&mut self, slot: Slot, offset: u64, bytes: &[u8], last: bool) -> Staged {
         if offset == 0 {
             self.transfers.installing = Some((slot, Vec::new()));
