@@ -1,4 +1,4 @@
-//! What a runtime tells a node.
+//! The inputs of a node, which its runtime makes.
 
 use crate::base::credentials::{AdminAccess, Rights};
 use crate::base::server_files::{Misplaced, Place};
@@ -11,14 +11,14 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
-/// What a runtime tells a node.
+/// An input of a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
-    /// Nothing but the time: due timers run.
+    /// Only the passing of time: due timers run.
     Tick,
-    /// A connection came in.
+    /// A connection was accepted.
     Accepted {
-        /// Its new name.
+        /// The name of the new link.
         link: LinkId,
         /// The listener.
         listener: Listener,
@@ -27,104 +27,106 @@ pub enum Input {
     },
     /// A frame arrived.
     Frame {
-        /// On which link.
+        /// The link.
         link: LinkId,
-        /// What.
+        /// The frame.
         frame: Frame,
     },
-    /// Requests of clients that arrived together, each of another link (protocol facts 3.1): what
-    /// they lead to is sent on for all of them at once.
+    /// Requests of clients that arrived together, each from another link (protocol facts 3.1); the
+    /// messages that result from all of them are sent together.
     Calls(Vec<(LinkId, Vec<u8>)>),
-    /// A link is gone, or could not be dialled.
+    /// A link has closed, or could not be opened.
     Closed {
-        /// Which.
+        /// The link.
         link: LinkId,
-        /// Why.
+        /// The reason.
         reason: CloseReason,
-        /// Something that was to be sent on it was not handed to the network.
+        /// Whether something to be sent on it was not handed to the network.
         unsent: bool,
     },
-    /// What the hub has counted, before any page that may show it.
+    /// The hub's metrics, before any page that may show them.
     Counted(HubMetrics),
-    /// What the machine reports.
+    /// An event of the host.
     Host(HostEvent),
 }
 
-/// What the machine of a node reports, beside its links.
+/// An event of a node's host; nothing about links.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HostEvent {
-    /// The watchdog looks whether the node still takes steps.
+    /// The watchdog checks whether the node still takes steps.
     Probe,
-    /// The process is told to end, and will be gone in a moment: what was only counted is recorded.
+    /// The process was asked to end and will do so in a moment: history that is only in memory has
+    /// to be recorded.
     Stopping,
-    /// Who can come in at its admin pages now, and which files of its machine are in trouble. At a
-    /// backend nobody comes in.
+    /// The credentials that the admin pages accept now, and the files of this machine that cannot
+    /// be used. A backend has no credentials.
     AdminAccess(Box<AdminAccess>),
-    /// What is found where something of this server's own belongs; `None`: that. When it changes.
+    /// What was found in the place of a file or folder of this server, `None` if it is there again;
+    /// sent at every change.
     Misplaced {
-        /// What is looked after.
+        /// The file or folder.
         place: Place,
         /// What is there instead.
         found: Option<Misplaced>,
     },
-    /// What concerns a backend. A front ignores it.
+    /// An event for a backend; a front ignores it.
     Backend(BackendEvent),
-    /// What concerns a front. A backend ignores it.
+    /// An event for a front; a backend ignores it.
     Front(FrontEvent),
 }
 
-/// What the machine of a backend reports.
+/// An event of a backend's host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BackendEvent {
-    /// The one outstanding [`JournalWrite`](super::JournalWrite) is on disk.
+    /// The [`JournalWrite`](super::JournalWrite) in progress is on disk.
     JournalWritten,
-    /// The licence files of this backend hold this now, all of it checked.
+    /// The contents of this backend's licence files have changed; all of them are checked.
     LicencesRead(Vec<Container>),
 }
 
-/// What the machine of a front reports.
+/// An event of a front's host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FrontEvent {
-    /// What [`HistoryRequest::ReadAfter`](super::HistoryRequest::ReadAfter) asked for.
+    /// The answer to [`HistoryRequest::ReadAfter`](super::HistoryRequest::ReadAfter).
     HistoryRead {
-        /// As it was asked.
+        /// The position of the request.
         after: Option<Mark>,
-        /// The lines; none: there are none.
+        /// The lines; empty if there are no more.
         lines: Vec<u8>,
     },
-    /// Whether this machine has the virtual address. When that is first known, and whenever it
-    /// changes.
+    /// Whether this machine has the virtual address; sent when it is first known, and at every
+    /// change.
     VirtualAddress {
-        /// It is here.
+        /// Whether the address is here.
         here: bool,
     },
-    /// What the system says against the virtual address on this machine, in a sentence; `None`:
-    /// nothing. Whenever that changes.
+    /// What prevents the virtual address on this machine, as a sentence, or `None`; sent at every
+    /// change.
     VirtualAddressObstacle(Option<String>),
-    /// The password that [`AdminFilesRequest::Verify`](super::AdminFilesRequest::Verify) named was
-    /// checked.
+    /// The result of [`AdminFilesRequest::Verify`](super::AdminFilesRequest::Verify) for a
+    /// password.
     PasswordVerified {
-        /// The link it came in by.
+        /// The link by which the password arrived.
         link: LinkId,
-        /// What it gives; `None`: it is wrong.
+        /// The rights that the password gives; `None` if it is wrong.
         granted: Option<Rights>,
     },
-    /// This configuration is in force now. When that is first known, and whenever another one comes
-    /// into force.
+    /// The configuration that is in force; sent when it is first known, and when another one takes
+    /// its place.
     Configured(Box<InForce>),
-    /// What became of the one outstanding
+    /// The result of the one outstanding
     /// [`HostRequest::StoreConfig`](super::HostRequest::StoreConfig).
     ConfigStored(ConfigStoreResult),
 }
 
-/// What became of a configuration that was to be stored: it is in force, apart from what is named,
-/// which needs a restart; or nothing has changed.
+/// The result of storing a configuration: it is in force, apart from the named settings, which need
+/// a restart; or nothing has changed.
 pub type ConfigStoreResult = Result<Vec<String>, ConfigNotStored>;
 
-/// A configuration was not stored, and nothing has changed.
+/// A configuration was not stored; nothing has changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigNotStored {
-    /// The file that it was for.
+    /// The file in which it was to be stored.
     pub file: String,
     /// What went wrong, in a sentence for people.
     pub reason: String,

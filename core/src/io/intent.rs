@@ -1,4 +1,4 @@
-//! What a node wants done.
+//! The intents of a node: effects that it wants.
 
 use crate::base::credentials::Password;
 use crate::base::network::Address;
@@ -7,67 +7,66 @@ use crate::link::{CloseReason, LinkId, PeerKind};
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// What a node wants done: by the hub, which has the links, or by the machine.
+/// An effect that a node wants, by its hub, which has the links, or by its host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Intent {
     /// Open a connection.
     Dial {
-        /// The name of the link to be.
+        /// The name of the new link.
         link: LinkId,
-        /// Where to.
+        /// The address.
         to: Address,
-        /// Whom it expects there.
+        /// The kind of peer that the node expects there.
         callee: PeerKind,
     },
     /// Send one plaintext frame.
     Send {
-        /// On which link.
+        /// The link.
         link: LinkId,
         /// A reply, an HTTP response, or one message between servers.
         frame: Vec<u8>,
     },
-    /// Send what is queued, then close. The node has forgotten the link already.
+    /// Send what is queued, then close. The node has already removed the link.
     Close {
-        /// Which.
+        /// The link.
         link: LinkId,
-        /// Why, for the log.
+        /// The reason, for the log.
         reason: CloseReason,
     },
-    /// Have something done by the machine.
+    /// Have the host do something.
     Host(HostRequest),
 }
 
-/// What a node wants of its machine, by the worker that does it.
+/// A request of a node to its host, by the worker that performs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HostRequest {
-    /// Of a backend: write its journal.
+    /// For a backend: write its journal.
     Journal(JournalWrite),
-    /// Of a front: write or read its usage history.
+    /// For a front: write or read its usage history.
     History(HistoryRequest),
-    /// Of a front: something about the virtual address.
+    /// For a front: a request about the virtual address.
     Vip(VipRequest),
-    /// Of a front: something with the files of the admin pages. At a backend it is not done.
+    /// For a front: a request about the files of the admin pages. Not performed at a backend.
     AdminFiles(AdminFilesRequest),
-    /// Of a front: put this text into the file of the configuration, durably and as a whole, and
+    /// For a front: write this text to the configuration file, durably and as a whole, and put it
     /// into force. The answers are [`FrontEvent::Configured`](super::FrontEvent::Configured) and
     /// [`FrontEvent::ConfigStored`](super::FrontEvent::ConfigStored). At most one is outstanding.
     StoreConfig(String),
-    /// This process must not go on; the reason, for people.
+    /// End this process; the reason, for people.
     Halt(String),
 }
 
 /// A durable write of a backend. The answer, when it is on disk, is
 /// [`BackendEvent::JournalWritten`](super::BackendEvent::JournalWritten). At most one is
-/// outstanding, which is what makes group commit: all that becomes ready meanwhile goes out with
-/// the next one.
+/// outstanding, which makes group commit: records that arrive meanwhile form the next write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JournalWrite {
     /// Append these bytes to the journal.
     Append(Vec<u8>),
-    /// Put these bytes in the journal's place, atomically.
+    /// Replace the journal by these bytes, atomically.
     Rewrite(Vec<u8>),
-    /// The same, but keep the journal that was there under another name, in the place of one that
-    /// was kept before: this disk begins anew, and what it remembered may be needed by people.
+    /// The same, but keep the old journal under another name, in the place of one that was kept
+    /// before: this disk starts again under a new id, and people may need its old contents.
     BeginAnew(Vec<u8>),
 }
 
@@ -79,45 +78,45 @@ impl JournalWrite {
         bytes
     }
 
-    /// Returns whether the bytes take the journal's place.
+    /// Returns whether the bytes replace the journal.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         !matches!(self, Self::Append(_))
     }
 }
 
-/// Something with the usage history.
+/// A request about the usage history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HistoryRequest {
-    /// Add these lines. What cannot be written is lost: nothing waits for it.
+    /// Append these lines. Lines that cannot be written are lost: nothing waits for them.
     Record(Vec<u8>),
-    /// Read lines that follow this, in order and one message at most
-    /// ([`HISTORY_BLOCK`](crate::base::limits::HISTORY_BLOCK)); `None`: from the first one on. The answer
-    /// is [`FrontEvent::HistoryRead`](super::FrontEvent::HistoryRead).
+    /// Read the lines that follow this position, in order and one message at most
+    /// ([`HISTORY_BLOCK`](crate::base::limits::HISTORY_BLOCK)); `None`: from the first one. The
+    /// answer is [`FrontEvent::HistoryRead`](super::FrontEvent::HistoryRead).
     ReadAfter(Option<Mark>),
 }
 
-/// Something about the virtual address.
+/// A request about the virtual address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum VipRequest {
-    /// Look now whether this machine has it: it may just have moved.
+    /// Check now whether this machine has it: it may just have moved.
     Look,
-    /// Tell whoever moves it whether this machine is to give it away.
+    /// Report to keepalived whether this machine is to give the address away.
     GiveAway(bool),
 }
 
-/// Something with the files of the admin pages.
+/// A request about the files of the admin pages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AdminFilesRequest {
-    /// Check a password, which takes long on purpose. The answer is
+    /// Check a password, which is slow on purpose. The answer is
     /// [`FrontEvent::PasswordVerified`](super::FrontEvent::PasswordVerified).
     Verify {
-        /// The link it came in by.
+        /// The link by which the password arrived.
         link: LinkId,
-        /// What was typed.
+        /// The password.
         password: Password,
     },
-    /// Append this line to the record of what operators changed. Nothing waits for it.
+    /// Append this line to the record of operators' changes. Nothing waits for it.
     Audit(String),
 }
 

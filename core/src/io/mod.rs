@@ -1,12 +1,12 @@
-//! What crosses the boundary between a pure node and its runtime: [`Input`] in, [`Intent`] out.
+//! The boundary between a pure node and its runtime: [`Input`] in, [`Intent`] out.
 //!
-//! A runtime is accept, dial, read, write, wait and append; it decides nothing. A link that a node
-//! does not know is a no-op on both sides. What a node wants of its machine beside links is a
-//! [`HostRequest`], which the [`hub`](crate::node::hub) hands on unread, and the machine answers
-//! and reports with a [`HostEvent`]. So a new request has a place in three files: here, where it is
-//! asked for, and in the worker that does it.
+//! A runtime accepts, dials, reads, writes, waits and appends; it decides nothing. Inputs and
+//! intents about a link that the other side does not know have no effect. What a node wants of its
+//! host beside links is a [`HostRequest`], which the [`hub`](crate::node::hub) passes on unread;
+//! the host answers and reports with a [`HostEvent`]. A new request therefore takes changes in
+//! three places: here, in the code that makes it, and in the worker that performs it.
 //!
-//! What never lives here: a role. Both of them stand above this folder, as the node and the hub do.
+//! What never lives here: a role. Roles are above this folder, as the node and the hub are.
 
 mod input;
 mod intent;

@@ -1,16 +1,17 @@
-//! One connection without its socket: everything that it owes its peer, or its peer owes it.
+//! One connection without its socket: everything that is unfinished between the two ends.
 //!
-//! A runtime reads its socket while the connection [wants that](Connection::wants_read) and hands
-//! over what came ([`received`](Connection::received)); it writes what is [not
-//! sent](Connection::unsent) as far as there is room, and says how much that was
-//! ([`sent`](Connection::sent)). When all is written and the connection [wants
-//! frames](Connection::wants_frames), it takes the link's outbox out of the hub and puts it in
-//! ([`send`](Connection::send)). What stands out after that says [`flow`](Connection::flow), which
-//! the hub wants to know, for it has the deadlines.
+//! A runtime reads the socket while the connection [wants that](Connection::wants_read), and hands
+//! in the bytes ([`received`](Connection::received)). It writes the [unsent](Connection::unsent)
+//! bytes as far as the network takes them, and reports how many that were
+//! ([`sent`](Connection::sent)). When all are written and the connection [wants
+//! frames](Connection::wants_frames), the runtime takes the link's outbox out of the hub and hands
+//! it in ([`send`](Connection::send)). After that it passes the result of
+//! [`flow`](Connection::flow) to the hub, which has the deadlines.
 //!
-//! What lives here: half a frame, requests without a reply, sealed bytes that the network has not
-//! taken, and what is to be done before the connection closes. What never lives here: a socket,
-//! time, and TLS, whose library is not for this crate: it stands between as a [`Layer`].
+//! What lives here: an incomplete frame, requests without a reply, sealed bytes that the network
+//! has not taken, and what is left to do before the connection closes. What never lives here: a
+//! socket, time, and TLS, whose library does not belong into this crate: it is a [`Layer`] in
+//! between.
 
 use super::channel::SecureChannel;
 use super::{CloseReason, Frame, LinkId};
@@ -20,59 +21,59 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
-/// What waits on a link, as its hub gives it out.
+/// The contents of a link's outbox, as its hub returns it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outbox {
     /// Seal and write these, in order.
     pub frames: Vec<Vec<u8>>,
     /// Then close the connection.
     pub close: Option<CloseReason>,
-    /// A request waits until these have left the machine, or the rest of one: say so by
-    /// [`Hub::left`](crate::node::hub::Hub::left).
+    /// Whether a request waits until these have left the machine, together with the rest of an
+    /// earlier one; the runtime reports that with [`Hub::left`](crate::node::hub::Hub::left).
     pub waits: bool,
 }
 
-/// What was read of a link, as its hub takes it.
+/// What was read from a link, as its hub takes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Arrived {
-    /// Which.
+    /// The link.
     pub link: LinkId,
-    /// Frames that are whole.
+    /// The complete frames.
     pub frames: Vec<Frame>,
-    /// Bytes of an unfinished one are waiting.
+    /// Whether bytes of an incomplete frame wait.
     pub partial: bool,
-    /// So many bytes are kept for them.
+    /// The number of bytes that are kept for it.
     pub held: usize,
 }
 
-/// What stands between a connection's stream and the network: TLS at the admin port.
+/// A layer between a connection's stream and the network: TLS at the admin port.
 pub trait Layer: fmt::Debug + Send {
-    /// Takes bytes that arrived, and returns what they mean to the stream; `wire` gets what is to
-    /// be answered to them as they are.
+    /// Takes bytes that arrived, and returns their plaintext; answers of the layer itself are
+    /// appended to `wire`.
     ///
     /// # Errors
-    /// The peer broke it.
+    /// The peer broke the layer's protocol.
     fn open<'a>(
         &mut self,
         bytes: &'a [u8],
         wire: &mut Vec<u8>,
     ) -> Result<Cow<'a, [u8]>, CloseReason>;
 
-    /// Covers bytes that go out; `last`: nothing follows them.
+    /// Seals bytes to be sent; `last`: nothing follows them.
     fn seal(&mut self, plain: &[u8], last: bool, wire: &mut Vec<u8>);
 
-    /// Returns whether its handshake is over, or there is none.
+    /// Returns whether the handshake is complete, or there is none.
     fn settled(&self) -> bool;
 }
 
-/// What became of what a peer is to take.
+/// A change in whether the peer takes what is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flow {
-    /// As before.
+    /// No change.
     Same,
-    /// Something waits, and something else went on just now: the peer's time begins.
+    /// Something waits for the peer, and something was sent just now: its time limit starts.
     Begun,
-    /// Nothing waits any more.
+    /// Nothing waits for the peer any more.
     Over,
 }
 
@@ -83,25 +84,25 @@ pub struct Connection {
     layer: Option<Box<dyn Layer>>,
     /// Sealed bytes that the network has not taken yet.
     wire: Vec<u8>,
-    /// A client's requests without a reply.
+    /// The number of a client's requests without a reply.
     owed: usize,
-    /// They are calls.
+    /// Whether the requests are calls.
     client: bool,
-    /// It ends when `wire` is written.
+    /// The reason for closing when `wire` is written.
     close: Option<CloseReason>,
-    /// A request waits at the hub until `wire` is written.
+    /// Whether a request waits at the hub until `wire` is written.
     waits: bool,
-    /// The peer was waited for when that was last looked at.
+    /// Whether something waited for the peer at the last call of [`flow`](Self::flow).
     stalled: bool,
-    /// Something was sent since.
+    /// Whether something was sent since.
     moved: bool,
-    /// It has ended: nothing is taken for it any more.
+    /// Whether the connection has ended; nothing more is taken for it.
     over: bool,
 }
 
 impl Connection {
-    /// Begins; what a dialled link has to say first is to be sent at once. `layer`: between the
-    /// stream and the network.
+    /// Starts a connection; the first bytes of a dialled link are to be sent at once. `layer`:
+    /// between the stream and the network.
     #[must_use]
     pub fn new(mut stream: SecureChannel, layer: Option<Box<dyn Layer>>) -> Self {
         let mut wire = Vec::new();
@@ -120,11 +121,12 @@ impl Connection {
         }
     }
 
-    /// Takes bytes that arrived, in any chunking. Whole frames go to `frames`; what the handshake
-    /// answers is to be sent.
+    /// Takes bytes that arrived, in any chunks. Complete frames are appended to `frames`; answers
+    /// of the handshake are to be sent.
     ///
     /// # Errors
-    /// The peer broke the protocol. Frames that were whole before are to be delivered all the same.
+    /// The peer broke the protocol. Frames that were completed before are to be delivered all the
+    /// same.
     pub fn received(&mut self, bytes: &[u8], frames: &mut Vec<Frame>) -> Result<(), CloseReason> {
         if self.over {
             return Ok(());
@@ -142,8 +144,8 @@ impl Connection {
         opened
     }
 
-    /// Returns whether it is to be read: a client that asks on and on without listening fills its
-    /// own buffers, not ours.
+    /// Returns whether the socket is to be read: a client that keeps sending requests without
+    /// reading the replies fills its own buffers, not those of this server.
     #[must_use]
     pub fn wants_read(&self) -> bool {
         let most = if self.client { CALLS_AHEAD } else { 1 };
@@ -151,7 +153,7 @@ impl Connection {
         !self.over && self.close.is_none() && listens
     }
 
-    /// Returns whether the runtime is to say when the network has room: bytes wait for it, or a
+    /// Returns whether the runtime has to watch for room in the network: bytes wait for it, or a
     /// request waits until what was written has left.
     #[must_use]
     pub fn wants_write(&self) -> bool {
@@ -164,25 +166,25 @@ impl Connection {
         &self.wire
     }
 
-    /// The network has taken so many of the [unsent](Self::unsent) bytes.
+    /// Records that the network has taken this many of the [unsent](Self::unsent) bytes.
     pub fn sent(&mut self, count: usize) {
         self.moved |= count > 0;
         if count >= self.wire.len() {
-            // Nothing is kept for a link that may be silent for hours.
+            // No memory is kept for a link that may be silent for hours.
             self.wire = Vec::new();
         } else {
             self.wire.drain(..count);
         }
     }
 
-    /// Returns whether the link's outbox is to be taken out of the hub. What came first goes first;
-    /// what comes later stays with the hub, which counts it.
+    /// Returns whether the link's outbox is to be taken out of the hub. Until earlier bytes are
+    /// written, later frames stay with the hub, which counts them.
     #[must_use]
     pub fn wants_frames(&self) -> bool {
         !self.over && self.wire.is_empty() && self.close.is_none()
     }
 
-    /// Seals what the hub had for this link, to be written.
+    /// Seals the frames of an outbox, to be written.
     pub fn send(&mut self, outbox: Outbox) {
         let Outbox { frames, close, waits } = outbox;
         self.moved |= !frames.is_empty();
@@ -198,17 +200,17 @@ impl Connection {
         self.waits = waits;
     }
 
-    /// Returns why it is to be closed now: all is written, and the hub is done with it.
+    /// Returns the reason for closing if everything is written and the hub has ended the link.
     #[must_use]
     pub fn closes(&self) -> Option<&CloseReason> {
         self.close.as_ref().filter(|_| self.wire.is_empty())
     }
 
-    /// Says what became of what the peer is to take, since this was last asked for.
+    /// Returns how the peer's progress has changed since the last call.
     ///
-    /// The peer's time begins again with every byte that it takes, also with the last ones while a
-    /// request waits for them: only a peer that takes nothing is one that does not read. An outbox
-    /// without frames is no progress.
+    /// The peer's time limit starts again with every byte that it takes, also with the last ones
+    /// while a request waits for them: only a peer that takes nothing is considered not to read. An
+    /// outbox without frames is no progress.
     pub fn flow(&mut self) -> Flow {
         let stalled = self.wants_write();
         let before = core::mem::replace(&mut self.stalled, stalled);
@@ -221,54 +223,55 @@ impl Connection {
         }
     }
 
-    /// Says once, when there is room again, that all has left which a request waits for.
+    /// Returns, once, whether everything has left for which a request waits; to be called when the
+    /// network has room again.
     pub fn has_left(&mut self) -> bool {
         self.wire.is_empty() && core::mem::take(&mut self.waits)
     }
 
-    /// Returns whether key agreement and TLS handshake are over, or there are none: what comes from
-    /// now on is cheap to take.
+    /// Returns whether key agreement and TLS handshake are complete, or there are none: later bytes
+    /// are cheap to process.
     #[must_use]
     pub fn greeted(&self) -> bool {
         self.stream.greeted() && self.layer.as_ref().is_none_or(|layer| layer.settled())
     }
 
-    /// Returns whether something stands between the stream and the network.
+    /// Returns whether there is a layer between the stream and the network.
     #[must_use]
     pub fn is_layered(&self) -> bool {
         self.layer.is_some()
     }
 
-    /// Returns whether both ends may send at any time: servers among themselves, which have proved
-    /// the group key.
+    /// Returns whether both ends may send at any time: servers that have proved the group key to
+    /// each other.
     #[must_use]
     pub fn duplex(&self) -> bool {
         self.stream.duplex()
     }
 
-    /// Returns whether bytes of an unfinished frame are waiting.
+    /// Returns whether bytes of an incomplete frame wait.
     #[must_use]
     pub fn partial(&self) -> bool {
         self.stream.partial()
     }
 
-    /// Returns what the hub is to be told after bytes were [received](Self::received) that made these
-    /// frames whole.
+    /// Returns what the hub has to know after bytes were [received](Self::received) that completed
+    /// these frames.
     #[must_use]
     pub fn arrived(&self, link: LinkId, frames: Vec<Frame>) -> Arrived {
         let held = if self.over { 0 } else { self.stream.held() };
         Arrived { link, frames, partial: self.stream.partial(), held }
     }
 
-    /// Returns the bytes of memory that its peer makes us keep; 0 for one that has proved the group
-    /// key, and for one that has ended.
+    /// Returns the bytes of memory that the peer makes this server keep; 0 for a peer that has
+    /// proved the group key, and after the end of the connection.
     #[must_use]
     pub fn held(&self) -> usize {
         let free = self.over || self.stream.duplex();
         if free { 0 } else { self.stream.held() + self.wire.capacity() }
     }
 
-    /// Ends it. Returns whether there are bytes that the network did not take.
+    /// Ends the connection. Returns whether there are bytes that the network did not take.
     pub fn end(&mut self) -> bool {
         self.over = true;
         !self.wire.is_empty()

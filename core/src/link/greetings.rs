@@ -1,9 +1,10 @@
-//! Which links are greeted now: key agreements and TLS handshakes of connections that came in, which are all
-//! that takes long of what a stranger can have done. Addresses take turns, and each has an allowance: one
-//! that comes again and again waits for itself.
+//! The order of handshakes: which accepted connections have their key agreement or TLS handshake
+//! computed now. These are the only costly operations that a peer without credentials can cause.
+//! Addresses take turns, and each has an allowance, so that frequent connections of one address
+//! delay only that address.
 //!
-//! What never lives here: the greeting itself (that is [`channel`](super::channel)), and where it is
-//! computed.
+//! What never lives here: the handshake itself (that is [`channel`](super::channel)), and where it
+//! is computed.
 
 use super::turns::Rotation;
 use crate::base::limits::{GREETING_RATE, GREETING_SOURCES, GREETINGS_AT_ONCE, TLS_GREETING};
@@ -13,18 +14,18 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
-/// A link that has something to say before its greeting is over.
+/// A link with unread bytes whose handshake is not complete.
 #[derive(Clone, Copy, Debug)]
 pub struct Ungreeted<T> {
-    /// Where it comes from.
+    /// The peer's address.
     pub from: IpAddr,
-    /// It may speak TLS, whose handshake takes longer.
+    /// Whether it may use TLS, whose handshake takes longer.
     pub layered: bool,
-    /// What the runtime serves it by.
+    /// The object by which the runtime serves it.
     pub what: T,
 }
 
-/// Who was greeted, and who may be.
+/// The addresses whose handshakes were computed, and their allowances.
 #[derive(Debug, Default)]
 pub struct Greetings {
     rotation: Rotation,
@@ -32,8 +33,8 @@ pub struct Greetings {
 }
 
 impl Greetings {
-    /// Chooses at most [`GREETINGS_AT_ONCE`] of the links that wait; the others are to be found again by
-    /// the next turn. Where none is chosen, all have used up their allowance.
+    /// Chooses at most [`GREETINGS_AT_ONCE`] of the waiting links; the others have to be passed in
+    /// again at the next turn. If none is chosen, all have used up their allowance.
     pub fn choose<T>(&mut self, now: Mono, waiting: Vec<Ungreeted<T>>) -> Vec<T> {
         let mut sources: BTreeMap<IpAddr, VecDeque<Ungreeted<T>>> = BTreeMap::new();
         for link in waiting {
@@ -47,16 +48,16 @@ impl Greetings {
     }
 }
 
-/// What each address has had, and may have: a burst, then so many a second.
+/// The allowance of each address: a burst, then a rate per second.
 #[derive(Debug, Default)]
 struct Allowance {
-    /// When all will be there again that the address may have at once, after the start of the clock: a share
-    /// is no whole number of microseconds.
+    /// The time, after the start of the clock, at which the full burst of an address is available
+    /// again. It is no [`Mono`], because a share is no whole number of microseconds.
     whole: BTreeMap<IpAddr, Duration>,
 }
 
 impl Allowance {
-    /// Takes so much of what is there for an address, if there is enough.
+    /// Takes the cost from an address's allowance, if enough is left.
     fn take(&mut self, now: Mono, source: IpAddr, cost: u32) -> bool {
         let (burst, rate) = GREETING_RATE;
         let one = Duration::from_secs(1) / rate;
@@ -64,7 +65,8 @@ impl Allowance {
         if self.whole.len() >= GREETING_SOURCES {
             self.whole.retain(|_, whole| *whole > now);
             if self.whole.len() >= GREETING_SOURCES {
-                // So many at once are no office, and none of them is held back.
+                // More addresses than any office has: the table is cleared rather than one of them
+                // delayed.
                 self.whole.clear();
             }
         }

@@ -1,4 +1,4 @@
-//! What a connection is called, where it came in or leads to, and why it ended.
+//! The names of connections, their listeners and peers, and why they ended.
 
 use crate::base::limits::DIAL_TIMEOUT;
 use crate::base::time::Duration;
@@ -6,59 +6,59 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-/// One connection, accepted or dialled. Never used again once it is closed.
+/// One connection, accepted or dialled. An id is never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LinkId(pub u64);
 
 impl LinkId {
-    /// Above any number that a connection ever has.
+    /// Higher than the number of any connection.
     const PASSED: u64 = 1 << 63;
 
-    /// A client of the other front, which passes its calls on: it has no connection here. A runtime
-    /// never hears of such a link.
+    /// Returns the id of a client of the other front, which forwards its calls: it has no
+    /// connection here. A runtime never gets such an id.
     pub(crate) fn passed(number: u64) -> Self {
         Self(Self::PASSED | number)
     }
 
-    /// Whether it is one of those.
+    /// Whether this is the id of such a client.
     pub(crate) fn is_passed(self) -> bool {
         self.0 >= Self::PASSED
     }
 }
 
-/// One listener, by the name that its runtime gives it.
+/// One listener, by the number that its runtime gives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ListenerId(pub u64);
 
-/// Which listener a connection came in by.
+/// The kind of listener at which a connection was accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Listener {
     /// The licence port: clients, and fronts that prove themselves with the group key.
     Licence,
     /// The admin port: HTTP.
     Admin,
-    /// The port where the other front is awaited.
+    /// The port for the other front.
     Twin,
-    /// The socket by which the machine itself comes in, as HTTP: whoever the system lets open it.
+    /// The local socket of the machine, with HTTP; the system's permissions decide who may open it.
     Machine,
 }
 
-/// Who is at the other end of a connection that a node dials.
+/// The kind of peer that a node dials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PeerKind {
-    /// A backend of ours: the link proves the group key and carries batches.
+    /// A backend of the group: the link proves the group key and carries batches.
     Backend,
-    /// A stock licence server: the link carries one client call after the other.
+    /// A stock licence server: the link carries one client call at a time.
     Stock,
-    /// The other front, at its door for twins.
+    /// The other front, at its port for twins.
     Twin {
-        /// How long the connection may take to stand.
+        /// The time limit for the connection to open.
         within: Duration,
     },
 }
 
 impl PeerKind {
-    /// How long the connection may take to stand.
+    /// Returns the time limit for the connection to open.
     #[must_use]
     pub fn within(self) -> Duration {
         match self {
@@ -67,29 +67,29 @@ impl PeerKind {
         }
     }
 
-    /// Returns how long a runtime tries to connect: less than the node waits, so that the node
-    /// hears what failed at which address, and not only that nothing came.
+    /// Returns how long a runtime tries to connect: less than the node waits, so that the node gets
+    /// the error and its address, and not only a timeout.
     #[must_use]
     pub fn connects_within(self) -> Duration {
         self.within() / 8 * 7
     }
 }
 
-/// It has room for bytes of ours no more.
+/// The peer takes no more bytes.
 pub const NOT_READING: CloseReason = CloseReason::Timeout("the peer does not read");
 
-/// Why a link is gone, or is to go.
+/// The reason why a link has closed, or is to close.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CloseReason {
-    /// The peer closed it in good order.
+    /// The peer closed it normally.
     Eof,
-    /// The network or the peer broke it, or it could not be opened; the system's words.
+    /// The network or the peer broke it, or it could not be opened; the system's message.
     Broken(String),
-    /// It kept silent, or slow, for longer than its limit.
+    /// The peer was silent, or slow, for longer than its limit.
     Timeout(&'static str),
-    /// The peer broke the protocol; what it did.
+    /// The peer broke the protocol; how.
     Protocol(&'static str),
-    /// A limit of ours was reached; which one.
+    /// A limit of this server was reached; which one.
     Limit(&'static str),
     /// This node no longer serves it: another front leads, or there is no majority.
     Stepped(&'static str),
@@ -108,16 +108,16 @@ impl fmt::Display for CloseReason {
     }
 }
 
-/// A unit that a link's [`Stream`](crate::link::channel::SecureChannel) made out of bytes: already
-/// decrypted, checked and delimited, not yet understood.
+/// A unit that a link's [`SecureChannel`](crate::link::channel::SecureChannel) made out of bytes:
+/// decrypted, checked and delimited, but not parsed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Frame {
     /// The plaintext of one client request (protocol facts 3.1).
     Call(Vec<u8>),
     /// The plaintext of a server's reply (protocol facts 3.2), on a link that was dialled to one.
     Reply(Vec<u8>),
-    /// The peer holds the group key. On a backend: a front has proved itself, with its id. On a
-    /// front: the backend it dialled has.
+    /// The peer has proved the group key. On a backend: a front, with its id. On a front: the
+    /// backend that it dialled.
     Joined {
         /// The id of the front at one end of this link.
         front: u32,
@@ -126,19 +126,19 @@ pub enum Frame {
     },
     /// One verified batch of front–backend messages ([`messages::group`](crate::messages::group)).
     Batch(Vec<u8>),
-    /// One message of the other front ([`messages::twin`](crate::messages::twin)); the first of a link says
-    /// that it holds the group key.
+    /// One message of the other front ([`messages::twin`](crate::messages::twin)); the first one on
+    /// a link proves that it has the group key.
     Twin(Vec<u8>),
-    /// One whole HTTP request, head and body.
+    /// One complete HTTP request, head and body.
     Http(Vec<u8>),
-    /// The same of a sender who may not hear the answer any more: the connection was ended at that
-    /// end before the request was looked at, or the request has waited for longer than
-    /// [`ORDER_LATE`](crate::base::limits::ORDER_LATE). What it orders is not carried out.
+    /// A request whose sender may not read the answer any more: the peer has ended the connection
+    /// before the request was served, or the request has waited for longer than
+    /// [`ORDER_LATE`](crate::base::limits::ORDER_LATE). An order in it is not carried out.
     Unheard(Vec<u8>),
 }
 
 impl Frame {
-    /// Returns the same frame of a sender who has hung up since.
+    /// Returns the same frame, of a sender that has since disconnected.
     #[must_use]
     pub fn unheard(self) -> Self {
         match self {

@@ -1,32 +1,32 @@
-//! Numbers that the hub counts of its links, for `/metrics`.
+//! The hub's metrics of its links, for `/metrics`.
 
 use super::Listener;
 
-/// A bound of the hub that may be reached.
+/// A bound of the hub.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
-    /// Links of clients; those above it were told so.
+    /// Links of clients; those above the bound got an error.
     ClientLinks,
     /// Links of clients from one address.
     ClientLinksOfAddress,
-    /// Links of browsers and of what asks for metrics.
+    /// Links of browsers and of metrics collectors.
     AdminLinks,
     /// Links of the twin.
     TwinLinks,
-    /// Links of the machine itself, by its socket.
+    /// Links by the machine's own socket.
     MachineLinks,
     /// A link was too slow with its first frame, or with the rest of one.
     SlowLink,
-    /// A client's link held nothing and said nothing.
+    /// A client's link held no handle and was silent.
     IdleLink,
-    /// A link did not take what was to be sent on it.
+    /// A link did not take the frames that were sent on it.
     WaitingFrames,
-    /// All links together made the server keep too much.
+    /// All links together made the server keep too many bytes.
     LinksHeld,
 }
 
 impl Limit {
-    /// All of them, in order.
+    /// All limits, in order.
     pub const ALL: [Self; 9] = [
         Self::ClientLinks,
         Self::ClientLinksOfAddress,
@@ -39,7 +39,7 @@ impl Limit {
         Self::LinksHeld,
     ];
 
-    /// As metrics call it.
+    /// Returns the name used in metrics.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -56,24 +56,24 @@ impl Limit {
     }
 }
 
-/// What the hub has counted.
+/// The metrics of the hub.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HubMetrics {
-    /// Links of each kind of door, and the most there may be.
+    /// The number of links of each kind of listener, and the greatest number allowed.
     pub listeners: [(usize, usize); 4],
     /// How often each [`Limit`] was reached.
     pub reached: [u64; Limit::ALL.len()],
-    /// Files that the system lets this process have; 0: not known.
+    /// The number of files that the system lets this process open; 0 if it is not known.
     pub files_max: usize,
 }
 
 impl HubMetrics {
-    /// A limit was reached.
+    /// Counts that a limit was reached.
     pub(crate) fn reach(&mut self, limit: Limit) {
         self.reached[limit as usize] += 1;
     }
 
-    /// Links by the name of their door, and the most there may be.
+    /// Returns, by the name of their listener, the number of links and the greatest number allowed.
     pub(crate) fn links(&self) -> impl Iterator<Item = (&'static str, usize, usize)> {
         let name = |listener| match listener {
             Listener::Licence => "licence",

@@ -1,8 +1,8 @@
-//! One connection: its name ([`LinkId`]), its secured stream ([`channel`]), and all that it owes
-//! ([`Connection`]).
+//! One connection: its name ([`LinkId`]), its secured stream ([`channel`]), and everything
+//! unfinished between its ends ([`Connection`]).
 //!
-//! What never lives here: what a frame means (that is [`wire`](crate::wire) and the roles), and a
-//! socket.
+//! What never lives here: the meaning of a frame (that is [`wire`](crate::wire) and the roles), and
+//! a socket.
 
 pub mod channel;
 mod connection;

@@ -1,9 +1,9 @@
-//! Turns of links: which of those that are ready a runtime serves now, where more are ready than one turn
-//! takes up. Addresses take turns, and links of one address do, so a peer with a thousand links that are
-//! never silent waits for itself.
+//! The order in which a runtime serves links when more are ready than one turn takes. Addresses
+//! take turns, and so do the links of one address, so a peer with a thousand busy links delays only
+//! itself.
 //!
-//! What never lives here: links of the group and of the machine itself, which are served in every turn; and
-//! how a runtime learns that a link is ready.
+//! What never lives here: links of the group and of the machine itself, which are served in every
+//! turn; and how a runtime finds out that a link is ready.
 
 use super::LinkId;
 use crate::base::network::network;
@@ -15,22 +15,23 @@ use core::ops::Bound::{Excluded, Unbounded};
 /// A link that is ready to be read.
 #[derive(Clone, Copy, Debug)]
 pub struct Ready<T> {
-    /// Which.
+    /// The link.
     pub link: LinkId,
-    /// Where it comes from.
+    /// The peer's address.
     pub from: IpAddr,
-    /// What the runtime serves it by.
+    /// The object by which the runtime serves it.
     pub what: T,
 }
 
-/// The order of addresses in which they are served: each once, and so on, behind the last one.
+/// A rotation over addresses: each in turn, starting after the last one served.
 #[derive(Debug, Default)]
 pub(super) struct Rotation {
     last: Option<IpAddr>,
 }
 
 impl Rotation {
-    /// Takes `most` of what waits; `may` says whether an address may have one more served.
+    /// Takes `most` of the waiting items; `may` returns whether one more of an address may be
+    /// served.
     pub(super) fn take<T>(
         &mut self,
         mut waiting: BTreeMap<IpAddr, VecDeque<T>>,
@@ -53,17 +54,17 @@ impl Rotation {
     }
 }
 
-/// Who has had a turn.
+/// The addresses and links that were served last.
 #[derive(Debug, Default)]
 pub struct Turns {
     rotation: Rotation,
-    /// The link of each address that waits which was served last.
+    /// The link of each waiting address that was served last.
     served: BTreeMap<IpAddr, LinkId>,
 }
 
 impl Turns {
-    /// Chooses at most `most` of the links that are ready; the others are to be found again by the next
-    /// turn.
+    /// Chooses at most `most` of the links that are ready; the others have to be passed in again at
+    /// the next turn.
     pub fn choose<T>(&mut self, ready: Vec<Ready<T>>, most: usize) -> Vec<T> {
         let mut waiting: BTreeMap<IpAddr, VecDeque<Ready<T>>> = BTreeMap::new();
         for ready in ready {
@@ -74,7 +75,7 @@ impl Turns {
             let was_served = |link: LinkId| last.is_some_and(|last| link <= *last);
             links.make_contiguous().sort_unstable_by_key(|it| (was_served(it.link), it.link));
         }
-        // An address that waits no more is first when it does again.
+        // An address that does not wait now is served first when it waits again.
         self.served.retain(|from, _| waiting.contains_key(from));
         let chosen = self.rotation.take(waiting, most, |_, _| true);
         let served = chosen.iter().map(|ready| (network(ready.from), ready.link));

@@ -1,7 +1,7 @@
 //! Messages between front and backend: the project's own calls, from 0x00010000 up.
 //!
-//! A batch is a run of messages, each `u32 call · u32 correlation · u32 length · body`, little
-//! endian; a report carries the number of its order with bit 31 set and the same correlation.
+//! A batch is a sequence of messages, each `u32 call · u32 correlation · u32 length · body`, little
+//! endian; a report has the number of its order with bit 31 set and the same correlation.
 //! The body is postcard. The link that carries batches has proved the group key
 //! ([`channel`](crate::link::channel)); `core/docs/wire.md` has the test vectors.
 
@@ -19,9 +19,10 @@ use nom::bytes::complete::take;
 use nom::number::complete::le_u32;
 use serde::{Deserialize, Serialize};
 
-/// The hello of a link that will carry batches; the only own call outside of a batch.
+/// The call number of the hello of a link that will carry batches; the project's only own call
+/// outside of a batch.
 pub const HELLO: u32 = 0x0001_0000;
-/// Bytes that most messages have at most, including a client's call in them.
+/// Bytes that hold most messages, including a client's call in them.
 const USUAL: usize = 384;
 /// Set in the call number of a report.
 const REPORT: u32 = 0x8000_0000;
@@ -58,7 +59,7 @@ pub enum Order {
         /// The piece.
         piece: Piece,
     },
-    /// Tells the name of a group that is born. It goes only to a backend with an empty log.
+    /// Names a group that is born. It goes only to a backend with an empty log.
     Found {
         /// The epoch that was promised.
         epoch: Epoch,
@@ -85,7 +86,7 @@ pub enum Order {
         group: GroupId,
         /// The chosen slot that the state stands for.
         slot: Slot,
-        /// The offset of these bytes; 0 starts anew.
+        /// The offset of these bytes; 0 starts again.
         offset: u64,
         /// Bytes of [`State::encode`](crate::log::State::encode).
         #[serde(with = "crate::base::bytes")]
@@ -125,15 +126,15 @@ pub enum Order {
         /// The date of the group; 0: not known.
         date: Wall,
     },
-    /// Has a disk begin anew, blank and under another name, because it remembers less than it has
-    /// reported, or something else than the group. From minor version 1 of the link on.
+    /// Lets a disk start again, blank and under another id, because it remembers less than it has
+    /// reported, or differs from the group. From minor version 1 of the link on.
     Disown {
         /// The epoch that was promised.
         epoch: Epoch,
         /// The disk.
         disk: DiskId,
     },
-    /// Has a disk begin anew under another name, as a disk of a new group that has committed this
+    /// Lets a disk start again under another id, as a disk of a new group that has committed this
     /// state, because the group's memory is lost and an operator has chosen its replacement. The
     /// old journal is kept. From minor version 1 of the link on. Answered with
     /// [`Report::Described`] when the last piece is on disk, and with [`Report::Stored`] before.
@@ -142,11 +143,11 @@ pub enum Order {
         epoch: Epoch,
         /// The new group.
         group: GroupId,
-        /// The name of this disk in it.
+        /// The id of this disk in it.
         disk: DiskId,
         /// The slot that the state stands for; not 0.
         slot: Slot,
-        /// The offset of these bytes; 0 starts anew.
+        /// The offset of these bytes; 0 starts again.
         offset: u64,
         /// Bytes of [`State::encode`](crate::log::State::encode). The state names the disk among its
         /// members.
@@ -307,7 +308,7 @@ pub struct Message<T> {
     pub body: T,
 }
 
-/// The bytes are not a run of messages.
+/// The bytes are not a sequence of messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed;
 
@@ -315,7 +316,7 @@ pub struct Malformed;
 pub trait Numbered: Serialize + for<'a> Deserialize<'a> {
     /// Returns the call number of this kind.
     fn number(&self) -> u32;
-    /// Returns whether no slot in it lies behind [`SLOT_LAST`].
+    /// Returns whether no slot in it is above [`SLOT_LAST`].
     fn in_range(&self) -> bool;
 }
 

@@ -1,9 +1,9 @@
-//! The two fronts among themselves: what the one that dials tells, and what the other answers.
+//! The messages between the two fronts: those of the one that dials, and the other's answers.
 //!
-//! First each says hello, in a form that every version reads. Then messages follow in the lower of
-//! the two minor versions; they are postcard, and begin with the index of their kind. The link has
-//! proved the group key at both ends ([`channel`](crate::link::channel)); `core/docs/wire.md` has the
-//! test vectors.
+//! First each sends a hello, in a form that every version reads. Then messages follow in the lower
+//! of the two minor versions; they are postcard, and begin with the index of their kind. The link
+//! has proved the group key at both ends ([`channel`](crate::link::channel)); `core/docs/wire.md`
+//! has the test vectors.
 //!
 //! | minor | what came with it |
 //! |---|---|
@@ -31,39 +31,40 @@ use core::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-/// How every hello begins.
+/// The first bytes of every hello.
 const MAGIC: &[u8] = b"tmr twin";
 
-/// The part that a front plays.
+/// The role of a front.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TwinRole {
-    /// It could serve.
+    /// It stands by.
     Standby,
-    /// It tries to lead, or leads and is not confirmed.
+    /// It tries to lead, or leads without confirmation.
     Starting,
     /// It leads, and two backends confirm it.
     Active,
 }
 
-/// How the one that dialled stands.
+/// The state of the front that dialled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Standing {
-    /// Its part.
+    /// Its role.
     pub part: TwinRole,
     /// The highest epoch that it has seen; its own while it leads.
     pub epoch: Epoch,
-    /// Since when it leads under that epoch, by its clock, for people; `None`: it does not.
+    /// Since when it leads under that epoch, by its own clock, for people; `None` if it does not
+    /// lead.
     pub leads: Option<Wall>,
     /// The last slot that it knows to be committed.
     pub committed: Slot,
 }
 
-/// What two fronts of one group must have alike in their configuration.
+/// The settings that two fronts of one group must have in common.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shared {
     /// `CmServer.Server`, sorted.
     pub servers: [String; 3],
-    /// `VirtualContainers`, each with its serial if one was chosen, sorted.
+    /// `VirtualContainers`, each with its serial if one was chosen; sorted.
     pub virtuals: Vec<(ContainerId, Option<u32>)>,
     /// `TmrServer.CleanUpTimeInSeconds`.
     pub cleanup_seconds: u64,
@@ -72,23 +73,22 @@ pub struct Shared {
 /// A handle at a stock server, and the seat that it stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RemoteHandle {
-    /// The serial of the container there: whatever stands at that server's address later, its
-    /// handles are another one's.
+    /// The serial of the container there: another server at that address later has other handles.
     pub server: u32,
-    /// The handle there.
+    /// The number of the handle there.
     pub number: u32,
-    /// The seat; 0: that handle was given back, or is not known there any more.
+    /// The seat; 0 if that handle was given back, or does not exist there any more.
     pub handle: Handle,
-    /// The licence that it takes.
+    /// The licence that the seat takes.
     pub licence: LicenceKey,
 }
 
-/// A client has called with a handle at a front that could not have the call decided.
+/// A call with a handle that arrived at a front which could not have it decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignOfLife {
     /// The handle that the call named.
     pub handle: Handle,
-    /// How long ago the call came when this was sent, in milliseconds, rounded up.
+    /// How long before sending the call arrived, in milliseconds, rounded up.
     pub milliseconds_ago: u32,
 }
 
@@ -100,11 +100,11 @@ pub enum Asks {
     Never,
     /// At regular intervals.
     Regularly,
-    /// It did at regular intervals, and has not for so many seconds.
+    /// They came at regular intervals, and have not for so many seconds.
     Silent(u32),
 }
 
-/// The state of keepalived's instances on a front's machine, as keepalived's last notice says.
+/// The state of keepalived's instances on a front's machine, by keepalived's last notice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Instances {
     /// No notice has come since the front started.
@@ -118,47 +118,48 @@ pub enum Instances {
     Stopped,
 }
 
-/// What a front knows of its machine: whether it could take the virtual address, and serve there.
+/// What a front knows about its machine: whether it could take the virtual address, and serve
+/// there.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MachineReport {
-    /// The front has just started, or keepalived there has just changed its state: what follows may be
-    /// better in some seconds.
+    /// Whether the front has just started, or keepalived there has just changed its state: the
+    /// other fields may improve in some seconds.
     pub starting: bool,
-    /// What keepalived's track scripts do.
+    /// Whether keepalived's track scripts run.
     pub asks: Asks,
-    /// How keepalived's instances stand.
+    /// The state of keepalived's instances.
     pub instances: Instances,
-    /// What the system says against the address on this machine, in a sentence.
+    /// What prevents the address on this machine, as a sentence.
     pub obstacle: Option<String>,
-    /// Why the front could not serve, in a sentence; `None`: it could, or leads.
+    /// Why the front could not serve, as a sentence; `None` if it could, or leads.
     pub unready: Option<String>,
 }
 
-/// What the one that dialled tells of itself.
+/// A message of the front that dialled.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TwinMessage {
-    /// How it stands: after the hello, at every change, and as a sign of life. One with a new
-    /// epoch under which it leads begins its log anew: it waits for [`Answer::Ready`].
+    /// Its state: after the hello, at every change, and as a sign of life. One with a new epoch
+    /// under which it leads starts its log again: it waits for [`Answer::Ready`].
     Standing(Standing),
     /// A piece of the state up to a committed slot.
     State {
-        /// Under which it leads.
+        /// The epoch under which it leads.
         epoch: Epoch,
-        /// Whose log it is.
+        /// The group of the log.
         group: GroupId,
-        /// What the state stands for.
+        /// The last slot that the state includes.
         slot: Slot,
-        /// Where these bytes belong; 0 begins anew.
+        /// The position of these bytes; 0 starts again.
         offset: u64,
         /// Bytes of [`State::encode`](crate::log::State::encode).
         #[serde(with = "crate::base::bytes")]
         bytes: Vec<u8>,
-        /// These are the last ones.
+        /// Whether these are the last bytes.
         last: bool,
     },
-    /// Entries as they are proposed; none, if only more is committed.
+    /// Entries as they are proposed; empty if only more is committed.
     Entries {
-        /// Under which it leads.
+        /// The epoch under which it leads.
         epoch: Epoch,
         /// The slot of the first one; the rest follow without a gap.
         first: Slot,
@@ -167,77 +168,80 @@ pub enum TwinMessage {
         /// Every slot up to here is chosen.
         committed: Slot,
     },
-    /// What its configuration says. Since minor version 1.
+    /// Its configuration. Since minor version 1.
     Shared(Shared),
-    /// The other one is to take the lead: this one has ended what it had begun, begins nothing
-    /// more, and steps back as soon as a backend has promised another epoch. Since minor version 2.
+    /// The other front is to take the lead: this one has completed what it had begun, starts
+    /// nothing more, and steps back as soon as a backend has promised another epoch. Since minor
+    /// version 2.
     Lead {
-        /// Under which it leads.
+        /// The epoch under which it leads.
         epoch: Epoch,
-        /// Every slot up to here is committed, and there is none behind it.
+        /// Every slot up to here is committed, and no later one is used.
         committed: Slot,
     },
-    /// A call of one of its own clients, for the one that leads. Since minor version 2.
+    /// A call of one of its own clients, forwarded to the front that leads. Since minor version 2.
     Call {
-        /// Its number for that client, never used for another one on this connection.
+        /// The number of the client, never used for another one on this connection.
         client: u64,
-        /// Where the client is.
+        /// The client's address.
         from: SocketAddr,
-        /// The call, as the client said it.
+        /// The call, unchanged.
         #[serde(with = "crate::base::bytes")]
         bytes: Vec<u8>,
     },
-    /// That client has gone. Since minor version 2.
+    /// That client has disconnected. Since minor version 2.
     Gone {
         /// Its number.
         client: u64,
-        /// So many replies on this connection, or on the last one if it has not called by this one,
-        /// have reached it.
+        /// The number of replies that have reached it, on this connection, or on the last one if it
+        /// has made no call on this one.
         replies: u32,
     },
-    /// In unfenced mode: which handles at the servers stand for its seats; what has changed, before
-    /// that is committed, or all of it. Since minor version 2.
+    /// In unfenced mode: the handles at the servers that stand for its seats; the changes, before
+    /// they are committed, or all of them. Since minor version 2.
     Seats {
-        /// Under which it leads.
+        /// The epoch under which it leads.
         epoch: Epoch,
-        /// What was told before counts no more: these, and those that follow, are all there are.
+        /// Whether earlier messages are void: these handles and those that follow are all there
+        /// are.
         anew: bool,
         /// The handles.
         seats: Vec<RemoteHandle>,
     },
-    /// What its configuration says of what both must have alike. Since minor version 3.
+    /// The part of its configuration that both fronts must have in common. Since minor version 3.
     Settings {
-        /// How often that was changed at a web admin; the higher one holds.
+        /// How often that was changed on a web admin page; the higher number prevails.
         revision: u32,
         /// A JSON object ([`config::shared`](crate::config::shared)).
         text: String,
     },
-    /// What has happened, as lines of the usage history, behind what the other one said last that it
-    /// has ([`Answer::Recorded`]). The next one follows when that has been said again. Since minor
-    /// version 3.
+    /// Lines of the usage history that follow the position which the other front reported last
+    /// ([`Answer::Recorded`]). The next message follows after the next report. Since minor version
+    /// 3.
     History {
-        /// Under which it leads.
+        /// The epoch under which it leads.
         epoch: Epoch,
-        /// The lines; none: it asks how far the other one is, or only more is recorded.
+        /// The lines; empty if the message asks for the other's position, or only the position has
+        /// moved.
         #[serde(with = "crate::base::bytes")]
         lines: Vec<u8>,
-        /// Everything up to here is recorded with them; `None`: that is not said.
+        /// The position up to which everything is recorded with them; `None` if it is not stated.
         upto: Option<Mark>,
     },
-    /// Clients have called the one that dialled, which had nobody to decide their calls: the one
-    /// that leads counts that as it counts calls at itself. Since minor version 4.
+    /// Calls of clients at the front that dialled, which had no leader to decide them: the front
+    /// that leads counts them as calls at itself. Since minor version 4.
     Alive(Vec<SignOfLife>),
-    /// What the one that dialled knows of its machine: after the hello, and at every change. Since
-    /// minor version 5.
+    /// What the front that dialled knows about its machine: after the hello, and at every change.
+    /// Since minor version 5.
     Machine(MachineReport),
 }
 
-/// What the other one answers, and to how much.
+/// An answer of the other front, with the number of messages that it covers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TwinAck {
-    /// Messages on this link that it has dealt with, the hello not among them.
+    /// The number of messages processed on this link, without the hello.
     pub count: u64,
-    /// What it has to say.
+    /// The answer.
     pub answer: Answer,
 }
 
@@ -246,31 +250,31 @@ pub struct TwinAck {
 pub enum Answer {
     /// Nothing more.
     Noted,
-    /// Go on behind this slot, if this is your group; else from a state.
+    /// The log is to continue after this slot if the group is the same, and otherwise from a state.
     Ready {
-        /// Of which it has heard.
+        /// The highest epoch that it has seen.
         epoch: Epoch,
-        /// Whose log it has.
+        /// The group of its log.
         group: Option<GroupId>,
-        /// How far.
+        /// The last slot that it knows to be committed.
         committed: Slot,
     },
-    /// It leads, or tries to, and takes no log of anybody else's.
+    /// It leads, or tries to, and takes no log of another front.
     Busy {
-        /// Of which it has heard.
+        /// The highest epoch that it has seen.
         epoch: Epoch,
     },
     /// It has the log of this epoch.
     Have {
-        /// Under which it was told.
+        /// The epoch of the messages.
         epoch: Epoch,
-        /// Up to here, committed or not.
+        /// The last slot, committed or not.
         last: Slot,
     },
-    /// The reply to a client's [`TwinMessage::Call`]; comes in its own time, also with the count of
-    /// before. Since minor version 2.
+    /// The reply to a client's [`TwinMessage::Call`]; it is sent when it is ready, also with the
+    /// same count as the answer before. Since minor version 2.
     Reply {
-        /// Whose it is.
+        /// The number of the client.
         client: u64,
         /// The reply.
         #[serde(with = "crate::base::bytes")]
@@ -278,26 +282,26 @@ pub enum Answer {
     },
     /// A client's [`TwinMessage::Call`] gets no reply. Since minor version 2.
     Dropped {
-        /// Its number.
+        /// The number of the client.
         client: u64,
-        /// The call may have been done, so its client's link is to be closed; else whoever leads
-        /// may still do it.
+        /// Whether the call may have been executed, so that the client's link has to be closed;
+        /// otherwise the leading front may still execute it.
         begun: bool,
     },
-    /// Everything up to here is recorded; `None`: nothing is. To each [`TwinMessage::History`] that is
-    /// taken. Since minor version 3.
+    /// The position up to which everything is recorded, `None` if nothing is; the answer to each
+    /// [`TwinMessage::History`] that was accepted. Since minor version 3.
     Recorded {
-        /// How far.
+        /// The position.
         upto: Option<Mark>,
     },
 }
 
-/// The bytes are no message of the version that is spoken.
+/// The bytes are no message of the version in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed;
 
 impl TwinMessage {
-    /// The minor version that it came with.
+    /// Returns the minor version that introduced it.
     fn since(&self) -> u16 {
         match self {
             Self::Standing(_) | Self::State { .. } | Self::Entries { .. } => 0,
@@ -312,16 +316,16 @@ impl TwinMessage {
         }
     }
 
-    /// Its bytes in a minor version; `None`: that one has no such message.
+    /// Encodes it for a minor version; `None` if that version has no such message.
     #[must_use]
     pub fn encode(&self, minor: u16) -> Option<Vec<u8>> {
         (self.since() <= minor).then(|| bytes(self))
     }
 
-    /// From bytes of a minor version.
+    /// Decodes a message of a minor version.
     ///
     /// # Errors
-    /// They are no message of that version, or one beyond a limit.
+    /// The bytes are no message of that version, or exceed a limit.
     pub fn decode(bytes: &[u8], minor: u16) -> Result<Self, Malformed> {
         let tell: Self = whole(bytes)?;
         let fits = match &tell {
@@ -356,17 +360,17 @@ impl TwinMessage {
 }
 
 impl TwinAck {
-    /// Its bytes: the same in every minor version that has it. Those that came later answer only
-    /// what came with them.
+    /// Encodes it: the bytes are the same in every minor version. Later answers are sent only to
+    /// later messages.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         bytes(self)
     }
 
-    /// From bytes.
+    /// Decodes an answer.
     ///
     /// # Errors
-    /// They are no answer.
+    /// The bytes are no answer.
     pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         let heard: Self = whole(bytes)?;
         let fits = match &heard.answer {

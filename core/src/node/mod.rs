@@ -1,4 +1,4 @@
-//! The node: whichever role this process plays, behind one entry point.
+//! The node: the role of this process, behind one entry point.
 
 pub mod hub;
 
@@ -11,7 +11,7 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
-/// One process's role.
+/// The role of a process.
 #[derive(Debug)]
 pub enum Node {
     /// Serves clients for the group.
@@ -21,7 +21,7 @@ pub enum Node {
 }
 
 impl Node {
-    /// Takes one input at one time, and says what is to be done and when to come back.
+    /// Takes one input at one time, appends the intents that result, and returns the next deadline.
     ///
     /// Due timers run first; the output is complete when this returns. Nothing else drives a node.
     pub fn step(&mut self, now: Now, input: Input, out: &mut Vec<Intent>) -> Option<Deadline> {
@@ -31,7 +31,7 @@ impl Node {
         }
     }
 
-    /// The client links by which handles were taken or used that may be held still.
+    /// Returns the client links by which handles that may still be held were taken or used.
     #[must_use]
     pub fn holding(&self) -> BTreeSet<LinkId> {
         match self {

@@ -1,5 +1,5 @@
-//! The key agreement of a connection (protocol facts 2.1, 2.2): ephemeral P-224 on both sides, nobody
-//! authenticated.
+//! The key agreement of a connection (protocol facts 2.1, 2.2): ephemeral P-224 keys on both sides,
+//! without authentication.
 
 use super::cipher::Cipher;
 use p224::ecdh::{self, SharedSecret};
@@ -9,18 +9,18 @@ use sha2::{Digest, Sha256};
 
 /// Length of an uncompressed point: 0x04, X and Y of 28 bytes each, big endian.
 pub(super) const POINT: usize = 57;
-/// An uncompressed point as it is sent. Not checked.
+/// An uncompressed point as it is sent, unchecked.
 pub(super) type Point = [u8; POINT];
 
-/// One side's secret of one connection; wiped when dropped.
+/// The secret of one side of one connection; wiped when dropped.
 pub(super) struct Secret(SecretKey);
 
-/// What the peer sent is no point of the curve, or the one at infinity.
+/// The peer's bytes are no point of the curve, or the point at infinity.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct OffCurve;
 
 impl Secret {
-    /// The secret that `entropy` stands for; every value stands for one.
+    /// Returns the secret derived from `entropy`; every value gives one.
     pub(super) fn new(entropy: &[u8; 32]) -> Self {
         (0u32..)
             .find_map(|counter| {
@@ -34,24 +34,25 @@ impl Secret {
             .expect("all but one of 2^112 digests is a scalar")
     }
 
-    /// The secret with exactly this scalar, big endian; `None` if it is zero or not below the
-    /// order of the curve.
+    /// Returns the secret with exactly this scalar, big endian; `None` if it is zero or not below
+    /// the order of the curve.
     pub(super) fn from_scalar(scalar: &[u8; 28]) -> Option<Self> {
         SecretKey::from_slice(scalar).ok().map(Self)
     }
 
-    /// The point to send to the peer.
+    /// Returns the point to send to the peer.
     pub(super) fn point(&self) -> Point {
         let point = self.0.public_key().to_encoded_point(false);
         point.as_bytes().try_into().expect("an uncompressed P-224 point has 57 bytes")
     }
 
-    /// The cipher shared with the owner of `peer`.
+    /// Returns the cipher shared with the owner of `peer`.
     pub(super) fn agree(&self, peer: &Point) -> Result<Cipher, OffCurve> {
         self.shared(peer).map(|shared| derive(&shared))
     }
 
-    /// The deepest part of the stack: nothing else has room in this frame.
+    /// The deepest use of the stack: a function of its own, so that no other locals share its
+    /// frame.
     #[inline(never)]
     fn shared(&self, peer: &Point) -> Result<SharedSecret, OffCurve> {
         let peer = PublicKey::from_sec1_bytes(peer).map_err(|_| OffCurve)?;
@@ -59,7 +60,7 @@ impl Secret {
     }
 }
 
-/// Key and first vector (protocol facts 2.2).
+/// Derives the key and the initialisation vector (protocol facts 2.2).
 #[inline(never)]
 fn derive(shared: &SharedSecret) -> Cipher {
     let digest =

@@ -1,8 +1,8 @@
-//! The protected message (protocol facts 2.3): padding, length, checksum, AES-128-CBC, and the last two
-//! blocks in each other's place.
+//! The protected message (protocol facts 2.3): padding, length, checksum, AES-128-CBC, and the last
+//! two blocks swapped.
 //!
-//! It hides what is said, but whoever can change bytes on the way can change the message: what
-//! must hold against that is bound by the group key ([`group`](super::group)).
+//! It is confidential but not authenticated: an attacker who can change bytes in transit can change
+//! the message. What must resist that is bound by the group key ([`group`](super::group)).
 
 use crate::link::CloseReason;
 use aes::cipher::consts::U16;
@@ -12,24 +12,24 @@ use aes::{Aes128Dec, Aes128Enc};
 use alloc::vec::Vec;
 
 const BLOCK: usize = 16;
-/// Length and checksum at the end.
+/// Length and checksum at the end of a message, in bytes.
 const TRAILER: usize = 8;
 /// The least length of a protected message, in bytes: there must be two blocks to swap.
 const LEAST: usize = 2 * BLOCK;
 
-/// What the two ends of a connection share. The same key and first vector serve both directions
-/// and every message anew.
+/// The key and initialisation vector shared by the two ends of a connection. Both directions and
+/// every message start from the same values.
 ///
-/// The round keys are made again for each message: that costs some 50 ns where the CPU has AES,
-/// and keeps an idle link 700 bytes smaller.
+/// The round keys are expanded for each message: that costs some 50 ns with AES instructions, and
+/// keeps an idle link 700 bytes smaller.
 #[derive(Clone)]
 pub(super) struct Cipher {
     key: [u8; BLOCK],
     iv: [u8; BLOCK],
 }
 
-/// Length on the wire of `n` bytes of plaintext, by the rule that fits all record sizes of the
-/// official client (protocol facts 2.3).
+/// Returns the length on the wire of `n` bytes of plaintext, by the rule that fits all record sizes
+/// of the official client (protocol facts 2.3).
 pub(super) const fn sealed_length(n: usize) -> usize {
     (n + 24 + 15) / BLOCK * BLOCK
 }
@@ -39,7 +39,7 @@ impl Cipher {
         Self { key, iv }
     }
 
-    /// Protects, in place, all of `wire` from `from` on.
+    /// Protects the bytes of `wire` from `from` on, in place.
     pub(super) fn seal(&self, wire: &mut Vec<u8>, from: usize) {
         let n = wire.len() - from;
         wire.resize(from + sealed_length(n) - TRAILER, 0);
@@ -54,8 +54,8 @@ impl Cipher {
         swap_last_two(message);
     }
 
-    /// Leaves in `body` the plaintext of the protected message that stands there from `from` on.
-    /// Takes any padding, as servers were seen to do.
+    /// Replaces the protected message in `body` from `from` on by its plaintext. Accepts any
+    /// padding, as servers were seen to do.
     pub(super) fn open(&self, body: &mut Vec<u8>, from: usize) -> Result<(), CloseReason> {
         let message = body.get_mut(from..).unwrap_or_default();
         if message.len() < LEAST || message.len() % BLOCK != 0 {
@@ -80,14 +80,14 @@ impl Cipher {
     }
 }
 
-/// Its own inverse. At least two blocks must be there.
+/// Swaps the last two blocks; its own inverse. At least two blocks must be there.
 fn swap_last_two(message: &mut [u8]) {
     let (rest, last) = message.split_at_mut(message.len() - BLOCK);
     let at = rest.len() - BLOCK;
     rest[at..].swap_with_slice(last);
 }
 
-/// Splits a little-endian word off the end. At least four bytes must be there.
+/// Splits a little-endian word off the end; at least four bytes must be there.
 fn split_word(bytes: &[u8]) -> (&[u8], u32) {
     let (rest, word) = bytes.split_last_chunk::<4>().expect("at least two blocks");
     (rest, u32::from_le_bytes(*word))

@@ -6,30 +6,31 @@ use nom::Parser;
 use nom::bytes::streaming::tag;
 use nom::number::streaming::le_u32;
 
-/// Length of the envelope's head, in bytes.
+/// Length of the envelope's header, in bytes.
 pub(super) const HEAD: usize = 16;
 const MAGIC: [u8; 4] = *b"samc";
-/// Bytes 8 to 15 as every captured client sent them; the meaning is unknown, any value is taken.
+/// Bytes 8 to 15 as every captured client sent them; their meaning is unknown, and any value is
+/// accepted.
 const CONSTANT: [u8; 8] = [0x11, 0, 1, 0, 0, 0, 0, 0];
-/// How HTTP requests begin, in as many bytes as the magic has.
+/// The first four bytes of HTTP requests.
 const HTTP: [&[u8; 4]; 8] =
     [b"GET ", b"HEAD", b"POST", b"PUT ", b"DELE", b"OPTI", b"PATC", b"CONN"];
 
-/// Cuts a byte stream into bodies, whatever chunks it arrives in.
+/// Splits a byte stream into bodies, whatever chunks it arrives in.
 ///
-/// Holds only bytes that arrived, never room for an announced length; nothing on the heap between
-/// two messages.
+/// It keeps only bytes that arrived, never room for an announced length, and nothing on the heap
+/// between two messages.
 #[derive(Default)]
 pub(super) struct Reader {
     head: [u8; HEAD],
-    /// Bytes of the head that are here.
+    /// Bytes of the header that have arrived.
     got: usize,
     body: Vec<u8>,
 }
 
 impl Reader {
     /// Takes bytes off the front of `bytes` up to the end of the next body, and returns that body
-    /// once it is whole. `max`: its greatest length.
+    /// once it is complete. `max`: its greatest length.
     pub(super) fn next(
         &mut self,
         bytes: &mut &[u8],
@@ -53,20 +54,20 @@ impl Reader {
         Ok(Some(core::mem::take(&mut self.body)))
     }
 
-    /// Bytes of memory that it takes for a message that is not whole.
+    /// Returns the bytes of memory used for an incomplete message.
     pub(super) fn held(&self) -> usize {
         self.body.capacity()
     }
 
-    /// A message has begun that is not whole.
+    /// Whether part of a message has arrived.
     pub(super) fn partial(&self) -> bool {
         self.got > 0
     }
 }
 
-/// The length in a head of which the first bytes are here; `None` if that needs more of them.
+/// Returns the length in a header of which the first bytes are here; `None` if more are needed.
 fn announced(head: &[u8], max: usize) -> Result<Option<usize>, CloseReason> {
-    // What is foreign is named by its first four bytes, so it is not judged by fewer.
+    // The error names the first four bytes of a foreign protocol, so fewer are not judged.
     if head.len() < MAGIC.len() {
         return Ok(None);
     }
@@ -84,8 +85,8 @@ fn announced(head: &[u8], max: usize) -> Result<Option<usize>, CloseReason> {
     }
 }
 
-/// Begins an envelope at the end of `wire`; the body is appended next, then [`end`] is called with
-/// what this returned.
+/// Starts an envelope at the end of `wire`; the body is appended next, then [`end`] is called with
+/// the returned position.
 pub(super) fn begin(wire: &mut Vec<u8>) -> usize {
     let at = wire.len();
     wire.extend_from_slice(&MAGIC);
@@ -94,7 +95,7 @@ pub(super) fn begin(wire: &mut Vec<u8>) -> usize {
     at
 }
 
-/// Writes the length of the body that was appended since [`begin`].
+/// Writes the length of the body that was appended after [`begin`].
 pub(super) fn end(wire: &mut [u8], at: usize) {
     let length =
         u32::try_from(wire.len() - at - HEAD).expect("what a node sends is far below 4 GiB");

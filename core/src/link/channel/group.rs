@@ -1,9 +1,9 @@
 //! A link between front and backend: how each proves the group key to the other, and how batches
-//! are bound to the link, to their direction and to their place.
+//! are bound to the link, their direction and their position.
 //!
-//! The key agreement authenticates nobody, so both fresh points go into every proof: who relays a
-//! hello from one connection to another has other points on each. `core/docs/wire.md` has the
-//! layout and a test vector.
+//! The key agreement authenticates nobody, so every proof includes both ephemeral points: an
+//! attacker who relays a hello from one connection to another has different points on each.
+//! `core/docs/wire.md` has the layout and a test vector.
 
 use super::GroupKey;
 use super::agreement::Point;
@@ -16,7 +16,7 @@ use nom::Parser;
 use nom::number::complete::{le_u16, le_u32};
 use sha2::Sha256;
 
-/// The protocol between front and backend; another major number is another language.
+/// The major version of the protocol between front and backend; another one is incompatible.
 const MAJOR: u16 = 1;
 /// A higher minor number only adds calls.
 pub(super) const MINOR: u16 = 3;
@@ -36,16 +36,16 @@ const FRONT_PROOF: &[u8] = b"tmr front hello v1";
 const BACKEND_PROOF: &[u8] = b"tmr backend hello v1";
 const LINK_KEY: &[u8] = b"tmr link key v1";
 
-/// The fresh points of the two ends of one connection.
+/// The ephemeral points of the two ends of one connection.
 #[derive(Clone)]
 pub(super) struct Points {
-    /// Of the end that dialled: the front.
+    /// The point of the end that dialled: the front.
     pub(super) client: Point,
-    /// Of the end that accepted: the backend.
+    /// The point of the end that accepted: the backend.
     pub(super) server: Point,
 }
 
-/// Which way a batch goes. The number is part of what its tag is made of.
+/// The direction of a batch. The number is part of the input of its tag.
 #[derive(Clone, Copy)]
 #[repr(u8)]
 pub(super) enum Way {
@@ -65,7 +65,7 @@ fn version() -> u32 {
     u32::from(MAJOR) << 16 | u32::from(MINOR)
 }
 
-/// What front `front` sends first.
+/// Returns the first message of front `front`.
 pub(super) fn hello(key: &GroupKey, points: &Points, front: u32) -> [u8; HELLO_LENGTH] {
     let mut out = [0; HELLO_LENGTH];
     out[..4].copy_from_slice(&HELLO.to_le_bytes());
@@ -77,10 +77,10 @@ pub(super) fn hello(key: &GroupKey, points: &Points, front: u32) -> [u8; HELLO_L
     out
 }
 
-/// Why a backend closes the link of a front that has not proved the group key.
+/// The reason why a backend closes the link of a front that has not proved the group key.
 pub(crate) const OTHER_KEY: CloseReason = CloseReason::Protocol("group key does not match");
 
-/// A hello that was not taken: what the front is told before the link is closed, and why it is.
+/// A rejected hello: the answer to the front, and the reason for closing the link.
 pub(super) struct Turned {
     pub(super) answer: [u8; 8],
     pub(super) reason: CloseReason,
@@ -93,23 +93,23 @@ fn turned(status: u32, reason: CloseReason) -> Turned {
     Turned { answer, reason }
 }
 
-/// A hello that was taken.
+/// An accepted hello.
 pub(super) struct Welcome {
     /// The id of the front that sent it.
     pub(super) front: u32,
-    /// The minor version that both ends speak: the lower one of theirs.
+    /// The minor version that both ends use: the lower one of theirs.
     pub(super) minor: u16,
-    /// What proves the backend in turn.
+    /// The answer, which proves the group key of the backend.
     pub(super) answer: [u8; WELCOME_LENGTH],
 }
 
-/// The backend's judgement of a hello.
+/// Checks a hello, for the backend.
 pub(super) fn welcome(key: &GroupKey, points: &Points, hello: &[u8]) -> Result<Welcome, Turned> {
     let head = (le_u32::<_, nom::error::Error<&[u8]>>, le_u16, le_u16, le_u32).parse(hello);
     let Ok((proof, (_, major, minor, front))) = head else {
         return Err(turned(SECURITY_PROBLEM, CloseReason::Protocol("a hello that is not whole")));
     };
-    // Before the proof: what another version proves with is not known.
+    // The version is checked before the proof: how another version proves its key is not known.
     if major != MAJOR {
         let reason =
             format!("the front speaks version {major}.{minor}, this backend {MAJOR}.{MINOR}");
@@ -129,7 +129,7 @@ pub(super) fn welcome(key: &GroupKey, points: &Points, hello: &[u8]) -> Result<W
     Ok(Welcome { front, minor: minor.min(MINOR), answer })
 }
 
-/// The front's judgement of the answer to its hello: the minor version that both ends speak.
+/// Checks the answer to a hello, for the front; returns the minor version that both ends use.
 pub(super) fn confirm(
     key: &GroupKey,
     points: &Points,
@@ -165,16 +165,16 @@ pub(super) fn confirm(
     Ok(minor.min(MINOR))
 }
 
-/// One direction of a link: tags batches, or checks their tags, in order.
+/// One direction of a link: adds or checks the tags of its batches, in order.
 pub(super) struct Counted {
-    /// Keyed, with the direction in it already.
+    /// The MAC, keyed, with the direction already in it.
     start: Hmac<Sha256>,
-    /// Batches so far.
+    /// The number of batches so far.
     count: u64,
 }
 
 impl Counted {
-    /// The direction `way` of the link with these points, at its first batch.
+    /// Returns the direction `way` of the link with these points, before its first batch.
     pub(super) fn new(key: &GroupKey, points: &Points, way: Way) -> Self {
         let link = over_points(key, LINK_KEY, points).finalize().into_bytes();
         Self { start: mac(&link).chain_update([way as u8]), count: 0 }
@@ -186,13 +186,13 @@ impl Counted {
         mac
     }
 
-    /// The tag of the next batch.
+    /// Returns the tag of the next batch.
     pub(super) fn tag(&mut self, batch: &[u8]) -> [u8; TAG] {
         let whole = self.next(batch).finalize().into_bytes();
         whole[..TAG].try_into().expect("a tag is shorter than its MAC")
     }
 
-    /// Takes the tag off the end of the next batch.
+    /// Checks the tag of the next batch and removes it.
     pub(super) fn check(&mut self, batch: &mut Vec<u8>) -> Result<(), CloseReason> {
         let Some((bytes, tag)) = batch.split_last_chunk::<TAG>() else {
             return Err(CloseReason::Protocol("a batch without its tag"));

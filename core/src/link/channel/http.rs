@@ -1,38 +1,38 @@
-//! The admin door's framing: whole HTTP/1.x requests out of a byte stream.
+//! The framing of the admin port: complete HTTP/1.x requests out of a byte stream.
 //!
-//! What never lives here: what a request means, and the response.
+//! What never lives here: the meaning of a request, and the response.
 
 use crate::base::limits::{HTTP_HEAD_MAX, HTTP_HEADERS_MAX, HTTP_REQUEST_MAX};
 use crate::link::{CloseReason, Frame};
 use alloc::vec::Vec;
 
-/// Cuts a byte stream into requests. Nothing on the heap between two of them.
+/// Splits a byte stream into requests. It keeps nothing on the heap between two of them.
 #[derive(Default)]
 pub(super) struct Reader {
     buffer: Vec<u8>,
-    /// Length of the request that the buffer begins with, once its head is whole.
+    /// Length of the request at the front of the buffer, once its head is complete.
     length: Option<usize>,
-    /// A request was let through of which only the head can be read: whoever answers it closes, and
-    /// what follows is nothing to them.
+    /// A request with an unknown end was passed on: it is answered with an error and the link is
+    /// closed, so later bytes are ignored.
     over: bool,
 }
 
-/// How much of the bytes a request is.
+/// The part of the bytes that belongs to a request.
 #[derive(Clone, Copy)]
 struct Extent {
     length: usize,
     endless: Endless,
 }
 
-/// What keeps the end of a request from being looked for. Whoever answers it says what is wrong, and
-/// closes.
+/// The reason why the end of a request is not searched for. The answer states the error, and the
+/// link is closed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Endless {
-    /// Nothing.
+    /// None.
     No,
-    /// Its body is in chunks, or its length is not one number.
+    /// The body is chunked, or its length is not one number.
     Body,
-    /// It has more headers than are looked at.
+    /// The request has more headers than are parsed.
     Headers,
 }
 
@@ -43,7 +43,7 @@ impl Extent {
 }
 
 impl Reader {
-    /// Takes bytes that arrived and appends every whole request to `frames`.
+    /// Takes bytes that arrived and appends every complete request to `frames`.
     pub(super) fn read(
         &mut self,
         bytes: &[u8],
@@ -52,8 +52,8 @@ impl Reader {
         if self.over {
             return Ok(());
         }
-        // A head becomes whole with a new line only, and its lines are counted: so a head that
-        // comes byte by byte is looked at no more often than it may have lines.
+        // A head is completed by a line end only, and the number of its lines is bounded: so a head
+        // that arrives byte by byte is parsed at most once for each line.
         let mut look = self.buffer.is_empty() || bytes.contains(&b'\n');
         self.buffer.extend_from_slice(bytes);
         let mut from = 0;
@@ -66,7 +66,8 @@ impl Reader {
                 if let Some(Extent { length, endless }) = extent.filter(Extent::is_last) {
                     let mut head = self.buffer[from..from + length].to_vec();
                     if endless == Endless::Headers {
-                        // However many there are: one too many says it.
+                        // One header too many is enough for the parser to reject the request,
+                        // however many there were.
                         head.extend_from_slice(b"x: y\r\n\r\n");
                     }
                     frames.push(Frame::Http(head));
@@ -96,12 +97,12 @@ impl Reader {
         Ok(())
     }
 
-    /// Bytes of memory that it takes for a request that is not whole.
+    /// Returns the bytes of memory used for an incomplete request.
     pub(super) fn held(&self) -> usize {
         self.buffer.capacity()
     }
 
-    /// A request has begun that is not whole.
+    /// Whether part of a request has arrived.
     pub(super) fn partial(&self) -> bool {
         !self.buffer.is_empty()
     }
@@ -109,9 +110,10 @@ impl Reader {
 
 const TOO_LONG: CloseReason = CloseReason::Limit("length of an HTTP request");
 
-/// The request that `bytes` begin with, body included unless its length is not known (its head alone is
-/// enough to say that this is not taken), at most [`HTTP_REQUEST_MAX`]; of one with too many headers,
-/// as many as may be; `None` while its head is not whole.
+/// Returns the length of the request at the front of `bytes`, at most [`HTTP_REQUEST_MAX`]; `None`
+/// while its head is incomplete. If the length of the body is not known, it is that of the head
+/// alone, which is enough for a rejection; if there are too many headers, that of as many lines as
+/// are allowed.
 fn length(bytes: &[u8]) -> Result<Option<Extent>, CloseReason> {
     let mut headers = [httparse::EMPTY_HEADER; HTTP_HEADERS_MAX];
     let mut request = httparse::Request::new(&mut headers);
@@ -136,7 +138,7 @@ fn length(bytes: &[u8]) -> Result<Option<Extent>, CloseReason> {
         }
         if header.name.eq_ignore_ascii_case("content-length") {
             let length = decimal(header.value)?;
-            // Two different lengths are how requests are smuggled.
+            // Requests with two different lengths are used for request smuggling.
             if length.is_none() || body.is_some_and(|other| Some(other) != length) {
                 endless = Endless::Body;
             }
@@ -152,13 +154,14 @@ fn length(bytes: &[u8]) -> Result<Option<Extent>, CloseReason> {
     }
 }
 
-/// Returns how long the first lines of this are, if there are so many.
+/// Returns the length of the first `count` lines, if there are that many.
 fn lines(bytes: &[u8], count: usize) -> Option<usize> {
     let ends = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
     ends.map(|(at, _)| at + 1).nth(count - 1)
 }
 
-/// Digits only: what `str::parse` takes beside them is not a length here. `None`: it is none.
+/// Parses digits only, without the signs that `str::parse` accepts; `None` if there is anything
+/// else.
 fn decimal(value: &[u8]) -> Result<Option<usize>, CloseReason> {
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
         return Ok(None);

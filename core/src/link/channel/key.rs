@@ -1,11 +1,11 @@
-//! The group key: the one secret that fronts and backends of a group have in common.
+//! The group key: the secret that the fronts and backends of a group share.
 
 use core::fmt;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-/// The group key: what a front proves to a backend, and the backend to the front. It is never
-/// sent, and its memory is wiped when it is not needed any more.
+/// The group key, which a front and a backend prove to each other. It is never sent, and its memory
+/// is wiped after use.
 #[derive(Clone)]
 pub struct GroupKey(Zeroizing<[u8; 32]>);
 
@@ -15,17 +15,17 @@ impl fmt::Debug for GroupKey {
     }
 }
 
-/// What is wrong with the text of a key file.
+/// The mistake in the text of a key file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GroupKeyError {
     /// A character is no hex digit.
     NotHex {
-        /// Its place, from 1, behind the white space.
+        /// Its position, from 1, after the leading white space.
         character: usize,
     },
     /// There are too many digits, or too few.
     Length {
-        /// How many there are.
+        /// The number of digits.
         digits: usize,
     },
 }
@@ -43,7 +43,7 @@ impl fmt::Display for GroupKeyError {
 impl core::error::Error for GroupKeyError {}
 
 impl GroupKey {
-    /// From the 32 bytes of the key.
+    /// Returns the key with these 32 bytes.
     #[must_use]
     pub fn new(bytes: [u8; 32]) -> Self {
         Self(Zeroizing::new(bytes))
@@ -52,7 +52,7 @@ impl GroupKey {
     /// Reads the text of a key file: 64 hex digits, with white space before and after.
     ///
     /// # Errors
-    /// Returns what is wrong with the text; nothing of the key is in it.
+    /// Returns what is wrong with the text, without any part of the key.
     pub fn from_hex(text: &str) -> Result<Self, GroupKeyError> {
         let digits = text.trim();
         if let Some(at) = digits.chars().position(|c| !c.is_ascii_hexdigit()) {
@@ -64,14 +64,16 @@ impl GroupKey {
         Ok(Self(bytes))
     }
 
-    /// Tells one group key from another without giving it away: kept in a backend's journal.
+    /// Returns a check value that distinguishes group keys without revealing them; it is kept in a
+    /// backend's journal.
     #[must_use]
     pub fn check(&self) -> [u8; 8] {
         let digest = Sha256::new().chain_update(b"tmr group key check").chain_update(*self.0);
         digest.finalize()[..8].try_into().expect("eight of 32 bytes")
     }
 
-    /// Returns 32 bytes for one purpose, from which nothing follows for the key or for other purposes.
+    /// Returns 32 bytes for one purpose, which reveal nothing about the key or about other
+    /// purposes.
     pub(crate) fn derive(&self, purpose: &[u8]) -> [u8; 32] {
         Sha256::new().chain_update(purpose).chain_update(*self.0).finalize().into()
     }

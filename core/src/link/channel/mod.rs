@@ -1,16 +1,17 @@
-//! A secured stream: chunks of bytes in, plaintext frames out, and back.
+//! A secured stream: bytes in, plaintext frames out, and the reverse.
 //!
-//! What lives here: everything that belongs to one connection alone. The envelope, the key
-//! agreement, the protected message, a front's hello and its batches, the
-//! twins' handshake, HTTP's framing. A runtime
-//! drives one [`SecureChannel`] per connection outside of the node's lock.
+//! What lives here: everything that belongs to one connection alone: the envelope, the key
+//! agreement, the protected message, a front's hello and its batches, the twins' handshake, and the
+//! framing of HTTP. A runtime drives one [`SecureChannel`] per connection outside of the node's
+//! lock.
 //!
-//! What never lives here: what a frame means (that is [`wire`](crate::wire) and the node), time,
-//! a socket.
+//! What never lives here: the meaning of a frame (that is [`wire`](crate::wire) and the node),
+//! time, a socket.
 //!
-//! A second key agreement on one connection is refused by closing it: no client was seen to make
+//! A second key agreement on one connection is rejected by closing it: no client was seen to make
+//! one (protocol facts 1 list it as unknown).
 //! one (protocol facts 1 have it as unknown).
-//!
+//! The format, for authors of other clients or backends:
 //! The format, for who wants to write another client or backend:
 //!
 #![doc = include_str!("../../../docs/wire.md")]

@@ -1,6 +1,6 @@
 //! The link between two fronts: a Noise handshake with the group key, then frames of any length in
-//! messages that Noise can carry. The cryptography is the snow library's; here is only how its
-//! messages are cut out of a stream, and frames out of theirs.
+//! Noise messages. The cryptography is that of the snow library; this module splits the stream into
+//! messages, and their plaintext into frames.
 
 use super::GroupKey;
 use crate::base::limits::TWIN_FRAME_MAX;
@@ -15,19 +15,20 @@ use snow::resolvers::{CryptoResolver, DefaultResolver, FallbackResolver};
 use snow::types::{Cipher, Dh, Hash, Random};
 use snow::{Builder, HandshakeState, StatelessTransportState};
 
-/// Nobody has a name but the group key, which both must have before a byte of theirs is read.
+/// The ends have no static keys: both must have the group key before any of their bytes is
+/// accepted.
 const PATTERN: &str = "Noise_NNpsk0_25519_ChaChaPoly_SHA256";
-/// What both ends mean by this link; another word here and they do not understand each other.
+/// The purpose of this link; with another prologue the handshake fails.
 const PROLOGUE: &[u8] = b"tmr twin link 1";
-/// What the group key is used for here, so that it is never the same key in two protocols.
+/// The purpose of the derived key, so that two protocols never use the same key.
 const PSK: &[u8] = b"tmr twin psk v1";
-/// Length of both messages of the handshake: a point of 32 bytes, and a tag.
+/// Length of each of the two handshake messages: a point of 32 bytes, and a tag.
 const HANDSHAKE: usize = 48;
 /// Bytes of the length before every message.
 const HEAD: usize = 2;
 /// Length of the tag at the end of every message.
 const TAG: usize = 16;
-/// Plaintext that one message carries at most (Noise, section 3).
+/// The greatest plaintext of one message (Noise, section 3).
 const PLAIN_MAX: usize = 65_535 - TAG;
 /// Bytes of the length before every frame.
 const FRAME_HEAD: usize = 4;
@@ -36,21 +37,21 @@ const NO_TWIN: CloseReason = CloseReason::Protocol("no handshake of a twin with 
 const CHANGED: CloseReason =
     CloseReason::Protocol("a message of a twin was changed, lost or repeated on the way");
 
-/// The way in, from the first byte to the last.
+/// The receiving half of a link.
 pub(super) struct Inward {
     phase: Phase,
-    /// Bytes of a message that is not whole.
+    /// Bytes of an incomplete message.
     wire: Vec<u8>,
-    /// Plaintext of a frame that is not whole.
+    /// Plaintext of an incomplete frame.
     plain: Vec<u8>,
-    /// The way out, from the end of the handshake until it is taken.
+    /// The sending half, from the end of the handshake until it is taken.
     outward: Option<Outward>,
 }
 
 enum Phase {
-    /// This end dialled: the answer is to come.
+    /// This end dialled, and awaits the answer.
     Dialled(Box<HandshakeState>),
-    /// The other end dialled.
+    /// The other end dialled, and its message is awaited.
     Accepted(Box<HandshakeState>),
     Open {
         keys: Arc<StatelessTransportState>,
@@ -59,19 +60,20 @@ enum Phase {
     Over,
 }
 
-/// The way out, once the handshake is over.
+/// The sending half, after the handshake.
 pub(super) struct Outward {
     keys: Arc<StatelessTransportState>,
     sent: u64,
 }
 
 impl Inward {
-    /// The end that dials; what it says first is appended by [`greet`](Self::greet).
+    /// Returns the half of the end that dials; its first message is appended by
+    /// [`greet`](Self::greet).
     pub(super) fn dial(entropy: [u8; 32], group: &GroupKey) -> Self {
         Self::begin(Phase::Dialled(handshake(entropy, group, true)))
     }
 
-    /// The end that was dialled.
+    /// Returns the half of the end that accepts.
     pub(super) fn accept(entropy: [u8; 32], group: &GroupKey) -> Self {
         Self::begin(Phase::Accepted(handshake(entropy, group, false)))
     }
@@ -80,15 +82,15 @@ impl Inward {
         Self { phase, wire: Vec::new(), plain: Vec::new(), outward: None }
     }
 
-    /// The first message of the end that dials.
+    /// Appends the first message of the end that dials.
     pub(super) fn greet(&mut self, wire: &mut Vec<u8>) {
         if let Phase::Dialled(state) = &mut self.phase {
             say(state, wire);
         }
     }
 
-    /// Takes bytes that arrived. The handshake's answer is appended to `wire`, whole frames to
-    /// `frames`.
+    /// Takes bytes that arrived. The answer of the handshake is appended to `wire`, complete frames
+    /// to `frames`.
     pub(super) fn read(
         &mut self,
         bytes: &[u8],
@@ -153,7 +155,7 @@ impl Inward {
         self.phase = Phase::Open { keys, received: 0 };
     }
 
-    /// Cuts whole frames off the plaintext.
+    /// Splits complete frames off the plaintext.
     fn cut(&mut self, frames: &mut Vec<Frame>) -> Result<(), CloseReason> {
         let mut rest = self.plain.as_slice();
         while let Some((head, body)) = rest.split_first_chunk::<FRAME_HEAD>() {
@@ -173,24 +175,24 @@ impl Inward {
         Ok(())
     }
 
-    /// The way out, once.
+    /// Returns the sending half, once.
     pub(super) fn take_outward(&mut self) -> Option<Outward> {
         self.outward.take()
     }
 
-    /// The handshake is over.
+    /// Whether the handshake is complete.
     pub(super) fn is_open(&self) -> bool {
         matches!(self.phase, Phase::Open { .. })
     }
 
-    /// Something has begun that is not whole.
+    /// Whether part of a message or frame has arrived.
     pub(super) fn partial(&self) -> bool {
         !self.wire.is_empty() || !self.plain.is_empty()
     }
 }
 
 impl Outward {
-    /// Appends the messages that carry `frames`: as few as possible.
+    /// Appends the messages that carry `frames`, as few as possible.
     pub(super) fn seal(&mut self, frames: &[Vec<u8>], wire: &mut Vec<u8>) {
         let mut plain = Vec::new();
         for frame in frames {
@@ -210,7 +212,7 @@ impl Outward {
     }
 }
 
-/// Everything before the first message.
+/// Returns the state of a handshake before its first message.
 fn handshake(entropy: [u8; 32], group: &GroupKey, initiator: bool) -> Box<HandshakeState> {
     let mut mac =
         <Hmac<Sha256> as Mac>::new_from_slice(group.bytes()).expect("any length is taken");
@@ -227,7 +229,7 @@ fn handshake(entropy: [u8; 32], group: &GroupKey, initiator: bool) -> Box<Handsh
     Box::new(built.expect("the pattern needs no more than this"))
 }
 
-/// Appends this end's message of the handshake.
+/// Appends this end's handshake message.
 fn say(state: &mut HandshakeState, wire: &mut Vec<u8>) {
     let mut message = [0; HANDSHAKE];
     let length = state.write_message(&[], &mut message).expect("its turn, with room and entropy");
@@ -236,7 +238,7 @@ fn say(state: &mut HandshakeState, wire: &mut Vec<u8>) {
     wire.extend_from_slice(&message);
 }
 
-/// Takes the other end's message of the handshake.
+/// Reads the other end's handshake message.
 fn heard(state: &mut HandshakeState, message: &[u8]) -> Result<(), CloseReason> {
     match state.read_message(message, &mut [0; HANDSHAKE]) {
         Ok(0) => Ok(()),
@@ -244,7 +246,7 @@ fn heard(state: &mut HandshakeState, message: &[u8]) -> Result<(), CloseReason> 
     }
 }
 
-/// The entropy that came in; enough for the one key that an end makes.
+/// The entropy that was passed in; enough for the one key that an end generates.
 struct Given([u8; 32]);
 
 impl CryptoResolver for Given {
@@ -262,7 +264,7 @@ impl CryptoResolver for Given {
     }
 }
 
-/// Gives its bytes once, so that no two keys are ever made of them.
+/// Returns its bytes once, so that no two keys are made from them.
 struct Once(Option<[u8; 32]>);
 
 impl Random for Once {

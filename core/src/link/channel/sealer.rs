@@ -1,4 +1,4 @@
-//! The way out: frames into bytes.
+//! The sending half of a channel: frames into bytes.
 
 use super::cipher::{Cipher, sealed_length};
 use super::envelope::{self, HEAD};
@@ -12,24 +12,24 @@ use alloc::vec::Vec;
 /// that accepted have none.
 pub(super) const PROTECTED: u8 = 0xa1;
 
-/// Which end of the connection this is.
+/// The end of the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
-    /// It dialled.
+    /// The end that dialled.
     Client,
-    /// It accepted.
+    /// The end that accepted.
     Server,
 }
 
-/// The sending half of a stream whose handshake is over.
+/// The sending half of a channel after its handshake.
 pub(super) struct Sealer(pub(super) Kind);
 
 pub(super) enum Kind {
-    /// As it is: the admin door.
+    /// Unchanged: the admin port.
     Plain,
-    /// Each frame a message.
+    /// One message for each frame.
     Messages(Cipher, End),
-    /// As many frames in a message as go together.
+    /// As many frames in a message as fit.
     Batches(Box<Batches>),
     /// To a twin.
     Twin(Box<noise::Outward>),
@@ -77,7 +77,7 @@ impl Batches {
     }
 }
 
-/// How many of these frames, at least one, go into the next batch.
+/// Returns how many of these frames, at least one, fit into the next batch.
 fn fitting(frames: &[Vec<u8>]) -> usize {
     let mut bytes = 0;
     let more = |frame: &&Vec<u8>| {
@@ -87,7 +87,7 @@ fn fitting(frames: &[Vec<u8>]) -> usize {
     frames.iter().take_while(more).count().max(1)
 }
 
-/// Appends one protected message whose plaintext of `length` bytes `fill` appends.
+/// Appends one protected message; `fill` appends its plaintext of `length` bytes.
 pub(super) fn message(
     cipher: &Cipher,
     end: End,

@@ -1,4 +1,5 @@
-//! The way in: bytes into frames, from the first byte of a connection to its last.
+//! The receiving half of a channel: bytes into frames, from the first byte of a connection to its
+//! last.
 
 use super::GroupKey;
 use super::agreement::{OffCurve, POINT, Point, Secret};
@@ -18,7 +19,7 @@ use alloc::vec::Vec;
 const AGREEMENT: u8 = 0xa2;
 /// First byte of the local-only channel, which is weak and refused (protocol facts 1).
 const LOCAL: u8 = 0xa0;
-/// Byte 1 of the key agreement; known value, unknown meaning (protocol facts 2.1).
+/// Byte 1 of the key agreement: its value is known, its meaning is not (protocol facts 2.1).
 const AGREEMENT_KIND: u8 = 0x05;
 /// Length of the key agreement's request: selector, kind, point.
 const REQUEST: usize = 2 + POINT;
@@ -27,8 +28,8 @@ const REPLY_HEAD: usize = 8;
 /// Length of the key agreement's reply.
 const REPLY: usize = REPLY_HEAD + POINT;
 
-/// One byte stream's conversation. Some 150 bytes, and nothing on the heap, while a client is
-/// silent.
+/// The channel of one connection. It takes some 150 bytes, and nothing on the heap, while a client
+/// is silent.
 pub struct SecureChannel {
     reader: envelope::Reader,
     phase: Phase,
@@ -36,21 +37,22 @@ pub struct SecureChannel {
 }
 
 enum Phase {
-    /// The admin door.
+    /// The admin port.
     Admin(http::Reader),
-    /// Came in on the licence door; the key agreement is to come.
+    /// Accepted at the licence port; awaits the key agreement.
     Accepted(Box<Accepted>),
-    /// Dialled; the key agreement's reply is to come.
+    /// Dialled; awaits the reply of the key agreement.
     Dialled(Box<Dialled>),
-    /// Requests of a client. `hello`: what a front's hello is judged by, until the first request.
+    /// Requests of a client. `hello`: the values that a front's hello is checked with, until the
+    /// first request.
     Serving { cipher: Cipher, hello: Option<Box<Expecting>> },
     /// Replies of a server.
     Asking(Cipher),
-    /// A front has sent its hello; the answer is to come.
+    /// A front has sent its hello and awaits the answer.
     Proving(Box<Proving>),
     /// Front and backend have proved the group key to each other.
     Joined(Box<Joined>),
-    /// Two fronts, from their first byte on.
+    /// Two fronts, from the first byte on.
     Twin(Box<noise::Inward>),
     /// The peer broke the protocol.
     Over,
@@ -64,7 +66,7 @@ struct Accepted {
 struct Dialled {
     secret: Secret,
     point: Point,
-    /// The group key and the id of the front that is to prove it.
+    /// The group key, and the id of the front that is to prove it.
     front: Option<(GroupKey, u32)>,
 }
 
@@ -88,7 +90,7 @@ struct Joined {
 }
 
 enum Sending {
-    /// Frames that came before the handshake was over.
+    /// Frames that were sent before the handshake was complete.
     Held(Vec<Vec<u8>>),
     Here(Sealer),
 }
@@ -110,14 +112,14 @@ impl core::fmt::Debug for SecureChannel {
 }
 
 impl SecureChannel {
-    /// A connection that came in on the licence door. `group`: on a backend, the key that a front
-    /// must prove; `None` on a front, where a hello breaks the protocol.
+    /// Returns the channel of a connection accepted at the licence port. `group`: on a backend, the
+    /// key that a front must prove; `None` on a front, where a hello breaks the protocol.
     #[must_use]
     pub fn licence(entropy: [u8; 32], group: Option<GroupKey>) -> Self {
         Self::accepted(Secret::new(&entropy), group)
     }
 
-    /// A connection that came in on the admin door.
+    /// Returns the channel of a connection accepted at the admin port.
     #[must_use]
     pub fn admin() -> Self {
         Self {
@@ -127,25 +129,25 @@ impl SecureChannel {
         }
     }
 
-    /// A connection that front `front` dialled to a backend.
+    /// Returns the channel of a connection that front `front` dialled to a backend.
     #[must_use]
     pub fn dial_backend(entropy: [u8; 32], group: GroupKey, front: u32) -> Self {
         Self::dialled(Secret::new(&entropy), Some((group, front)))
     }
 
-    /// A connection that a client dialled to a server.
+    /// Returns the channel of a connection that a client dialled to a server.
     #[must_use]
     pub fn dial_server(entropy: [u8; 32]) -> Self {
         Self::dialled(Secret::new(&entropy), None)
     }
 
-    /// A connection that came in on the door for the twin.
+    /// Returns the channel of a connection accepted at the port for the twin.
     #[must_use]
     pub fn twin_accept(entropy: [u8; 32], group: &GroupKey) -> Self {
         Self::begin(Phase::Twin(Box::new(noise::Inward::accept(entropy, group))))
     }
 
-    /// A connection that was dialled to the twin.
+    /// Returns the channel of a connection dialled to the twin.
     #[must_use]
     pub fn twin_dial(entropy: [u8; 32], group: &GroupKey) -> Self {
         Self::begin(Phase::Twin(Box::new(noise::Inward::dial(entropy, group))))
@@ -165,7 +167,7 @@ impl SecureChannel {
         Self { reader, phase, sending: Sending::Held(Vec::new()) }
     }
 
-    /// What is to be written as soon as the connection stands; empty on accepted ones.
+    /// Appends what is to be written as soon as the connection is open; nothing for accepted ones.
     pub fn greet(&mut self, wire: &mut Vec<u8>) {
         if let Phase::Twin(twin) = &mut self.phase {
             twin.greet(wire);
@@ -178,13 +180,13 @@ impl SecureChannel {
         }
     }
 
-    /// Takes bytes that arrived, in any chunking. What the handshake has to answer is appended to
-    /// `wire`, whole frames to `frames`.
+    /// Takes bytes that arrived, in any chunks. Answers of the handshake are appended to `wire`,
+    /// complete frames to `frames`.
     ///
     /// # Errors
-    /// The peer broke the protocol: close the connection, after writing what is in `wire` (it may
-    /// tell the peer why). Frames that were whole before are in `frames`. Every later call is an
-    /// error again.
+    /// The peer broke the protocol: the connection is to be closed after `wire` is written, which
+    /// may contain the reason for the peer. Frames that were completed before are in `frames`.
+    /// Every later call is an error again.
     pub fn open(
         &mut self,
         mut bytes: &[u8],
@@ -222,7 +224,7 @@ impl SecureChannel {
         Ok(())
     }
 
-    /// The longest message that may come next, in bytes.
+    /// Returns the greatest length of the next message, in bytes.
     fn longest(&self) -> usize {
         match self.phase {
             Phase::Accepted(_) => REQUEST,
@@ -232,7 +234,7 @@ impl SecureChannel {
         }
     }
 
-    /// One whole message.
+    /// Takes one complete message.
     fn message(
         &mut self,
         mut body: Vec<u8>,
@@ -260,7 +262,7 @@ impl SecureChannel {
                 cipher.open(&mut body, 1)?;
                 match body.first_chunk().map_or(0, |number| u32::from_le_bytes(*number)) {
                     0..HELLO => {
-                        // A link that carries requests will not become a front's.
+                        // A link that carries requests cannot become a front's.
                         *hello = None;
                         frames.push(Frame::Call(body));
                     }
@@ -299,9 +301,9 @@ impl SecureChannel {
         Ok(())
     }
 
-    /// The server's half of the key agreement, at the end that dialled. Kept out of
-    /// [`message`](Self::message), as all that only a front's link needs is: what is done for each
-    /// message stays small.
+    /// Takes the server's half of the key agreement, at the end that dialled. A function apart from
+    /// [`message`](Self::message), as everything that only a front's link needs, so that the code
+    /// for each message stays small.
     #[inline(never)]
     fn agreed(&mut self, body: &[u8], wire: &mut Vec<u8>) -> Result<(), CloseReason> {
         let Phase::Dialled(dialled) = &mut self.phase else { return Err(OVER) };
@@ -322,7 +324,7 @@ impl SecureChannel {
         Ok(())
     }
 
-    /// A backend's answer to the hello.
+    /// Takes a backend's answer to the hello.
     #[inline(never)]
     fn welcomed(
         &mut self,
@@ -340,7 +342,7 @@ impl SecureChannel {
         Ok(())
     }
 
-    /// A backend answers a hello.
+    /// Answers a hello, at a backend.
     #[inline(never)]
     fn judge(
         &mut self,
@@ -386,7 +388,7 @@ impl SecureChannel {
         self.ready(Kind::Batches(Box::new(Batches { cipher, end, counted })), wire);
     }
 
-    /// From now on frames are sealed like this; those that were held go first.
+    /// Completes the handshake: frames are sealed in this way, those that were held first.
     fn ready(&mut self, kind: Kind, wire: &mut Vec<u8>) {
         let mut sealer = Sealer(kind);
         if let Sending::Held(frames) = &self.sending {
@@ -395,7 +397,7 @@ impl SecureChannel {
         self.sending = Sending::Here(sealer);
     }
 
-    /// Bytes of an unfinished frame are waiting.
+    /// Whether part of a frame has arrived.
     #[must_use]
     pub fn partial(&self) -> bool {
         match &self.phase {
@@ -405,20 +407,20 @@ impl SecureChannel {
         }
     }
 
-    /// Bytes of memory that a peer makes it keep that has not proved the group key: what has come of
-    /// a message that is not whole.
+    /// Returns the bytes of memory that a peer without a proof of the group key makes the channel
+    /// keep for an incomplete message.
     #[must_use]
     pub fn held(&self) -> usize {
         match &self.phase {
             Phase::Admin(reader) => reader.held(),
-            // A hundred bytes at most, until its key is proved.
+            // At most a hundred bytes until the group key is proved.
             Phase::Twin(_) => 0,
             _ if self.duplex() => 0,
             _ => self.reader.held(),
         }
     }
 
-    /// The key agreement is over, or there is none: what comes from now on is cheap to take.
+    /// Whether the key agreement is complete, or there is none: later bytes are cheap to process.
     #[must_use]
     pub fn greeted(&self) -> bool {
         match &self.phase {
@@ -428,8 +430,8 @@ impl SecureChannel {
         }
     }
 
-    /// Frames may be sent at any time from now on, not only one reply per request: the link needs
-    /// reader and writer at once.
+    /// Whether frames may be sent at any time, and not only one reply per request: the link needs a
+    /// reader and a writer at once.
     #[must_use]
     pub fn duplex(&self) -> bool {
         match &self.phase {
@@ -440,8 +442,8 @@ impl SecureChannel {
     }
 
     /// Appends to `wire` the bytes that carry `frames`: an envelope for each on a client link, as
-    /// few as possible for a batch, the frame itself on the admin door. Before the handshake is
-    /// over the frames are held, and go out with the [`open`](Self::open) that ends it.
+    /// few as possible for batches, the frames themselves on the admin port. Before the handshake
+    /// is complete the frames are held, and sent by the [`open`](Self::open) that completes it.
     pub fn seal(&mut self, frames: &[Vec<u8>], wire: &mut Vec<u8>) {
         match &mut self.sending {
             Sending::Held(held) => held.extend_from_slice(frames),
@@ -458,7 +460,7 @@ fn off_curve(OffCurve: OffCurve) -> CloseReason {
     CloseReason::Protocol("the point of the key agreement is not on the curve")
 }
 
-/// The point in the first message of a client.
+/// Returns the point in the first message of a client.
 fn agreement_request(body: &[u8]) -> Result<&Point, CloseReason> {
     match body {
         [AGREEMENT, AGREEMENT_KIND, point @ ..] => {
@@ -472,7 +474,7 @@ fn agreement_request(body: &[u8]) -> Result<&Point, CloseReason> {
     }
 }
 
-/// A message of a client after the key agreement.
+/// Checks a client's message after the key agreement.
 fn protected(body: &[u8]) -> Result<(), CloseReason> {
     match body {
         [PROTECTED, ..] => Ok(()),

@@ -1,4 +1,4 @@
-//! The first message of a link between two fronts: who speaks, and in which version.
+//! The first message of a link between two fronts: the sender, and its version.
 
 use super::{MAGIC, Malformed, in_range};
 use crate::base::limits::TWIN_VERSION_TEXT;
@@ -14,9 +14,9 @@ use nom::number::complete::{le_u16, le_u32, le_u64, u8};
 /// A version of this protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Version {
-    /// Two that differ here cannot talk.
+    /// The major version; fronts with different ones cannot communicate.
     pub major: u16,
-    /// Two that differ here speak the lower one.
+    /// The minor version; fronts with different ones use the lower one.
     pub minor: u16,
 }
 
@@ -27,28 +27,28 @@ impl fmt::Display for Version {
 }
 
 impl Version {
-    /// The one that this program speaks.
+    /// The version of this program.
     pub const OWN: Self = Self { major: 1, minor: 5 };
-    /// The minor version that came with the lead being given away:
+    /// The minor version that introduced the transfer of the lead:
     /// [`TwinMessage::Lead`](super::TwinMessage::Lead).
     pub const GIVES_LEAD: u16 = 2;
-    /// The minor version that came with calls of clients:
+    /// The minor version that introduced calls of clients:
     /// [`TwinMessage::Call`](super::TwinMessage::Call).
     pub const PASSES: u16 = 2;
-    /// The minor version that came with configurations that follow each other:
+    /// The minor version that introduced configuration changes:
     /// [`TwinMessage::Settings`](super::TwinMessage::Settings).
     pub const SETTINGS: u16 = 3;
-    /// The minor version that came with usage history:
+    /// The minor version that introduced the usage history:
     /// [`TwinMessage::History`](super::TwinMessage::History).
     pub const HISTORY: u16 = 3;
-    /// The minor version that came with signs of life of clients:
+    /// The minor version that introduced signs of life of clients:
     /// [`TwinMessage::Alive`](super::TwinMessage::Alive).
     pub const ALIVE: u16 = 4;
-    /// The minor version that came with reports on the front's machine:
+    /// The minor version that introduced reports on the front's machine:
     /// [`TwinMessage::Machine`](super::TwinMessage::Machine).
     pub const MACHINE: u16 = 5;
 
-    /// The minor version that is spoken between this one and another; `None`: they cannot talk.
+    /// Returns the minor version in use with another version; `None` if they cannot communicate.
     #[must_use]
     pub fn spoken_with(self, other: Self) -> Option<u16> {
         (self.major == other.major).then_some(self.minor.min(other.minor))
@@ -58,19 +58,19 @@ impl Version {
 /// The first message of each end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hello {
-    /// The highest version it speaks.
+    /// The highest version that it implements.
     pub version: Version,
-    /// Its id: drawn anew at every start.
+    /// The id of the front, drawn at every start.
     pub front: u32,
     /// The version of its program, for people.
     pub program: String,
-    /// The last place in the log that it knows to be chosen, by its copy or by its files; `None`: it
-    /// knows of none, or is of before this was said.
+    /// The last position in the log that it knows to be chosen, by its copy or by its files; `None`
+    /// if it knows of none, or its program does not report one.
     pub chosen: Option<Mark>,
 }
 
 impl Hello {
-    /// Its bytes.
+    /// Encodes it.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut out = MAGIC.to_vec();
@@ -92,10 +92,10 @@ impl Hello {
         out
     }
 
-    /// From bytes. What follows is left: a later version may say more.
+    /// Decodes it. Further bytes are ignored: a later version may append some.
     ///
     /// # Errors
-    /// They are no hello.
+    /// The bytes are no hello.
     pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         let (rest, (_, major, minor, front, length)) =
             (tag::<_, _, nom::error::Error<&[u8]>>(MAGIC), le_u16, le_u16, le_u32, u8)
@@ -110,7 +110,7 @@ impl Hello {
     }
 }
 
-/// The place that is said behind the program's version; `None`: none is said.
+/// Returns the position after the program's version; `None` if there is none.
 pub(super) fn chosen(bytes: &[u8]) -> Option<Mark> {
     let words = (tag::<_, _, nom::error::Error<&[u8]>>(&[1u8][..]), le_u32, le_u32, le_u32, le_u64);
     let mut words = words;

@@ -1,4 +1,5 @@
-//! Frames that arrive: what is kept, what goes to the node, and how long the rest of one may take.
+//! Arriving frames: what is kept, what goes to the node, and the time limit for an incomplete
+//! frame.
 
 use super::port::{Answer, Asked, Port, cost};
 use super::{Hub, Output};
@@ -18,7 +19,7 @@ impl Hub {
         if whole {
             port.reading.heard = now.mono;
         }
-        // Nothing is read from a link before what it was told has left.
+        // A runtime reads a link only after everything sent on it has left.
         Self::gone(port, link, &mut self.answered);
         port.reading.partial = partial;
         if whole {
@@ -62,8 +63,8 @@ impl Hub {
         self.clock(now, link);
     }
 
-    /// The rest of a frame that has begun must come in time, from when it is read: not before all
-    /// that the link has asked for has been answered.
+    /// Sets the time limit for the rest of an incomplete frame. It starts when the rest can be
+    /// read, so not before all requests of the link are answered.
     pub(super) fn clock(&mut self, now: Now, link: LinkId) {
         let speaks =
             |port: &&mut Port| (port.reading.whole || port.reading.greeted) && !port.forgotten;
@@ -78,7 +79,7 @@ impl Hub {
         self.set_due(link, due);
     }
 
-    /// Who came in beyond the cap has proved the group key: there is a place for a front.
+    /// Admits a link above the cap that has proved the group key: a front always has a place.
     pub(super) fn let_in(&mut self, now: Now, link: LinkId, out: &mut Vec<Output>) {
         let Some(port) = self.ports.get_mut(&link) else { return };
         let Some((listener, from)) = port.listener else { return };
@@ -89,7 +90,7 @@ impl Hub {
         self.step(now, Input::Accepted { link, listener, from }, out);
     }
 
-    /// Hands the next request of every link that has its reply to the node.
+    /// Hands the next request of every link that has received its reply to the node.
     pub(super) fn pump(&mut self, now: Now, out: &mut Vec<Output>) {
         while !self.answered.is_empty() {
             let mut calls = Vec::with_capacity(self.answered.len());
@@ -116,9 +117,9 @@ impl Hub {
         }
     }
 
-    /// The key agreement of a link is over. A client that is known to speak may take its time until
-    /// its first call, as others may between two; it still makes room for others where there is
-    /// none.
+    /// Records that the key agreement of a link is complete. A client that has completed it may
+    /// wait with its first call as long as others between two calls; if the table is full, it still
+    /// makes room for others.
     pub fn greeted(&mut self, now: Now, link: LinkId) {
         let silent = |port: &&mut Port| !port.reading.whole && !port.forgotten;
         let Some(port) = self.ports.get_mut(&link).filter(silent) else { return };

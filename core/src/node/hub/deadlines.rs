@@ -1,5 +1,4 @@
-//! Every deadline that a link, a listener or the node has, so that a runtime has one: the next of
-//! them.
+//! The deadlines of links, listeners and the node, of which a runtime gets only the earliest.
 
 use super::{Hub, Output};
 use crate::base::limits::{ACCEPT_BACKOFF, WRITE_TIMEOUT};
@@ -8,24 +7,24 @@ use crate::link::{Flow, LinkId, ListenerId, NOT_READING};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
-/// What is waited for, and until when.
+/// The pending deadlines.
 #[derive(Debug, Default)]
 pub(super) struct Deadlines {
-    /// The node's own.
+    /// The node's deadline.
     pub(super) node: Option<Deadline>,
-    /// Links whose next frame is to be whole.
+    /// Deadlines for complete frames, by link.
     pub(super) frames: BTreeSet<(Mono, LinkId)>,
-    /// When links are looked for that hold nothing and say nothing.
+    /// When links are next searched for idle ones.
     pub(super) idle_look: Option<Mono>,
-    /// Peers that do not read.
+    /// Deadlines of peers that do not read.
     peers: BTreeMap<LinkId, Mono>,
-    /// Listeners that take nobody in.
+    /// When listeners that could not accept are tried again.
     listeners: BTreeMap<ListenerId, Mono>,
 }
 
 impl Deadlines {
-    /// Returns the next one, apart from the look at idle links, which is for as long as there are
-    /// any.
+    /// Returns the next deadline, apart from the search for idle links, which continues while there
+    /// are links.
     pub(super) fn next(&self) -> Option<Deadline> {
         let frames = self.frames.first().map(|&(at, _)| Deadline { at, reason: "slow link" });
         let waited = self.waited_for();
@@ -38,16 +37,15 @@ impl Deadlines {
         self.peers.values().chain(self.listeners.values()).min().copied()
     }
 
-    /// A link is gone, or its peer has read.
+    /// Removes the deadline of a link that has closed or whose peer has read.
     pub(super) fn forget(&mut self, link: LinkId) {
         self.peers.remove(&link);
     }
 }
 
 impl Hub {
-    /// What a link's peer is to take goes on, or stops: it has [`WRITE_TIMEOUT`] from when it took
-    /// something last. What became of it is what
-    /// [`Connection::flow`](crate::link::Connection::flow) says.
+    /// Starts or ends the deadline of a peer that does not read: [`WRITE_TIMEOUT`] after it took
+    /// something last. `flow` is the result of [`Connection::flow`](crate::link::Connection::flow).
     pub fn flow(&mut self, now: Now, link: LinkId, flow: Flow) {
         match flow {
             Flow::Same => {}
@@ -58,19 +56,19 @@ impl Hub {
         }
     }
 
-    /// The system could not take anybody in at a listener: no file, no memory. The runtime leaves
-    /// it alone until [`Output::Listen`] names it.
+    /// Records that the system could not accept a connection at a listener: no file, no memory. The
+    /// runtime leaves the listener alone until [`Output::Listen`] names it.
     pub fn cannot_accept(&mut self, now: Now, listener: ListenerId) {
         self.deadlines.listeners.insert(listener, now.mono + ACCEPT_BACKOFF);
     }
 
-    /// Returns whether a link's peer is waited for.
+    /// Returns whether something waits for a link's peer.
     #[must_use]
     pub fn is_stalled(&self, link: LinkId) -> bool {
         self.deadlines.peers.contains_key(&link)
     }
 
-    /// Says whose time is over.
+    /// Ends the links whose peers are overdue, and names the listeners to be tried again.
     pub(super) fn end_overdue(&mut self, now: Now, out: &mut Vec<Output>) {
         if self.deadlines.waited_for().is_none_or(|due| due > now.mono) {
             return;

@@ -1,5 +1,5 @@
-//! The budget of bytes that all links together may make the server keep, beside those that have proved the
-//! group key. It counts what waits here and what connections keep; beyond it, links that hold most are
+//! The budget of bytes that all links without a proof of the group key may make the server keep. It
+//! counts what waits in the hub and what connections keep; above it, the links that hold most are
 //! closed.
 //!
 //! What never lives here: how many bytes a connection keeps (that is
@@ -13,12 +13,12 @@ use crate::link::{CloseReason, Limit, LinkId};
 use alloc::format;
 use alloc::vec::Vec;
 
-/// The log and the node are told this of a link that is closed for what it holds.
+/// The reason given to the log and the node for a link that is closed for the bytes that it holds.
 const TOO_MUCH: CloseReason = CloseReason::Limit("bytes that all links together hold");
 
 impl Hub {
-    /// The connection of a link keeps so many bytes now, as
-    /// [`Connection::held`](crate::link::Connection::held) says. To be told whenever its
+    /// Records the bytes that the connection of a link keeps, from
+    /// [`Connection::held`](crate::link::Connection::held). To be called whenever its
     /// [flow](crate::link::Connection::flow) changes.
     pub fn holds(&mut self, now: Now, link: LinkId, bytes: usize, out: &mut Vec<Output>) {
         self.keep(link, bytes);
@@ -39,7 +39,7 @@ impl Hub {
         }
     }
 
-    /// Closes the links that hold most when all together hold more than [`LINKS_HELD_MAX`], until a
+    /// Closes the links that hold most if all together hold more than [`LINKS_HELD_MAX`], until a
     /// quarter of it is free.
     pub(super) fn shed(&mut self, now: Now, out: &mut Vec<Output>) {
         if self.held <= LINKS_HELD_MAX {

@@ -1,5 +1,5 @@
-//! The end of client links that hold nothing and say nothing: a table of links is not filled for good
-//! by peers that the network still finds.
+//! The end of silent client links that hold no handle, so that peers which are still reachable do
+//! not fill the table of links for good.
 
 use super::{Answer, Hub, Port};
 use crate::base::limits::{IDLE_LINK, IDLE_LOOK};
@@ -8,12 +8,12 @@ use crate::link::{CloseReason, Limit, LinkId, Listener};
 use alloc::vec::Vec;
 
 impl Hub {
-    /// A link has come in: from then on they are looked at.
+    /// Starts the search for idle links when a link is accepted.
     pub(super) fn look_for_idle_links(&mut self, now: Mono) {
         self.deadlines.idle_look.get_or_insert(now + IDLE_LINK);
     }
 
-    /// Ends the links that are idle, if it is time to look.
+    /// Ends the idle links, if the search is due.
     pub(super) fn end_idle_links(&mut self, now: Now, out: &mut Vec<super::Output>) {
         if self.deadlines.idle_look.is_none_or(|at| at > now.mono) {
             return;

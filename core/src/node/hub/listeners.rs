@@ -1,10 +1,10 @@
-//! Places at each door, and who goes where a door is full.
+//! The places at each listener, and which link goes if all are taken.
 //!
-//! Who may come in always: this machine, by its socket and by its admin door; whoever comes from
-//! where the group key was proved lately, or where the twin is; and whoever else proves the key before
-//! as many others have come as there are places for those who have not. A client that has yet to make
-//! its first call makes room for the next one. A stranger keeps a place for as long as
-//! he uses it.
+//! These can always connect: this machine, by its socket and its admin listener; peers at an
+//! address where the group key was proved lately, or of the twin; and any other peer that proves
+//! the key before as many others have connected as there are places for links without a proof. A
+//! client that has not made its first call makes room for the next one. A link without a proof
+//! keeps its place as long as it is used.
 
 use super::{Answer, Hub, Port};
 use crate::base::limits::{
@@ -17,30 +17,30 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
-/// Who is in.
+/// The links that have places.
 #[derive(Debug)]
 pub(super) struct Listeners {
     clients: usize,
     clients_max: usize,
     /// Client links by address, or by IPv6 network.
     addresses: BTreeMap<IpAddr, usize>,
-    /// Links beyond the cap, which are told so, and may still prove the group key.
+    /// Links above the cap, which get an error, and may still prove the group key.
     crowded: Vec<LinkId>,
     admins: Vec<LinkId>,
     twins: Vec<LinkId>,
     machines: Vec<LinkId>,
-    /// Where the other front may be, as it was looked up last.
+    /// The addresses of the other front, as they were looked up last.
     twin: Vec<IpAddr>,
-    /// Where the group key was proved from, the latest last.
+    /// The addresses from which the group key was proved, the latest last.
     proved: Vec<IpAddr>,
 }
 
-/// What becomes of who knocks.
+/// The decision about a new connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Knock {
     /// A limit that is reached.
     pub(super) reached: Option<Limit>,
-    /// He has a place: his own, or that of this link, which goes.
+    /// Its place: a free one, or that of a link that is closed for it.
     pub(super) place: Place,
 }
 
@@ -48,7 +48,8 @@ pub(super) struct Knock {
 pub(super) enum Place {
     Free,
     Of(LinkId),
-    /// That of a client which has yet to make its first call: the newcomer is a client in its stead.
+    /// The place of a client that has not made its first call; the new link is counted as a client
+    /// instead.
     Ungreeted(LinkId),
     None,
 }
@@ -72,12 +73,12 @@ impl Listeners {
         self.clients_max = most.min(CLIENT_LINKS_MAX);
     }
 
-    /// The other front is at one of these.
+    /// Sets the addresses of the other front.
     pub(super) fn expect(&mut self, twin: impl IntoIterator<Item = IpAddr>) {
         self.twin = twin.into_iter().take(KNOWN_ADDRESSES).map(|ip| ip.to_canonical()).collect();
     }
 
-    /// The group key was proved from there.
+    /// Records that the group key was proved from an address.
     pub(super) fn proved(&mut self, from: IpAddr) {
         self.proved.retain(|ip| *ip != from);
         if self.proved.len() >= KNOWN_ADDRESSES {
@@ -86,12 +87,12 @@ impl Listeners {
         self.proved.push(from);
     }
 
-    /// Somebody of the group is there, as far as is known.
+    /// Whether the address is one of the group, as far as is known.
     fn knows(&self, from: IpAddr) -> bool {
         self.twin.contains(&from) || self.proved.contains(&from)
     }
 
-    /// A link has come in by a door; `crowded`: beyond the cap of clients.
+    /// Counts an accepted link; `crowded`: above the cap of clients.
     pub(super) fn enter(
         &mut self,
         listener: Listener,
@@ -111,7 +112,7 @@ impl Listeners {
         }
     }
 
-    /// A link gives up its place.
+    /// Removes a link from its place.
     pub(super) fn leave(
         &mut self,
         listener: Listener,
@@ -136,7 +137,7 @@ impl Listeners {
         }
     }
 
-    /// What is told of them.
+    /// Returns the counts with the numbers of links.
     pub(super) fn counted(&self, counts: &HubMetrics) -> HubMetrics {
         let clients = (self.clients, self.clients_max);
         let pages = (self.admins.len(), ADMIN_LINKS_MAX + ADMIN_LINKS_KEPT);
@@ -146,14 +147,14 @@ impl Listeners {
     }
 }
 
-/// Nothing that it has asked for is on its way. One that has its answer looks as if that were leaving,
-/// until it asks again.
+/// Whether no request of a link is in progress. A link that has been answered counts as idle while
+/// the answer leaves, until its next request.
 fn is_idle(port: &Port) -> bool {
     !matches!(port.answer, Answer::Asked | Answer::Made) && port.requests.is_empty()
 }
 
 impl Hub {
-    /// Whether there is a place for who comes from there.
+    /// Returns whether there is a place for a connection from this address.
     pub(super) fn knock(&self, listener: Listener, from: SocketAddr) -> Knock {
         let listeners = &self.listeners;
         match listener {
@@ -163,7 +164,7 @@ impl Hub {
                 if listeners.admins.len() < most {
                     return Knock { reached: None, place: Place::Free };
                 }
-                // Nobody else takes a place from this machine.
+                // Peers at other addresses take no place from this machine.
                 let may = |port: &Port| {
                     let own = port.listener.is_some_and(|(_, from)| from.ip().is_loopback());
                     is_idle(port) && (machine || !own)
@@ -207,8 +208,8 @@ impl Hub {
         }
     }
 
-    /// The client that has been there for longest without a call, among those that are looked at: at
-    /// any address, or at this one.
+    /// Returns the client that has been connected longest without a call, among those that are
+    /// examined: at any address, or at this one.
     fn ungreeted(&self, at: Option<IpAddr>) -> Option<LinkId> {
         let late = self.deadlines.frames.iter().take(UNGREETED_LOOKED_AT).map(|(_, link)| *link);
         late.into_iter().find(|link| {
@@ -220,15 +221,15 @@ impl Hub {
         })
     }
 
-    /// Whether a link may make room for one from there: a stranger takes no place from where somebody
-    /// of the group is.
+    /// Returns whether a link may make room for a connection from this address: an address outside
+    /// of the group takes no place from one of the group.
     fn may_go_for(&self, from: IpAddr) -> impl Fn(&Port) -> bool {
         let known = self.listeners.knows(from);
         move |port| known || !self.is_known(port)
     }
 
-    /// The place of whoever of these may go: of strangers first, and of whoever has said nothing for
-    /// longest.
+    /// Returns the place of a link that may go: of addresses outside of the group first, then of
+    /// the one that has been silent longest.
     fn in_place_of(&self, links: &[LinkId], limit: Limit, may: impl Fn(&Port) -> bool) -> Knock {
         let idle = links.iter().filter_map(|link| Some((self.ports.get(link)?, *link)));
         let idle = idle.filter(|(port, _)| may(port));
@@ -236,7 +237,7 @@ impl Hub {
         Knock { reached: Some(limit), place: idle.map_or(Place::None, |(_, link)| Place::Of(link)) }
     }
 
-    /// It came from where somebody of the group is, by a door where that counts.
+    /// Whether a link came from an address of the group, at a listener where that counts.
     fn is_known(&self, port: &Port) -> bool {
         let by_key = |(listener, from): (Listener, SocketAddr)| {
             matches!(listener, Listener::Licence | Listener::Twin)

@@ -1,10 +1,10 @@
 //! The hub: one node, its links, and what waits to be sent on each. The same hub serves all
-//! runtimes, which hold it behind their lock and do what its [`Output`]s say. It does what a node
-//! wants of its links (dial, send, close), and hands on what the node wants of its machine.
+//! runtimes, which hold it behind their lock and perform its [`Output`]s. It performs the node's
+//! intents about links (dial, send, close), and passes on requests to the host.
 //!
-//! What lives here: link numbers, caps, outboxes, and every deadline that a link or a listener has.
-//! What never lives here: bytes of a socket (that is [`Connection`](crate::link::Connection),
-//! driven by the runtime outside the lock) and any meaning of a frame (that is the node).
+//! What lives here: link numbers, caps, outboxes, and every deadline of a link or a listener. What
+//! never lives here: bytes of a socket (that is [`Connection`](crate::link::Connection), driven by
+//! the runtime outside the lock) and any meaning of a frame (that is the node).
 
 mod arrivals;
 mod deadlines;
@@ -46,7 +46,7 @@ pub struct Hub {
     /// Links whose next request may go to the node.
     answered: Vec<LinkId>,
     counts: HubMetrics,
-    /// Bytes that all links hold here that have not proved the group key.
+    /// Bytes that all links without a proof of the group key hold here.
     held: usize,
     refusals: LogThrottle,
     sheds: LogThrottle,
@@ -54,7 +54,7 @@ pub struct Hub {
 }
 
 impl Hub {
-    /// A hub around `node`. The first [`tick`](Self::tick) starts it.
+    /// Returns a hub around `node`, which the first [`tick`](Self::tick) starts.
     #[must_use]
     pub fn new(node: Node) -> Self {
         Self {
@@ -73,14 +73,14 @@ impl Hub {
         }
     }
 
-    /// The node, to look at.
+    /// Returns the node.
     #[must_use]
     pub fn node(&self) -> &Node {
         &self.node
     }
 
-    /// At most so many client links: fewer than
-    /// [`CLIENT_LINKS_MAX`](crate::base::limits::CLIENT_LINKS_MAX) where the system does not give a
+    /// Sets the greatest number of client links: fewer than
+    /// [`CLIENT_LINKS_MAX`](crate::base::limits::CLIENT_LINKS_MAX) if the system does not give a
     /// process that many files.
     #[must_use]
     pub fn with_clients_max(mut self, most: usize) -> Self {
@@ -88,20 +88,21 @@ impl Hub {
         self
     }
 
-    /// So many files the system lets this process have, to be told to who asks.
+    /// Sets the number of files that the system lets this process open, for metrics.
     #[must_use]
     pub fn with_files_max(mut self, most: usize) -> Self {
         self.counts.files_max = most;
         self
     }
 
-    /// The other front was looked up and is at one of these addresses: its place at the door for
-    /// the twin is kept.
+    /// Sets the addresses of the other front, as they were looked up: a place at the listener for
+    /// twins is kept for it.
     pub fn expect_twin(&mut self, at: impl IntoIterator<Item = IpAddr>) {
         self.listeners.expect(at);
     }
 
-    /// A connection came in. `None`: close it, there is no room even to say so.
+    /// Takes an accepted connection. `None`: it is to be closed, as there is not even room for an
+    /// error reply.
     pub fn accept(
         &mut self,
         now: Now,
@@ -109,7 +110,7 @@ impl Hub {
         from: SocketAddr,
         out: &mut Vec<Output>,
     ) -> Option<LinkId> {
-        // An IPv4 client that came in by an IPv6 socket is an IPv4 client.
+        // An IPv4 client at an IPv6 socket is an IPv4 client.
         let from = SocketAddr::new(from.ip().to_canonical(), from.port());
         let knock = self.knock(listener, from);
         if let Some(limit) = knock.reached {
@@ -129,7 +130,7 @@ impl Hub {
             }
             Place::None => return None,
         }
-        // Dialled links are odd, accepted ones even: two counters, no clash.
+        // Dialled links are odd, accepted ones even: two counters never give the same number.
         self.accepted += 2;
         let link = LinkId(self.accepted);
         let patience = if listener == Listener::Twin { TWIN_GREETING } else { FIRST_FRAME };
@@ -149,7 +150,7 @@ impl Hub {
         Some(link)
     }
 
-    /// Frames arrived on links. The node gets all calls among them together.
+    /// Takes frames that arrived on links. The node gets all calls among them together.
     pub fn received(
         &mut self,
         now: Now,
@@ -164,8 +165,8 @@ impl Hub {
         self.shed(now, out);
     }
 
-    /// What the last outboxes of these links held has left the machine. To be told where an outbox
-    /// said that a request waits for it.
+    /// Records that the last outboxes of these links have left the machine. To be called if an
+    /// outbox reports that a request waits for it.
     pub fn left(
         &mut self,
         now: Now,
@@ -175,7 +176,7 @@ impl Hub {
         for link in links {
             if let Some(port) = self.ports.get_mut(&link) {
                 Self::gone(port, link, &mut self.answered);
-                // They have read: now it is for the node to answer.
+                // They have read: now the node has to answer.
                 self.deadlines.forget(link);
                 self.clock(now, link);
             }
@@ -183,7 +184,7 @@ impl Hub {
         self.pump(now, out);
     }
 
-    /// A reply that was on its way has left: what came behind its request may go on.
+    /// Records that a reply has left: the request behind it may be served.
     fn gone(port: &mut Port, link: LinkId, answered: &mut Vec<LinkId>) {
         if port.answer == Answer::Leaving {
             port.answer = Answer::Gone;
@@ -193,8 +194,8 @@ impl Hub {
         }
     }
 
-    /// A link is gone: closed by the peer, broken, closed by the runtime, or never opened.
-    /// `unsent` says that sealed bytes were not handed to the network.
+    /// Removes a link: closed by the peer, broken, closed by the runtime, or never opened.
+    /// `unsent`: sealed bytes were not handed to the network.
     pub fn closed(
         &mut self,
         now: Now,
@@ -218,13 +219,13 @@ impl Hub {
         }
     }
 
-    /// The machine reports something, which has to do with no link.
+    /// Takes an event of the host.
     pub fn host_event(&mut self, now: Now, event: HostEvent, out: &mut Vec<Output>) {
         self.step(now, event.into(), out);
         self.pump(now, out);
     }
 
-    /// The time has come that [`deadline`](Self::deadline) named, or the runtime starts.
+    /// Runs what is due at [`deadline`](Self::deadline), or starts the node.
     pub fn tick(&mut self, now: Now, out: &mut Vec<Output>) {
         self.end_overdue(now, out);
         while let Some((at, link)) = self.deadlines.frames.first().copied() {
@@ -242,7 +243,7 @@ impl Hub {
         self.pump(now, out);
     }
 
-    /// When to tick next.
+    /// Returns when to tick next.
     #[must_use]
     pub fn deadline(&self) -> Option<Deadline> {
         let pages = self.pages.due().map(|at| Deadline { at, reason: "pages" });
@@ -251,7 +252,7 @@ impl Hub {
         [idle, pages].into_iter().fold(self.deadlines.next(), Deadline::sooner)
     }
 
-    /// Takes what waits on a link. A link that is not there is closed.
+    /// Takes what waits on a link. An unknown link is to be closed.
     pub fn outbox(&mut self, link: LinkId) -> Outbox {
         match self.ports.get_mut(&link) {
             Some(port) => {
@@ -315,7 +316,7 @@ impl Hub {
         port.reading.due = due;
     }
 
-    /// Closes a link on the hub's own account and tells the node.
+    /// Closes a link by decision of the hub, and reports it to the node.
     fn shut(&mut self, now: Now, link: LinkId, reason: CloseReason, out: &mut Vec<Output>) {
         self.set_due(link, None);
         let Some(port) = self.ports.get_mut(&link) else { return };

@@ -1,40 +1,40 @@
-//! What a hub tells its runtime to do.
+//! The outputs of a hub, which its runtime performs.
 
 use crate::base::network::Address;
 use crate::io::HostRequest;
 use crate::link::{CloseReason, LinkId, ListenerId, PeerKind};
 
-/// What the runtime has to do now. Everything is in the order in which it must be done.
+/// An action of the runtime; they are performed in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
     /// Open a connection, and serve it.
     Dial(Dial),
-    /// [`Hub::outbox`](super::Hub::outbox) of this link has something: wake whoever serves it.
+    /// [`Hub::outbox`](super::Hub::outbox) of this link is not empty: its connection is to be served.
     Wake(LinkId),
-    /// As [`Output::Wake`], and the node is done with this link: whoever waits to read from it must
-    /// stop waiting, send what is left, and close it.
+    /// As [`Output::Wake`], and the node has ended this link: the runtime stops reading it, sends
+    /// what is left, and closes it.
     End(LinkId),
-    /// Close this connection now, whatever is left to be sent on it, and say so by
+    /// Close this connection now, without sending what is left, and report it with
     /// [`Hub::closed`](super::Hub::closed).
     Drop {
-        /// Which.
+        /// The link.
         link: LinkId,
-        /// Why, for the log.
+        /// The reason, for the log.
         reason: CloseReason,
     },
-    /// Take in again who comes at this listener.
+    /// Accept connections at this listener again.
     Listen(ListenerId),
-    /// Have this done by the machine. The hub does not read it.
+    /// Have the host perform this. The hub does not read it.
     Host(HostRequest),
 }
 
 /// A connection to open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dial {
-    /// The name of the link to be.
+    /// The name of the new link.
     pub link: LinkId,
-    /// Where to.
+    /// The address.
     pub to: Address,
-    /// Whom the node expects there.
+    /// The kind of peer that the node expects there.
     pub callee: PeerKind,
 }

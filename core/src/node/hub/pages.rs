@@ -1,6 +1,6 @@
-//! What the admin pages cost. All links of an address, or of an IPv6 network, at the admin door have so many bytes of pages a
-//! second together: whoever asks without end waits for his pages, and calls wait for none of them, nor
-//! do other people's pages. The machine's own socket is not counted.
+//! The rate limit of admin pages. All links of an address, or of an IPv6 network, at the admin
+//! listener share an allowance of bytes of pages a second: requests above it are delayed, and delay
+//! neither calls nor the pages of other addresses. The machine's own socket is not counted.
 
 use super::{Answer, Asked, Hub, Output};
 use crate::base::limits::{PAGE_ADDRESSES, PAGE_COST, PAGES_AHEAD, PAGES_RATE};
@@ -12,28 +12,28 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
-/// What was taken of each address's share, and who waits for it.
+/// The used share of each address, and the links that wait.
 #[derive(Debug, Default)]
 pub(super) struct Pages {
-    /// When all that was taken is paid for.
+    /// When all counted pages of an address are paid off.
     paid: BTreeMap<IpAddr, Mono>,
-    /// Links whose next request waits, in the order in which they have asked.
+    /// Links whose next request is delayed, in the order of the requests.
     waiting: VecDeque<(LinkId, IpAddr)>,
 }
 
 impl Pages {
-    /// When an address may have its next page.
+    /// Returns when an address may have its next page.
     fn next(&self, from: IpAddr) -> Mono {
         let ahead = u64::try_from(PAGES_AHEAD.as_micros()).unwrap_or(u64::MAX);
         Mono(self.paid.get(&from).map_or(0, |paid| paid.0.saturating_sub(ahead)))
     }
 
-    /// A page of so many bytes was made.
+    /// Counts a page of so many bytes.
     fn take(&mut self, now: Mono, from: IpAddr, bytes: usize) {
         if self.paid.len() >= PAGE_ADDRESSES {
             self.paid.retain(|_, paid| *paid > now);
         }
-        // So many at once are nobody in particular: whoever comes now is not held back.
+        // If the table is full, further addresses are not delayed.
         if self.paid.len() < PAGE_ADDRESSES || self.paid.contains_key(&from) {
             let cost = bytes as u64 + PAGE_COST;
             let time = Duration::from_micros(cost.saturating_mul(1_000_000) / PAGES_RATE);
@@ -42,25 +42,25 @@ impl Pages {
         }
     }
 
-    /// When the first of those that wait can go on.
+    /// Returns when the first delayed request is due.
     pub(super) fn due(&self) -> Option<Mono> {
         self.waiting.iter().map(|(_, from)| self.next(*from)).min()
     }
 
-    /// Whether a link's next request waits.
+    /// Whether a link's next request is delayed.
     pub(super) fn waits(&self, link: LinkId) -> bool {
         self.waiting.iter().any(|(other, _)| *other == link)
     }
 
-    /// A link is gone.
+    /// Removes a closed link.
     pub(super) fn forget(&mut self, link: LinkId) {
         self.waiting.retain(|(other, _)| *other != link);
     }
 }
 
 impl Hub {
-    /// Hands requests for pages to the node, as far as there is something left of their addresses'
-    /// shares; the others wait.
+    /// Hands requests for pages to the node, as far as the shares of their addresses allow; the
+    /// others are delayed.
     pub(super) fn serve_pages(
         &mut self,
         now: Now,
@@ -69,7 +69,7 @@ impl Hub {
     ) {
         for (link, asked) in pages {
             match self.counted(link) {
-                // Behind those of the same address.
+                // The request waits behind those of the same address.
                 Some(from)
                     if self.pages.next(from) > now.mono
                         || self.pages.waiting.iter().any(|(_, other)| *other == from) =>
@@ -81,7 +81,7 @@ impl Hub {
         }
     }
 
-    /// Time has passed: those that have waited for long enough go on.
+    /// Serves the delayed requests that are due.
     pub(super) fn resume_pages(&mut self, now: Now, out: &mut Vec<Output>) {
         for (link, from) in core::mem::take(&mut self.pages.waiting) {
             if self.pages.next(from) > now.mono {
@@ -100,7 +100,7 @@ impl Hub {
         }
     }
 
-    /// A page goes out by a link.
+    /// Counts a page that is sent on a link.
     pub(super) fn page_made(&mut self, now: Now, link: LinkId, bytes: usize) {
         if let Some(from) = self.counted(link) {
             self.pages.take(now.mono, from, bytes);
@@ -113,7 +113,7 @@ impl Hub {
         self.step(now, Input::Frame { link, frame }, out);
     }
 
-    /// Whose share a link's pages are taken from, if they are counted.
+    /// Returns the address to which a link's pages are counted, if they are.
     fn counted(&self, link: LinkId) -> Option<IpAddr> {
         let (listener, from) = self.ports.get(&link)?.listener?;
         (listener == Listener::Admin).then(|| network(from.ip()))
