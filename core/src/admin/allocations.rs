@@ -1,18 +1,18 @@
-//! The pages of `/api/allocations`, and what only operators are told of a status.
+//! The pages of `/api/allocations`, and the fields of a status that only operators see.
 
 use serde_json::Value;
 
-/// What a wrong query is told.
+/// The hint in the answer to a wrong query.
 pub(super) const PAGES: &str = "Right would be /api/allocations?from=1000.";
 
-/// How many rows a query leaves out: those of the pages before.
+/// Returns the number of rows that a query skips: those of earlier pages.
 pub(super) fn from(query: &str) -> Option<usize> {
     let mut parts = query.split('&').filter_map(|pair| pair.strip_prefix("from="));
     parts.next().map_or(Some(0), |number| number.parse().ok())
 }
 
-/// Takes out of a status, or of a page of allocations, what only operators and the machine itself
-/// are told: handles, and the names of groups and disks.
+/// Removes from a status, or from a page of allocations, what only operators and the machine itself
+/// may see: handles, and the names of groups and disks.
 pub(super) fn conceal(value: &mut Value) {
     let Some(fields) = value.as_object_mut() else { return };
     for secret in ["cluster", "group", "disk"] {

@@ -1,5 +1,6 @@
-//! The record of changes: who, from where, what, and what came of it. One line of JSON each, which
-//! the machine appends to a file ([`AdminFilesRequest::Audit`]); the last ones are kept for the page.
+//! The record of changes: who made them, from where, what they were, and their results. Each is one
+//! line of JSON, which the host appends to a file ([`AdminFilesRequest::Audit`]); the latest ones
+//! are kept for the page.
 
 use super::http::Response;
 use super::principal::Principal;
@@ -14,7 +15,7 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 use serde_json::{Value, json};
 
-/// The last changes.
+/// The latest changes.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Audit {
     last: VecDeque<Value>,
@@ -22,7 +23,7 @@ pub(super) struct Audit {
 }
 
 impl Audit {
-    /// A change, or a try at one.
+    /// Records a change, or an attempt.
     pub(super) fn record(
         &mut self,
         now: Now,
@@ -47,8 +48,7 @@ impl Audit {
         self.write(now, &name, from, what, (done, cut(result)), out);
     }
 
-    /// A wrong password or token, as `what` says: one line a minute for all of them, however many there
-    /// are.
+    /// Records a wrong password or token, as `what` says: one line a minute for all of them.
     pub(super) fn wrong(&mut self, now: Now, what: &str, from: IpAddr, out: &mut Vec<Intent>) {
         let text = format!("sign-in with {what}, from {from}");
         if let Some(line) = self.wrong.line(now.mono, &text) {
@@ -81,13 +81,13 @@ impl Audit {
         self.last.push_front(entry);
     }
 
-    /// The latest first.
+    /// Returns the changes, the latest first.
     pub(super) fn shown(&self) -> Value {
         Value::Array(self.last.iter().cloned().collect())
     }
 }
 
-/// The first line, as far as there is room for it.
+/// Returns the first line, cut to the greatest length.
 fn cut(text: &str) -> &str {
     let line = text.lines().next().unwrap_or_default();
     let mut end = line.len().min(AUDIT_TEXT);

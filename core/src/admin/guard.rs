@@ -1,6 +1,6 @@
-//! Who may ask for what. A request that changes something may come from a browser that was led here
-//! by a page of somebody else's, across sites or by a name that was pointed at this machine; one
-//! that asks who holds what, too.
+//! Who may make a request. A request that changes something may come from a browser that a page of
+//! another site has sent here, across sites or by a name that resolves to this machine; the same
+//! holds for one that asks who holds licences.
 //!
 //! What never lives here: whether a password is right.
 
@@ -16,17 +16,17 @@ use alloc::format;
 use alloc::string::String;
 use base64ct::{Base64, Encoding};
 
-/// The machine itself asks, as `tmrd activate` and keepalived's scripts do. Its own socket says so; a
-/// loopback address does while there is no password that somebody on this machine could be asked for
-/// instead. A browser would say which page has led it here, and a proxy for whom it asks.
-/// A trusted proxy asks for others also where it does not say so.
+/// Whether the machine itself makes the request, as `tmrd activate` and keepalived's scripts do.
+/// Its own socket proves that; a loopback address does as long as there is no password that a user
+/// of this machine could be asked for instead. A browser would name the page that made it, and a
+/// proxy its client; a trusted proxy makes requests for clients even if it does not say so.
 pub(super) fn is_machine(request: &Request<'_>, sender: &Sender, entrance: &AdminAccess) -> bool {
     let open = !entrance.operator && !entrance.reader;
     let here = sender.socket || (sender.from.is_loopback() && open && !sender.proxied);
     here && request.origin.is_none() && !request.proxy.relayed
 }
 
-/// Refuses what a browser may have been led to.
+/// Refuses requests that a foreign page may have made a browser send.
 pub(super) fn site(request: &Request<'_>, route: &Route, names: &[String]) -> Result<(), Response> {
     let refused = |sentence: &str| Err(Response::text(403, sentence));
     if route.may == Permission::Anyone && !route.changes() {
@@ -55,7 +55,7 @@ pub(super) fn site(request: &Request<'_>, route: &Route, names: &[String]) -> Re
     Ok(())
 }
 
-/// Refuses who has not the rights for something.
+/// Refuses a sender without the rights for a route.
 pub(super) fn rights(
     who: &Principal,
     route: &Route,
@@ -90,7 +90,7 @@ pub(super) fn rights(
     }
 }
 
-/// Nobody can sign in here.
+/// Returns the answer of a server at which nobody can sign in.
 pub(super) fn closed(entrance: &AdminAccess) -> Response {
     let sentence = match entrance.password_file.as_str() {
         "" => String::from("Nothing can be changed here: this is a backend. Ask a front."),
@@ -107,7 +107,7 @@ pub(super) fn closed(entrance: &AdminAccess) -> Response {
     Response::text(403, &sentence)
 }
 
-/// Refuses who has to wait so long for another try.
+/// Refuses a sender that has to wait for this long before its next attempt.
 pub(super) fn wait(wait: Duration, known: bool) -> Response {
     let sentence = if known {
         "There were too many wrong passwords from this browser: wait a moment."
@@ -119,8 +119,8 @@ pub(super) fn wait(wait: Duration, known: bool) -> Response {
     Response::text(429, sentence).with("Retry-After", &seconds)
 }
 
-/// The status is 401. Not `Basic` in the challenge, or browsers would ask for the password, and send it along
-/// wherever a foreign page leads them.
+/// Returns a 401. The challenge is not `Basic`, or browsers would ask for the password, and send it
+/// with requests of foreign pages too.
 pub(super) fn challenge(sentence: &str) -> Response {
     Response::text(401, sentence).with("WWW-Authenticate", "Session realm=\"tmrd\"")
 }
@@ -131,15 +131,15 @@ pub(super) fn no_token(sentence: &str) -> Response {
     Response::text(401, sentence).with("WWW-Authenticate", challenge)
 }
 
-/// The token in an `Authorization` header; `None`: there is none that this server could have made.
+/// Returns the token in an `Authorization` header; `None` if there is none of this server's form.
 fn shown(authorization: Option<&str>) -> Option<&str> {
     let (scheme, rest) = authorization?.split_once(' ')?;
     let token = rest.trim();
     (scheme.eq_ignore_ascii_case("bearer") && token.starts_with(PREFIX)).then_some(token)
 }
 
-/// The token that came with a request and is to be looked up; `None`: there is none, or nothing depends
-/// on it. `who` asks without it.
+/// Returns the token of a request that is to be looked up; `None` if there is none, or if the
+/// answer does not depend on it. `who` is the sender without it.
 pub(super) fn token<'a>(
     request: &Request<'a>,
     route: &Route,
@@ -152,11 +152,11 @@ pub(super) fn token<'a>(
     if idle { None } else { shown(request.authorization) }
 }
 
-/// The password that came with a request and is to be checked; `None`: there is none, or nothing
-/// depends on it. `who` asks without it.
+/// Returns the password of a request that is to be checked; `None` if there is none, or if the
+/// answer does not depend on it. `who` is the sender without it.
 ///
-/// A browser sends what it once typed for a proxy with everything that goes through it, and many proxies
-/// hand it on: that is not meant for this server, is not compared with its passwords and is not counted.
+/// A browser sends the password for a proxy with every request through it, and many proxies forward
+/// it: that is not meant for this server, is not compared with its passwords and is not counted.
 pub(super) fn password(
     request: &Request<'_>,
     route: &Route,
@@ -177,7 +177,7 @@ pub(super) fn password(
     in_head(request)
 }
 
-/// The password in the head, for one of the names that there are here.
+/// Returns the password in the header, for one of the names in use here.
 fn in_head(request: &Request<'_>) -> Option<String> {
     let (scheme, coded) = request.authorization?.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") || coded.len() > 2 * PASSWORD_MAX {
@@ -188,7 +188,7 @@ fn in_head(request: &Request<'_>) -> Option<String> {
     ["operator", "reader", ""].contains(&name).then(|| password.into())
 }
 
-/// The password in the body.
+/// Returns the password in the body.
 fn posted(request: &Request<'_>) -> Option<String> {
     if request.method != "POST" {
         return None;

@@ -1,7 +1,8 @@
 //! One HTTP request in, one response out, as bytes (RFC 9110, 9112).
 //!
 //! What never lives here: where a request ends in a stream (that is
-//! [`channel`](crate::link::channel)), what a path means, and who may ask (that is `guard`).
+//! [`channel`](crate::link::channel)), the meaning of a path, and who may make a request (see
+//! `guard`).
 
 use crate::base::limits::{FORWARDED_LINES_MAX, HTTP_HEADERS_MAX};
 use alloc::borrow::Cow;
@@ -11,38 +12,38 @@ use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 use httparse::Status;
 
-/// What of a request matters here.
+/// The parts of a request that matter here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Request<'a> {
     pub(super) method: &'a str,
-    /// Without the query.
+    /// The path without the query.
     pub(super) path: &'a str,
-    /// What follows the `?`; empty if nothing does.
+    /// The query after the `?`; empty if there is none.
     pub(super) query: &'a str,
-    /// The client will close the connection, or does not know that it could stay open.
+    /// Whether the client will close the connection, or does not know that it could stay open.
     pub(super) close: bool,
-    /// Whom it asked for, with or without a port.
+    /// The Host header, with or without a port.
     pub(super) host: Option<&'a str>,
-    /// The page that asked, if a browser says so.
+    /// The page that made the request, if a browser names it.
     pub(super) origin: Option<&'a str>,
-    /// All cookies, as they came.
+    /// All cookies, unparsed.
     pub(super) cookies: &'a str,
-    /// As it came.
+    /// The Authorization header, unparsed.
     pub(super) authorization: Option<&'a str>,
-    /// It carries `X-Tmr-Admin: 1`, which a form on a foreign page cannot send.
+    /// Whether it has `X-Tmr-Admin: 1`, which a form on a foreign page cannot send.
     pub(super) from_admin: bool,
     pub(super) proxy: ProxyHeaders<'a>,
-    /// The kinds of answer that it would like.
+    /// The kinds of answer that the client prefers.
     pub(super) accept: &'a str,
     pub(super) body: &'a [u8],
 }
 
-/// What proxies say of a request.
+/// The headers of a request that proxies add.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct ProxyHeaders<'a> {
-    /// It came through a proxy: whoever is at the other end of the connection did not ask.
+    /// Whether it came through a proxy: the other end of the connection is not its sender.
     pub(super) relayed: bool,
-    /// The lines `X-Forwarded-For`, the last one last; those that are not there are empty.
+    /// The lines `X-Forwarded-For`, the last one last; missing ones are empty.
     pub(super) forwarded_for: [&'a str; FORWARDED_LINES_MAX],
     /// `X-Real-IP`.
     pub(super) real_ip: &'a str,
@@ -52,9 +53,9 @@ pub(super) struct ProxyHeaders<'a> {
     pub(super) forwarded_proto: &'a str,
 }
 
-/// In the place of a line of `X-Forwarded-For` that is no text: it names no address.
+/// Replaces a line of `X-Forwarded-For` that is not text; it is no address.
 const UNREADABLE: &str = "unreadable";
-/// Headers by which a proxy says that it asks for somebody else, beside `X-Forwarded-…`.
+/// Headers by which a proxy marks a request of a client, beside `X-Forwarded-…`.
 const RELAYED: [&str; 8] = [
     "forwarded",
     "via",
@@ -66,7 +67,7 @@ const RELAYED: [&str; 8] = [
     "cf-connecting-ip",
 ];
 
-/// Why bytes are no request.
+/// The reason why bytes are no request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Malformed {
     /// The status of the answer.
@@ -81,20 +82,20 @@ impl From<&'static str> for Malformed {
     }
 }
 
-/// A body in chunks has no length beforehand, and nothing that is asked for here needs one.
+/// A chunked body has no length in its header, and no request here needs one.
 const CHUNKS: Malformed = Malformed {
     status: 411,
     sentence: "A body in chunks is not taken here: send it whole, with its Content-Length.",
 };
 
-/// Nobody needs so many, and a proxy that adds its own has room.
+/// No client needs so many headers, and a proxy has room for its own.
 const MANY: Malformed = Malformed {
     status: 431,
     sentence: "The request has more than 64 headers, which is as many as are looked at.",
 };
 const _: () = assert!(HTTP_HEADERS_MAX == 64);
 
-/// Whether a Host header has something behind its colon that is no port.
+/// Whether the part of a Host header after its colon is not a port.
 fn has_no_port(host: &str) -> bool {
     let behind = match host.strip_prefix('[') {
         Some(rest) => rest.split_once(']').and_then(|(_, after)| after.strip_prefix(':')),
@@ -105,16 +106,16 @@ fn has_no_port(host: &str) -> bool {
     behind.is_some_and(|it| !it.bytes().all(|it| it.is_ascii_digit()) || it.parse::<u16>().is_err())
 }
 
-/// `X-Forwarded-For` and its like.
+/// Whether a header is `X-Forwarded-For` or a related one.
 fn is_forwarded(name: &str) -> bool {
     name.get(..11).is_some_and(|start| start.eq_ignore_ascii_case("x-forwarded"))
 }
 
 impl<'a> Request<'a> {
-    /// Reads one whole request.
+    /// Parses one complete request.
     ///
     /// # Errors
-    /// It is not one; in a sentence.
+    /// Returns why the bytes are no request.
     pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, Malformed> {
         let mut headers = [httparse::EMPTY_HEADER; HTTP_HEADERS_MAX];
         let mut head = httparse::Request::new(&mut headers);
@@ -159,8 +160,8 @@ impl<'a> Request<'a> {
             } else if RELAYED.iter().any(|name| named(name)) || is_forwarded(header.name) {
                 request.proxy.relayed = true;
                 if named("x-forwarded-for") {
-                    // A line that is no text is there all the same: what stands before it is not what
-                    // the last proxy says.
+                    // A line that is not text still counts: the lines before it were not written by
+                    // the last proxy.
                     let text = core::str::from_utf8(header.value).is_ok();
                     request.proxy.forwarded_for.rotate_left(1);
                     request.proxy.forwarded_for[FORWARDED_LINES_MAX - 1] =
@@ -192,21 +193,21 @@ impl<'a> Request<'a> {
         Ok(request)
     }
 
-    /// One cookie's value.
+    /// Returns the value of a cookie.
     pub(super) fn cookie(&self, name: &str) -> Option<&'a str> {
         let pairs = self.cookies.split(';').filter_map(|pair| pair.trim().split_once('='));
         pairs.into_iter().find(|(found, _)| *found == name).map(|(_, value)| value)
     }
 
-    /// The port it asked for, as text; what a URL without one leaves out is left out here.
+    /// Returns the port of the Host header, as text; empty for the port that a URL may leave out.
     pub(super) fn port(&self) -> &'a str {
         let (_, port) = self.host.and_then(|host| host.rsplit_once(':')).unwrap_or_default();
         if port.bytes().all(|byte| byte.is_ascii_digit()) { port } else { "" }
     }
 }
 
-/// The name in a Host header: without the port, without the brackets of an IPv6 address, and without
-/// the dot that ends a name which stands for itself.
+/// Returns the name in a Host header: without the port, the brackets of an IPv6 address, and the
+/// dot at the end of an absolute name.
 pub(super) fn host_name(host: &str) -> &str {
     if let Some((inside, _)) = host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         return inside;
@@ -223,11 +224,11 @@ pub(super) fn is_named(host: &str, names: &[String]) -> bool {
     is_plain(host) || names.iter().any(|name| name.eq_ignore_ascii_case(host_name(host)))
 }
 
-/// Whether a Host header names an address or `localhost`, with or without a port: no name that
-/// somebody else could have pointed here.
+/// Whether a Host header names an address or `localhost`, with or without a port: not a name whose
+/// resolution another party could control.
 pub(super) fn is_plain(host: &str) -> bool {
     if let Some((inside, after)) = host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        // `%25eth0`: the network card by which a link-local address is reached (RFC 6874).
+        // `%25eth0`: the interface of a link-local address (RFC 6874).
         let address = inside.split_once('%').map_or(inside, |(address, _)| address);
         let port =
             after.strip_prefix(':').map_or(after.is_empty(), |port| port.parse::<u16>().is_ok());
@@ -239,8 +240,8 @@ pub(super) fn is_plain(host: &str) -> bool {
         || name.eq_ignore_ascii_case("localhost")
 }
 
-/// Sent with every response: a page of ours may load and do only what this server itself serves, and
-/// stands in no frame.
+/// Headers of every response: a page may load and do only what this server itself serves, and must
+/// not be framed.
 const GUARDS: &str = "Cache-Control: no-store\r\n\
      X-Content-Type-Options: nosniff\r\n\
      X-Frame-Options: DENY\r\n\
@@ -249,41 +250,42 @@ const GUARDS: &str = "Cache-Control: no-store\r\n\
      img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; \
      frame-ancestors 'none'\r\n";
 
-/// A response that is still to be written out.
+/// A response that is not encoded yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Response {
     pub(super) status: u16,
     pub(super) kind: &'static str,
-    /// More of its head: whole lines, each with its end.
+    /// Further headers: whole lines with their ends.
     pub(super) head: String,
     pub(super) body: Cow<'static, str>,
 }
 
 impl Response {
-    /// One line of plain text.
+    /// Returns a response with one line of plain text.
     pub(super) fn text(status: u16, sentence: &str) -> Self {
         let body = format!("{sentence}\n").into();
         Self { status, kind: "text/plain; charset=utf-8", head: String::new(), body }
     }
 
-    /// A JSON value, indented for people.
+    /// Returns a response with a JSON value, indented for people.
     pub(super) fn json(status: u16, value: &serde_json::Value) -> Self {
         let body = format!("{value:#}\n").into();
         Self { status, kind: "application/json", head: String::new(), body }
     }
 
-    /// A text of that kind.
+    /// Returns a response with a text of this content type.
     pub(super) fn file(kind: &'static str, text: impl Into<Cow<'static, str>>) -> Self {
         Self { status: 200, kind, head: String::new(), body: text.into() }
     }
 
-    /// With one more line in its head.
+    /// Adds a header.
     pub(super) fn with(mut self, name: &str, value: &str) -> Self {
         self.head += &format!("{name}: {value}\r\n");
         self
     }
 
-    /// As bytes. With `headers_only` the body is counted but left out, as HEAD wants it.
+    /// Encodes the response. With `headers_only` the body is counted but left out, as HEAD
+    /// requires.
     pub(super) fn write(&self, headers_only: bool, close: bool) -> Vec<u8> {
         let Self { status, kind, head, body } = self;
         let connection = if close { "close" } else { "keep-alive" };

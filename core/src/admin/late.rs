@@ -1,4 +1,4 @@
-//! Orders that come too late: nobody may hear any more what becomes of them.
+//! Orders that arrive too late: their sender may not read the result any more.
 
 use super::http::{Request, Response};
 use super::{Admin, routes};
@@ -7,8 +7,8 @@ use crate::link::LinkId;
 use alloc::vec::Vec;
 
 impl Admin {
-    /// Answers an order whose sender may not hear the answer any more: it is not carried out. `false`:
-    /// the request orders nothing, or is none, and may be answered like any other.
+    /// Rejects an order whose sender may not read the answer any more. Returns `false` if the
+    /// request is no order, or is malformed: it may then be answered like any other.
     pub fn drops(&mut self, link: LinkId, bytes: &[u8], out: &mut Vec<Intent>) -> bool {
         let Ok(request) = Request::parse(bytes) else { return false };
         let Ok(route) = routes::find(&request) else { return false };

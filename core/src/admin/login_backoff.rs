@@ -1,8 +1,8 @@
-//! Wrong passwords. Whoever tries passwords gets slower, and slows nobody else down: a browser in which
-//! an operator has signed in here before is known again and counted by itself, so that neighbours behind
-//! the same address cannot lock its owner out. Browsers in which only readers have signed in are counted
-//! apart from strangers too, but all of an address together: whoever has the readers' password could
-//! make as many known browsers as he likes, and each would be good for tries at the operators'.
+//! The delay after wrong passwords. It slows down who guesses, and no other sender: a browser in
+//! which an operator has signed in before is recognised and counted by itself, so that neighbours
+//! behind the same address cannot lock its owner out. Browsers in which only readers have signed in
+//! are counted apart from unknown ones, but together for each address: with the readers' password
+//! one could get any number of recognised browsers, each with attempts at the operators' password.
 //!
 //! What never lives here: passwords.
 
@@ -15,31 +15,31 @@ use alloc::format;
 use alloc::string::String;
 use core::net::IpAddr;
 
-/// The name of the cookie that a known browser shows.
+/// Returns the name of the cookie of a recognised browser.
 pub(super) fn cookie_name(port: &str) -> String {
     format!("tmrd-known-{port}")
 }
 
-/// The line that makes a browser known.
+/// Returns the header line that sets this cookie.
 pub(super) fn cookie(port: &str, shown: &str, secure: bool) -> String {
     let (name, age) = (cookie_name(port), KNOWN_BROWSER.as_secs());
     let secure = if secure { "; Secure" } else { "" };
     format!("{name}={shown}; Path=/; HttpOnly; SameSite=Strict; Max-Age={age}{secure}")
 }
 
-/// Who tries a password.
+/// The sender to which an attempt is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Trier {
-    /// Somebody at an address.
+    /// An unknown browser or program at an address.
     Address(IpAddr),
-    /// A browser there in which a reader has signed in before.
+    /// A browser at an address in which a reader has signed in before.
     Reader(IpAddr),
-    /// A browser in which an operator has, wherever it is.
+    /// A browser in which an operator has signed in before, at any address.
     Browser([u8; 16]),
 }
 
 impl Trier {
-    /// Somebody there, with this browser.
+    /// Returns the sender at an address, with this browser.
     pub(super) fn at(address: IpAddr, known: Option<KnownBrowser>) -> Self {
         match known {
             Some(KnownBrowser::Operator(name)) => Self::Browser(name),
@@ -49,16 +49,16 @@ impl Trier {
     }
 }
 
-/// Tries that were not right, by who made them: a few at once, then one in [`SIGN_IN_AGAIN`].
+/// Wrong attempts, by sender: a few are allowed at once, then one in [`SIGN_IN_AGAIN`].
 #[derive(Clone, Debug, Default)]
 pub(super) struct LoginBackoff {
-    /// How many are counted, as of when.
+    /// The number of counted attempts, and the time at which it was right.
     counted: BTreeMap<Trier, (u32, Mono)>,
 }
 
 impl LoginBackoff {
-    /// Takes a try, or says how long to wait for one. Before a password is checked, so that many at
-    /// once are no way around it.
+    /// Counts an attempt, or returns how long its sender has to wait. To be called before the
+    /// password is checked, so that parallel attempts do not get around the limit.
     pub(super) fn take(&mut self, now: Mono, who: Trier) -> Result<(), Duration> {
         self.forgive(now, who);
         let full = self.counted.len() >= SIGN_IN_TRIERS && !self.counted.contains_key(&who);
@@ -74,7 +74,7 @@ impl LoginBackoff {
         Ok(())
     }
 
-    /// It was right, or never looked at: the try is not counted. Those before it are.
+    /// Takes an attempt back that was right, or was never checked. Those before it stay counted.
     pub(super) fn give_back(&mut self, who: Trier) {
         if let Some((count, _)) = self.counted.get_mut(&who) {
             *count = count.saturating_sub(1);
@@ -84,7 +84,7 @@ impl LoginBackoff {
         }
     }
 
-    /// Time has passed.
+    /// Reduces the count by the time that has passed.
     fn forgive(&mut self, now: Mono, who: Trier) {
         let Some((count, since)) = self.counted.get_mut(&who) else { return };
         while *count > 0 && *since + SIGN_IN_AGAIN <= now {

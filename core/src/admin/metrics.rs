@@ -1,4 +1,4 @@
-//! Metrics that fronts and backends have alike.
+//! The metrics that fronts and backends have in common.
 
 use crate::base::metrics::Page;
 use crate::link::{HubMetrics, Limit};
@@ -6,7 +6,7 @@ use crate::service::LicenceService;
 use crate::wire::CmError;
 use alloc::string::String;
 
-/// Writes what every server has: its version, when it started, its links, and its calls.
+/// Writes the metrics of every server: version, start, links, and calls.
 pub(crate) fn common(page: &mut Page, service: &LicenceService, counts: &HubMetrics) {
     let (version, runtime) = (env!("CARGO_PKG_VERSION"), service.identity().runtime);
     page.gauge("tmrd_build_info", "The program and the runtime it is built on.")

@@ -1,10 +1,10 @@
 //! The web admin role: HTTP in, JSON and a page out.
 //!
-//! What lives here: the paths and what each answers (`routes`), who may ask (`guard`), who is signed
-//! in (`sessions`), who shows a token (`tokens`), what was changed and by whom (`audit`), the page itself (`page`). What never
-//! lives here: what a front or a backend knows (it is asked through [`View`]), what a command does
-//! ([`Command`] is handed to the node), and the checking of a password, which takes long
-//! ([`AdminFilesRequest::Verify`]).
+//! What lives here: the paths and their answers (`routes`), who may make a request (`guard`),
+//! sessions (`sessions`), tokens (`tokens`), the record of changes (`audit`), the page itself
+//! (`page`). What never lives here: the facts of a front or a backend (they come from [`View`]),
+//! the execution of a command ([`Command`] is returned to the node), and the check of a password,
+//! which is slow ([`AdminFilesRequest::Verify`]).
 
 #[cfg(test)]
 mod admin_test;
@@ -68,28 +68,28 @@ pub struct Admin {
     links: BTreeMap<LinkId, Origin>,
     entrance: AdminAccess,
     places: Places,
-    /// Names by which this server may be asked for, beside its addresses.
+    /// The names of this server in Host headers, beside its addresses.
     names: Vec<String>,
-    /// The names that are configured.
+    /// The configured names.
     more_names: Vec<String>,
-    /// Proxies that are believed whom they ask for.
+    /// The trusted proxies.
     proxies: Vec<IpNet>,
     sessions: Sessions,
     slips: LoginBackoff,
-    /// Whose password is being checked.
+    /// Requests whose password is being checked.
     waiting: BTreeMap<LinkId, Waiting>,
     random: Random,
-    /// Changes of which it is not known yet what becomes of them.
+    /// Changes whose result is not known yet.
     later: BTreeMap<LinkId, Later>,
     audit: Audit,
 }
 
-/// Where a connection comes from.
+/// The origin of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Origin {
-    /// A loopback address for one of the machine itself.
+    /// The peer's address; a loopback address for the machine itself.
     from: IpAddr,
-    /// It came in by the machine's own socket, which the system lets not everybody open.
+    /// Whether it came by the machine's own socket, whose permissions are restricted.
     socket: bool,
 }
 
@@ -99,40 +99,40 @@ struct Waiting {
     trier: Trier,
     from: IpAddr,
     bytes: Vec<u8>,
-    /// When it came in.
+    /// When the request arrived.
     at: Mono,
 }
 
-/// A change that is under way.
+/// A change in progress.
 #[derive(Clone, Debug)]
 struct Later {
     who: Principal,
     change: String,
-    /// The connection is to be closed with the answer.
+    /// Whether the connection is to be closed after the answer.
     close: bool,
 }
 
-/// What becomes of a request.
+/// The decision about a request.
 enum Pass {
-    /// It may come in, from this one.
+    /// It is admitted, from this sender.
     In(Principal),
-    /// This password is to be checked, which this one tries.
+    /// This password is to be checked first; the attempt is counted to this sender.
     Checked(Trier, String),
 }
 
-/// A request that may be answered.
+/// An admitted request, which is to be answered.
 #[derive(Debug)]
 pub struct Asked<'a> {
     link: LinkId,
     request: Request<'a>,
     route: &'static Route,
     who: Principal,
-    /// Cookies are for HTTPS only.
+    /// Whether its cookies are for HTTPS only.
     secure: bool,
 }
 
 impl Admin {
-    /// With nobody there. `seed` is that of its node.
+    /// Returns the admin pages without links. `seed` is that of the node.
     #[must_use]
     pub fn new(seed: [u8; 32]) -> Self {
         Self {
@@ -151,7 +151,8 @@ impl Admin {
         }
     }
 
-    /// Who can come in has changed, or which files are in trouble. Other passwords: all come in again.
+    /// Sets the credentials and the files in trouble. If the passwords have changed, all sessions
+    /// end.
     pub fn set_entrance(&mut self, mut entrance: AdminAccess) {
         if entrance.readings != self.entrance.readings {
             self.sessions.clear();
@@ -162,38 +163,38 @@ impl Admin {
         self.name();
     }
 
-    /// What the password file says of tokens.
+    /// Returns the tokens in the password file.
     #[must_use]
     pub fn tokens(&self) -> &[Token] {
         &self.entrance.tokens
     }
 
-    /// Files of this server that it cannot use.
+    /// Returns the files of this server that it cannot use.
     #[must_use]
     pub fn files(&self) -> &[FileTrouble] {
         &self.entrance.files
     }
 
-    /// When the certificate ends, if there is one.
+    /// Returns when the certificate ends, if there is one.
     #[must_use]
     pub fn certificate_ends(&self) -> Option<Wall> {
         self.entrance.certificate_ends
     }
 
-    /// A connection came in, by the admin port or the machine's own socket.
+    /// Takes a connection of the admin port or of the machine's own socket.
     pub fn accepted(&mut self, link: LinkId, listener: Listener, from: IpAddr) {
         self.links.insert(link, Origin { from, socket: listener == Listener::Machine });
     }
 
-    /// A link is gone; `false`: it is not one of these.
+    /// Removes a closed link; returns `false` if it is none of these.
     pub fn closed(&mut self, link: LinkId) -> bool {
-        // What waits for its password to be checked stays: the answer decides whether it was a guess.
+        // A password that is being checked stays: the result decides whether it was a guess.
         self.links.remove(&link).is_some()
     }
 
-    /// Looks at one whole HTTP request, head and body: who asks, for what, and may they.
-    /// `checked`: the password it came with was right, and gives these rights. `None`: it has been
-    /// answered, or waits for its password to be checked.
+    /// Checks a complete HTTP request: its sender, its path, and the rights. `checked`: the
+    /// password in it was right, and gives these rights. Returns `None` if it has been answered, or
+    /// waits for the check of its password.
     pub fn admit<'a>(
         &mut self,
         now: Now,
@@ -241,7 +242,7 @@ impl Admin {
         }
     }
 
-    /// Whether a request may come in.
+    /// Decides whether a request is admitted.
     fn pass(
         &mut self,
         now: Now,
@@ -284,14 +285,14 @@ impl Admin {
         Ok(Pass::In(who))
     }
 
-    /// Whose browser it is that a request comes from, if it is known.
+    /// Returns the recognised browser of a request.
     fn known(&self, request: &Request<'_>) -> Option<KnownBrowser> {
         let shown = request.cookie(&login_backoff::cookie_name(request.port()))?;
         self.entrance.browsers.known(shown)
     }
 
-    /// A password was checked: the request that came with it, if its link is still there. A wrong
-    /// one has been answered.
+    /// Takes the result of a password check. Returns the request that contained the password, if
+    /// its link is still open; a wrong password is answered here.
     pub fn verified(
         &mut self,
         now: Now,
@@ -319,8 +320,8 @@ impl Admin {
         None
     }
 
-    /// What a node's reply leads to: it is sent, recorded if it changes something, and the rest is
-    /// for the node to do.
+    /// Handles a node's reply: sends it, records the change if there is one, and returns what is
+    /// left for the node to do.
     pub fn reply(
         &mut self,
         now: Now,
@@ -343,7 +344,7 @@ impl Admin {
                 let token = self.sessions.open(now.mono, rights);
                 let line = sessions::cookie(request.port(), &token, *secure);
                 response = response.with("Set-Cookie", &line);
-                // An operator's browser stays one where a reader signs in.
+                // An operator's browser stays recognised as such when a reader signs in.
                 let operator = matches!(self.known(request), Some(KnownBrowser::Operator(_)));
                 let stays = rights == Rights::Reader && operator;
                 let admitted = self.entrance.browsers.admit(&mut self.random, rights);
@@ -367,8 +368,8 @@ impl Admin {
         command
     }
 
-    /// What has become of a change, as a status and a JSON value. It is recorded
-    /// though who wanted it has gone.
+    /// Answers a change, by its result as a status and a JSON value. It is recorded even if its
+    /// sender has disconnected.
     pub fn conclude(
         &mut self,
         now: Now,
@@ -402,7 +403,7 @@ impl Admin {
 }
 
 impl Asked<'_> {
-    /// What is answered, by what the node shows.
+    /// Returns the reply, made from the facts of the node.
     #[must_use]
     pub fn answer(&self, admin: &Admin, view: &dyn View) -> Reply {
         let context = routes::Context { view, admin, who: &self.who };

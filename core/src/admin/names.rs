@@ -1,4 +1,4 @@
-//! Names by which the pages may be asked for, and proxies that are believed whom they ask for.
+//! The names of this server in Host headers, and the trusted proxies.
 
 use super::Admin;
 use alloc::string::String;
@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use ipnet::IpNet;
 
 impl Admin {
-    /// The names by which this server may be asked for, beside its addresses and the machine's own
+    /// Sets the names that are allowed in Host headers, beside the addresses and the machine's own
     /// names.
     pub fn set_names(&mut self, names: Vec<String>) {
         self.more_names = names;
@@ -18,7 +18,7 @@ impl Admin {
         self.names = all.map(|name| name.strip_suffix('.').unwrap_or(name).into()).collect();
     }
 
-    /// The proxies that are believed when they say whom they ask for.
+    /// Sets the proxies whose statements about their clients are trusted.
     pub fn set_proxies(&mut self, proxies: Vec<IpNet>) {
         self.proxies = proxies;
     }

@@ -1,16 +1,16 @@
-//! Files that the server itself has made, and that are not in their places any more.
+//! Files of the server itself that are not in their places any more.
 
 use super::Admin;
 use crate::base::server_files::{Misplaced, Place, Places};
 
 impl Admin {
-    /// What is found where something of the server's own belongs; `None`: that. Returns whether that is
-    /// new.
+    /// Records what is in the place of a file of this server; `None` if the file itself is. Returns
+    /// whether that has changed.
     pub fn misplace(&mut self, place: Place, found: Option<Misplaced>) -> bool {
         self.places.note(place, found)
     }
 
-    /// What of the server's own is not where it belongs.
+    /// Returns which files of the server are not in their places.
     #[must_use]
     pub fn places(&self) -> &Places {
         &self.places

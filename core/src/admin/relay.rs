@@ -1,7 +1,7 @@
-//! Whom a proxy asks for. What a proxy says is believed of those that `WebAdmin.TrustedProxies` names
-//! and of nobody else, for anybody can write such a header.
+//! The client of a proxy. Statements of a proxy are trusted only if `WebAdmin.TrustedProxies` names
+//! it, because any client can write such headers.
 //!
-//! What never lives here: who may ask for what (that is `guard`).
+//! What never lives here: who may make a request (see `guard`).
 
 use super::Origin;
 use super::http::{Request, is_named};
@@ -9,28 +9,28 @@ use alloc::string::String;
 use core::net::{IpAddr, SocketAddr};
 use ipnet::IpNet;
 
-/// Where a request comes from, with what a trusted proxy says of it.
+/// The origin of a request, including the statements of a trusted proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Sender {
-    /// The browser or the program.
+    /// The address of the browser or program.
     pub(super) from: IpAddr,
-    /// The connection is the machine's own socket.
+    /// Whether the connection is by the machine's own socket.
     pub(super) socket: bool,
-    /// The connection comes from a trusted proxy.
+    /// Whether the connection comes from a trusted proxy.
     pub(super) proxied: bool,
-    /// The browser itself speaks HTTPS, to the proxy.
+    /// Whether the browser uses HTTPS towards the proxy.
     pub(super) https: bool,
 }
 
 impl Sender {
-    /// Whether its cookies are for HTTPS only, because it speaks that. `tls`: this server does.
+    /// Whether its cookies are for HTTPS only, because it uses HTTPS. `tls`: this server does.
     pub(super) fn is_secure(&self, tls: bool) -> bool {
         if self.proxied { self.https } else { tls && !self.from.is_loopback() }
     }
 }
 
-/// Finds out who sends a request, and has it name the host that its sender asked for. `proxies`:
-/// those that are trusted; `names`: those of this server.
+/// Returns the origin of a request, and replaces its Host header by the one that the client sent.
+/// `proxies`: the trusted ones; `names`: those of this server.
 pub(super) fn sender(
     request: &mut Request<'_>,
     origin: Origin,
@@ -41,8 +41,8 @@ pub(super) fn sender(
     if !is_one(proxies, from) && !is_here(proxies, from) {
         return Sender { from, socket, proxied: false, https: false };
     }
-    // Of several the last one is what the last proxy was asked for. A proxy that hands the header
-    // of a browser on was asked for by the name in Host, which must be right as well.
+    // Of several headers the last one is of the last proxy. A proxy that forwards the header of a
+    // browser was itself addressed by the name in Host, which must be right as well.
     let host = last(request.proxy.forwarded_host);
     if !host.is_empty() && request.host.is_none_or(|asked| is_named(asked, names)) {
         request.host = Some(host);
@@ -51,8 +51,8 @@ pub(super) fn sender(
     Sender { from: client(request, from, proxies), socket, proxied: true, https }
 }
 
-/// The last address on the way that is no trusted proxy: those before it are what it says itself. The
-/// proxy's own address where nothing else is said, or nothing that can be read.
+/// Returns the last address on the way that is no trusted proxy: earlier ones are its own
+/// statement. Returns the proxy's address if there is no other, or one that cannot be parsed.
 fn client(request: &Request<'_>, proxy: IpAddr, proxies: &[IpNet]) -> IpAddr {
     let lines = request.proxy.forwarded_for.iter().rev().filter(|line| !line.is_empty());
     let mut client = proxy;
@@ -68,7 +68,7 @@ fn client(request: &Request<'_>, proxy: IpAddr, proxies: &[IpNet]) -> IpAddr {
     if any { client } else { address(request.proxy.real_ip).unwrap_or(proxy) }
 }
 
-/// An address, with or without a port.
+/// Parses an address with or without a port.
 fn address(text: &str) -> Option<IpAddr> {
     let inside = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
     let found = inside.parse().ok().or_else(|| Some(text.parse::<SocketAddr>().ok()?.ip()));
@@ -80,8 +80,8 @@ fn is_one(proxies: &[IpNet], address: IpAddr) -> bool {
     proxies.iter().any(|network| network.contains(&address))
 }
 
-/// Whether a connection of this machine may be a trusted proxy's on it. Whichever of its own addresses a
-/// program comes by, it is seen as at 127.0.0.1.
+/// Whether a local connection may come from a trusted proxy on this machine. A program here appears
+/// at 127.0.0.1, whichever of the machine's addresses it uses.
 fn is_here(proxies: &[IpNet], from: IpAddr) -> bool {
     from.is_loopback() && proxies.iter().any(|network| network.addr().is_loopback())
 }
@@ -150,7 +150,7 @@ mod tests {
             ("192.0.2.1", "X-Real-IP: 198.51.100.8\r\n".into(), "198.51.100.8"),
             ("192.0.2.1", "X-Real-IP: nobody\r\n".into(), "192.0.2.1"),
             ("192.0.2.1", String::new(), "192.0.2.1"),
-            // Anybody can write a header.
+            // Any client can write a header.
             ("192.0.2.9", line("198.51.100.7"), "192.0.2.9"),
             ("198.51.100.1", "X-Real-IP: 198.51.100.8\r\n".into(), "198.51.100.1"),
         ] {

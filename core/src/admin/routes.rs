@@ -1,6 +1,6 @@
-//! The paths: which methods each has, who may ask, and what it answers.
+//! The paths: the methods of each, who may use it, and its answer.
 //!
-//! A topic with paths of its own has its answers in a file of its own and a row here.
+//! A topic with several paths has its answers in a file of its own and a row here.
 
 use super::http::{Request, Response};
 use super::principal::Principal;
@@ -16,28 +16,28 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 use serde_json::{Value, json};
 
-/// Who may ask for something.
+/// Who may use a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Permission {
-    /// Everybody who reaches the port: it tells nothing about people.
+    /// Any client that reaches the port: the answer contains nothing about people.
     Anyone,
-    /// Everybody, until there is a password for readers; then who is signed in, and the machine
+    /// Any client, unless there is a password for readers; then signed-in ones, and the machine
     /// itself.
     Reader,
     /// The machine itself without a password, and operators.
     Machine,
-    /// Operators, and who comes in by the machine's own socket.
+    /// Operators, and users of the machine's own socket.
     Owner,
     /// Operators.
     Operator,
-    /// Who gives a password with it.
+    /// Any client, with a password in the request.
     Stranger,
 }
 
-/// One path with one method.
+/// A path with a method.
 pub(super) struct Route {
     pub(super) path: &'static str,
-    /// GET also answers to HEAD.
+    /// The method; GET also answers HEAD.
     pub(super) method: &'static str,
     pub(super) may: Permission,
     pub(super) answer: fn(&Request<'_>, &Context<'_>) -> Reply,
@@ -50,48 +50,48 @@ impl core::fmt::Debug for Route {
 }
 
 impl Route {
-    /// It changes something.
+    /// Whether it changes something.
     pub(super) fn changes(&self) -> bool {
         self.method == "POST"
     }
 
-    /// It has the server do something, beside letting people in and out. What keepalived says of itself
-    /// is news, also when it comes late.
+    /// Whether it orders something of the server, apart from signing in and out. A notice of
+    /// keepalived is no order: it is useful even if it comes late.
     pub(super) fn is_order(&self) -> bool {
         let news = matches!(self.path, "/api/session" | "/api/sign-out" | "/api/notify");
         self.changes() && !news
     }
 
-    /// Somebody sits there who asks for this: a page that is left open does not by itself.
+    /// Whether a person is present: an open page does not make these requests by itself.
     pub(super) fn wakes(&self) -> bool {
         self.changes() || self.path == "/api/session"
     }
 }
 
-/// What an answer is made from.
+/// The values from which an answer is made.
 pub(super) struct Context<'a> {
     pub(super) view: &'a dyn View,
     pub(super) admin: &'a Admin,
     pub(super) who: &'a Principal,
 }
 
-/// What follows from a request beside its response.
+/// The effect of a request beside its response.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Effect {
     None,
     Command(Command),
-    /// The response is sent when it is known what has become of it.
+    /// The response is sent when the result of the command is known.
     Later(Command),
     SignIn(Rights),
     SignOut,
 }
 
-/// What comes of a request.
+/// The result of a request.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Reply {
     pub(super) response: Response,
     pub(super) effect: Effect,
-    /// What was to be changed, in words for the record of changes.
+    /// The change that was requested, as text for the record of changes.
     pub(super) change: Option<String>,
 }
 
@@ -102,19 +102,19 @@ impl From<Response> for Reply {
 }
 
 impl Reply {
-    /// 202 with a command, for the record of changes: `change`.
+    /// Returns 202 with a command, and `change` for the record of changes.
     pub(super) fn command(command: Command, change: impl ToString, sentence: &str) -> Self {
         let response = Response::text(202, sentence);
         Self { response, effect: Effect::Command(command), change: Some(change.to_string()) }
     }
 
-    /// A command of which it is not known yet what becomes of it: [`Admin::conclude`] says it.
+    /// Returns a command whose result is not known yet: [`Admin::conclude`] answers it.
     pub(super) fn later(command: Command, change: impl ToString) -> Self {
         let response = Response::text(202, "");
         Self { response, effect: Effect::Later(command), change: Some(change.to_string()) }
     }
 
-    /// A change that does not come to be.
+    /// Returns the refusal of a change.
     pub(super) fn refused(status: u16, change: impl ToString, reason: &str) -> Self {
         let response = Response::text(status, reason);
         Self { response, effect: Effect::None, change: Some(change.to_string()) }
@@ -170,10 +170,10 @@ const ROUTES: &[Route] = &[
     post("/api/config", Permission::Operator, store),
 ];
 
-/// The route of a request.
+/// Returns the route of a request.
 ///
 /// # Errors
-/// There is none; what is to be answered.
+/// Returns the answer if there is none.
 pub(super) fn find(request: &Request<'_>) -> Result<&'static Route, Response> {
     let method = if request.method == "HEAD" { "GET" } else { request.method };
     let mut methods = String::new();
@@ -196,7 +196,7 @@ fn found(value: &Value) -> Reply {
     Response::json(200, value).into()
 }
 
-/// Whether this node serves, or could; `?of=front`: whether this front does.
+/// Answers whether this node serves, or could; `?of=front`: whether this front does.
 fn ready(request: &Request<'_>, context: &Context<'_>) -> Reply {
     if request.query == "of=front" && !context.view.is_front() {
         return no_front();
@@ -208,9 +208,9 @@ fn holds(_: &Request<'_>, context: &Context<'_>) -> Reply {
     if context.view.is_front() { told(context.view.holds()) } else { no_front() }
 }
 
-/// `{"words": ["GROUP", "tmr", "BACKUP", "250"], "begun": 7, "keepalived": 5}`: as keepalived adds them,
-/// and when the process that tells it and the keepalived that began it were begun, in steps that only
-/// rise ([`TRACK_LATE`](crate::base::limits::TRACK_LATE)); or nothing.
+/// Takes `{"words": ["GROUP", "tmr", "BACKUP", "250"], "begun": 7, "keepalived": 5}`, or nothing:
+/// the words that keepalived adds, and when the process of the notice and its keepalived were
+/// started, in steps that only rise ([`TRACK_LATE`](crate::base::limits::TRACK_LATE)).
 fn notify(request: &Request<'_>, context: &Context<'_>) -> Reply {
     if !context.view.is_front() {
         return no_front();
@@ -225,12 +225,13 @@ fn notify(request: &Request<'_>, context: &Context<'_>) -> Reply {
         Ok(_) => Response::text(202, "The virtual address is being looked for."),
         Err(error) => Response::text(400, &error.to_string()),
     };
-    // Not in the record of changes: it is keepalived that says so, and it changes nothing.
+    // It is not recorded: keepalived sends it, and it changes nothing.
     Reply { response, effect: Effect::Command(Command::Notify(notice)), change: None }
 }
 
 impl Asked<'_> {
-    /// Which of keepalived's track scripts asks, or somebody of this machine who asks for the same.
+    /// Returns the track script of keepalived that makes this request, or to which a request of
+    /// this machine is equal.
     #[must_use]
     pub fn script(&self) -> Option<Script> {
         let script = match self.route.path {
@@ -242,7 +243,7 @@ impl Asked<'_> {
     }
 }
 
-/// A backend is asked for what only a front knows.
+/// Answers, at a backend, a request that only a front can serve.
 fn no_front() -> Reply {
     let sentence =
         "This is a backend, which has nothing to do with the virtual address: ask a front.";
@@ -256,7 +257,7 @@ fn told(ready: Result<(), String>) -> Reply {
     }
 }
 
-/// What a monitor reads.
+/// Answers with the metrics.
 fn metrics(request: &Request<'_>, context: &Context<'_>) -> Reply {
     let mut page = Page::new(request.accept);
     context.view.measure(&mut page);
@@ -279,7 +280,7 @@ fn used(request: &Request<'_>, context: &Context<'_>) -> Reply {
     }
 }
 
-/// What is wrong with the node, its group and its files, the worst first.
+/// Returns the troubles of the node, its group and its files, the worst first.
 fn troubles(context: &Context<'_>) -> Vec<Trouble> {
     let entrance = &context.admin.entrance;
     let found = context.view.troubles();
@@ -287,7 +288,7 @@ fn troubles(context: &Context<'_>) -> Vec<Trouble> {
     verdict::with_machine(found, &entrance.files, entrance.room.as_ref())
 }
 
-/// What the node says of itself, and which files of the machine's are in trouble.
+/// Answers with the status of the node and the files in trouble.
 fn status(_: &Request<'_>, context: &Context<'_>) -> Reply {
     let mut status = context.view.status();
     if let Some(fields) = status.as_object_mut() {
@@ -300,7 +301,7 @@ fn status(_: &Request<'_>, context: &Context<'_>) -> Reply {
     found(&status)
 }
 
-/// A page of the handles that are held.
+/// Answers with a page of the handles that are held.
 fn held(request: &Request<'_>, context: &Context<'_>) -> Reply {
     let Some(from) = allocations::from(request.query) else {
         return Response::text(400, allocations::PAGES).into();
@@ -312,7 +313,7 @@ fn held(request: &Request<'_>, context: &Context<'_>) -> Reply {
     found(&page)
 }
 
-/// Who asks, and who could come in.
+/// Answers with the sender's rights, and who could sign in.
 fn session(_: &Request<'_>, context: &Context<'_>) -> Reply {
     let entrance = &context.admin.entrance;
     found(&json!({
@@ -328,7 +329,7 @@ fn session(_: &Request<'_>, context: &Context<'_>) -> Reply {
 }
 
 fn sign_in(_: &Request<'_>, context: &Context<'_>) -> Reply {
-    // Nobody comes here without.
+    // This route is not admitted without rights.
     let Some(rights) = context.who.rights else { return Response::text(401, "Sign in.").into() };
     let response = Response::json(200, &json!({ "rights": rights.name() }));
     Reply { response, effect: Effect::SignIn(rights), change: Some("sign in".to_string()) }
@@ -348,7 +349,7 @@ fn failover(_: &Request<'_>, context: &Context<'_>) -> Reply {
     Reply::command(Command::Failover, change, sentence)
 }
 
-/// `{"handle": 19857}`, or `{"address": "192.0.2.7"}` for all of an address
+/// Takes `{"handle": 19857}`, or `{"address": "192.0.2.7"}` for all handles of an address.
 fn release(request: &Request<'_>, context: &Context<'_>) -> Reply {
     let body: Value = serde_json::from_slice(request.body).unwrap_or_default();
     let handle = body["handle"].as_u64().and_then(|handle| u32::try_from(handle).ok());
@@ -383,7 +384,7 @@ fn release_from(address: IpAddr, context: &Context<'_>) -> Reply {
     }
 }
 
-/// `{"token": "…"}`, as the answer to GET had it.
+/// Takes `{"token": "…"}`, from the answer to GET.
 fn recover(request: &Request<'_>, context: &Context<'_>) -> Reply {
     let change = "make a new group from what is left of the old one";
     let body: Value = serde_json::from_slice(request.body).unwrap_or_default();
@@ -402,7 +403,7 @@ fn recover(request: &Request<'_>, context: &Context<'_>) -> Reply {
     }
 }
 
-/// What a node without a configuration says.
+/// Returns the answer of a node without a configuration.
 fn no_config() -> Reply {
     Response::text(404, "A backend has no configuration file.").into()
 }

@@ -1,4 +1,4 @@
-//! Who is signed in.
+//! The sessions of people who are signed in.
 //!
 //! What never lives here: passwords.
 
@@ -11,18 +11,19 @@ use alloc::format;
 use alloc::string::String;
 use sha2::{Digest, Sha256};
 
-/// The name of the cookie. Cookies know no ports, and there may be two fronts at one address.
+/// Returns the name of the cookie. Cookies are shared by ports, and two fronts may have one
+/// address.
 pub(super) fn cookie_name(port: &str) -> String {
     format!("tmrd-{port}")
 }
 
-/// The line that gives a browser its session.
+/// Returns the header line that gives a browser its session.
 pub(super) fn cookie(port: &str, token: &str, secure: bool) -> String {
     let secure = if secure { "; Secure" } else { "" };
     format!("{}={token}; Path=/; HttpOnly; SameSite=Strict{secure}", cookie_name(port))
 }
 
-/// The line that takes it away.
+/// Returns the header line that removes it.
 pub(super) fn no_cookie(port: &str) -> String {
     format!("{}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0", cookie_name(port))
 }
@@ -34,8 +35,8 @@ struct Session {
     used: Mono,
 }
 
-/// All sessions, by a hash of their tokens: whoever sees this cannot use it, and how long looking
-/// one up takes tells nothing about a token.
+/// All sessions, by a hash of their tokens: the table alone does not allow their use, and the
+/// duration of a look-up reveals nothing about a token.
 #[derive(Clone, Debug)]
 pub(super) struct Sessions {
     open: BTreeMap<[u8; 32], Session>,
@@ -47,7 +48,7 @@ impl Sessions {
         Self { open: BTreeMap::new(), random }
     }
 
-    /// Begins one; its token.
+    /// Opens a session and returns its token.
     pub(super) fn open(&mut self, now: Mono, rights: Rights) -> String {
         self.open.retain(|_, session| session.lives(now));
         if self.open.len() >= SESSIONS_MAX {
@@ -61,7 +62,7 @@ impl Sessions {
         token
     }
 
-    /// What a token gives; `wakes`: its owner sits there.
+    /// Returns the rights of a session; `wakes`: the request shows that a person is present.
     pub(super) fn rights(&mut self, now: Mono, token: &str, wakes: bool) -> Option<Rights> {
         let session = self.open.get_mut(&key(token)).filter(|session| session.lives(now))?;
         if wakes {
@@ -70,12 +71,12 @@ impl Sessions {
         Some(session.rights)
     }
 
-    /// Ends one.
+    /// Ends a session.
     pub(super) fn close(&mut self, token: &str) {
         self.open.remove(&key(token));
     }
 
-    /// Ends all.
+    /// Ends all sessions.
     pub(super) fn clear(&mut self) {
         self.open.clear();
     }

@@ -1,15 +1,15 @@
-//! `/api/config`: the configuration as it is in force, and another one in its place. Each answer is
-//! a status and a JSON value.
+//! `/api/config`: shows the configuration in force, and replaces it. Each answer is a status and a
+//! JSON value.
 
 use crate::config::{Config, ConfigError, InForce, revised};
 use crate::io::ConfigStoreResult;
 use alloc::string::String;
 use serde_json::{Value, json};
 
-/// A status and what is said with it.
+/// The status and the content of an answer.
 pub(crate) type Said = (u16, Value);
 
-/// What is in force.
+/// Returns the answer with the configuration in force.
 pub(crate) fn shown(now: Option<&InForce>) -> Said {
     match now {
         Some(InForce { config, text, path, .. }) => {
@@ -19,10 +19,11 @@ pub(crate) fn shown(now: Option<&InForce>) -> Said {
     }
 }
 
-/// The text to be stored for one that an operator has written; `busy`: another one is being stored.
+/// Returns the text to be stored for a configuration that an operator has written; `busy`: another
+/// one is being stored.
 ///
 /// # Errors
-/// It is not taken; what is to be said.
+/// Returns the answer if it is rejected.
 pub(crate) fn checked(now: Option<&InForce>, busy: bool, body: &[u8]) -> Result<String, Said> {
     let Some(now) = now else { return Err(NOT_KNOWN.said(503)) };
     if busy {
@@ -43,7 +44,7 @@ pub(crate) fn checked(now: Option<&InForce>, busy: bool, body: &[u8]) -> Result<
     revised(text, known.saturating_add(1)).ok_or_else(|| Sentence("no object").said(400))
 }
 
-/// What became of it.
+/// Returns the answer for the result of storing it.
 pub(crate) fn stored(revision: u32, stored: &ConfigStoreResult) -> Said {
     match stored {
         Ok(later) => (200, json!({ "revision": revision, "after_restart": later })),
@@ -58,7 +59,7 @@ fn mistake(error: &ConfigError) -> Value {
     json!({ "line": line, "column": column, "key": key, "message": message })
 }
 
-/// Something that is wrong at no place of the text.
+/// A mistake that has no position in the text.
 struct Sentence<'a>(&'a str);
 
 impl Sentence<'_> {

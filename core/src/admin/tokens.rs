@@ -1,4 +1,4 @@
-//! Requests that show a token instead of a password.
+//! Requests that contain a token instead of a password.
 
 use super::http::Response;
 use super::login_backoff::Trier;
@@ -10,8 +10,8 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 
 impl Admin {
-    /// The token that somebody at this address shows. One that was never made here counts as a wrong
-    /// password does; one that was is no guess, so that other people's guesses do not hold it up.
+    /// Checks the token of a request from this address. An unknown one counts as a wrong password;
+    /// a known one is no guess, so guesses of other senders do not delay it.
     pub(super) fn token(
         &mut self,
         now: Now,

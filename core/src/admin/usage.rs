@@ -1,4 +1,4 @@
-//! `/api/usage`: what charts of usage are drawn from.
+//! `/api/usage`: the values of the usage charts.
 
 use crate::base::rfc3339;
 use crate::base::time::Wall;
@@ -6,17 +6,17 @@ use crate::history::{Charts, Span};
 use alloc::vec::Vec;
 use serde_json::{Value, json};
 
-/// What a wrong query is told.
+/// The hint in the answer to a wrong query.
 pub(super) const SPANS: &str = "Right would be /api/usage?span=hour, span=day or span=month.";
 
-/// The span that a query asks for; without one, a day.
+/// Returns the span of a query; a day if none is given.
 pub(super) fn span(query: &str) -> Option<Span> {
     let mut spans = query.split('&').filter_map(|pair| pair.strip_prefix("span="));
     spans.next().map_or(Some(Span::Day), Span::of_name)
 }
 
-/// Per licence and step the most seats that were in use at once, and the accesses refused; the last
-/// step is the one that it is now.
+/// Returns, per licence and step, the most seats in use at once, and the accesses refused; the last
+/// step is the present one.
 #[must_use]
 pub fn usage(charts: &Charts, span: Span, now: Wall) -> Value {
     let shown = charts.show(span, now).into_iter();

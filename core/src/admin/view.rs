@@ -1,4 +1,4 @@
-//! What a node shows to its admin pages, and what its operators order.
+//! The facts that a node gives its admin pages, and the commands of operators.
 
 use crate::base::keepalived::{Notice, NoticeError};
 use crate::base::metrics::Page;
@@ -11,93 +11,95 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 use serde_json::Value;
 
-/// What a node lets its admin pages see.
+/// The facts that a node gives its admin pages.
 pub trait View {
-    /// What `/api/status` says: one of the structures of [`status`](crate::status).
+    /// Returns the contents of `/api/status`: one of the structures of [`status`](crate::status).
     fn status(&self) -> Value;
 
-    /// What is wrong with it and its group, the worst first, without the files of its machine.
+    /// Returns the troubles of the node and its group, the worst first, without files of its
+    /// machine.
     fn troubles(&self) -> Vec<Trouble> {
         Vec::new()
     }
 
-    /// What happened to it, the latest first; for `/api/events`.
+    /// Returns the latest events, the latest first; for `/api/events`.
     fn events(&self) -> Value;
 
     /// What `admin::usage` says of it; `None`: it keeps no usage history.
     fn usage(&self, span: Span) -> Option<Value>;
 
-    /// Whether this node serves, or could.
+    /// Checks whether this node serves, or could.
     ///
     /// # Errors
-    /// Why not, in a sentence for people.
+    /// Returns why not, as a sentence.
     fn ready(&self) -> Result<(), String>;
 
-    /// Whether it is a front: only a front has to do with the virtual address.
+    /// Returns whether it is a front: only a front has to do with the virtual address.
     fn is_front(&self) -> bool {
         self.settings().is_some()
     }
 
-    /// Whether this machine may have the virtual address.
+    /// Checks whether this machine may have the virtual address.
     ///
     /// # Errors
-    /// Why it is to give it away, in a sentence for people.
+    /// Returns why it is to give the address away, as a sentence.
     fn holds(&self) -> Result<(), String>;
 
-    /// Whether this node has the active role, and somebody to give it to.
+    /// Checks whether this node has the active role, and another front can take it.
     ///
     /// # Errors
-    /// Why it cannot give it away, and what would be right, in a sentence for people.
+    /// Returns why it cannot give the role away, and what would be right, as a sentence.
     fn yields(&self) -> Result<(), String>;
 
-    /// So many of the handles that are held, beginning behind `from`: for `/api/allocations`.
+    /// Returns one page of the handles that are held, starting after `from`: for
+    /// `/api/allocations`.
     fn allocations(&self, _from: usize) -> Value {
         serde_json::json!({ "total": 0, "allocations": [] })
     }
 
-    /// How many handles of this address can be taken back here.
+    /// Returns how many handles of this address can be taken back here.
     ///
     /// # Errors
-    /// Why none can, in a sentence for people.
+    /// Returns why none can, as a sentence.
     fn held_from(&self, _address: IpAddr) -> Result<usize, String> {
         Err("this is a backend, which takes no handle back: ask the front that leads".into())
     }
 
-    /// Whose handle this is, in words, if it can be taken back here.
+    /// Returns the holder of a handle, as text, if the handle can be taken back here.
     ///
     /// # Errors
-    /// Why it cannot, and what would be right, in a sentence for people.
+    /// Returns why it cannot, and what would be right, as a sentence.
     fn held(&self, handle: Handle) -> Result<String, String>;
 
-    /// What is left of the group's memory where it is lost, and what would be done; with a `token`
-    /// that stands for all of it.
+    /// Returns what is left of the group's lost memory and what recovery would do, with a `token`
+    /// that stands for these facts.
     ///
     /// # Errors
-    /// Why nothing can be done here, or need be, in a sentence for people.
+    /// Returns why recovery is not possible or not needed here, as a sentence.
     fn recovery(&self) -> Result<Value, String> {
         Err("this is a backend: ask a front".into())
     }
 
-    /// Writes what `/metrics` says.
+    /// Writes the metrics.
     fn measure(&self, page: &mut Page);
 
-    /// The configuration, once it is known, and whether another one is being stored. `None`: a node
-    /// without one.
+    /// Returns the configuration, once it is known, and whether another one is being stored; `None`
+    /// for a node without one.
     fn settings(&self) -> Option<(Option<&InForce>, bool)> {
         None
     }
 }
 
-/// What an operator wants done.
+/// A command of an operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// Take the active role.
     Activate,
     /// Give the active role to the other front.
     Failover,
-    /// The virtual address may have moved; with what keepalived says, if it is known.
+    /// The virtual address may have moved; with keepalived's notice, if there is one.
     Notify(Result<Option<Notice>, NoticeError>),
-    /// Take this handle back from whoever holds it.
+    /// Take this handle back.
     Release(Handle),
     /// Take all handles of this address back.
     ReleaseFrom(IpAddr),

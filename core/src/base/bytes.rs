@@ -1,6 +1,6 @@
-//! Lists in postcard that need another reader than serde's. Byte strings are read as one piece,
-//! where serde reads a `Vec<u8>` byte by byte; the encoding is the same. And lists have a limit,
-//! because a list that is short on the wire may be a hundred times as long in memory.
+//! Lists in postcard that need another decoder than serde's. Byte strings are decoded as one piece,
+//! where serde decodes a `Vec<u8>` byte by byte; the encoding is the same. Other lists have a
+//! limit, because a list that is short on the wire may be a hundred times as long in memory.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -30,7 +30,7 @@ impl Visitor<'_> for Whole {
     }
 }
 
-/// Reads a list of at most `MOST` items. A longer list is an error as soon as its length is seen.
+/// Decodes a list of at most `MOST` items. A longer one is an error as soon as its length is read.
 pub(crate) fn at_most<'a, T, D, const MOST: usize>(from: D) -> Result<Vec<T>, D::Error>
 where
     T: Deserialize<'a>,

@@ -1,44 +1,44 @@
-//! What keepalived tells a server: notices about its instances, and calls of its track scripts.
+//! Keepalived's reports to a server: notices about its instances, and calls of its track scripts.
 
 use super::limits::{TRACK_NAME, TRACK_STATE};
 use alloc::format;
 use alloc::string::String;
 use core::fmt;
 
-/// What keepalived says of one of its instances or groups.
+/// A notice of keepalived about one of its instances or groups.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
     /// `GROUP` or `INSTANCE`, and its name.
     pub(crate) whose: String,
     /// The state it has entered.
     pub(crate) state: NoticeState,
-    /// When the process that tells it was begun, in steps that only rise ([`TRACK_LATE`](super::limits::TRACK_LATE)). Keepalived
-    /// begins one for each change of a state, and of two that run at once the later one may be heard
-    /// first.
+    /// When the process of the notice was started, in steps that only rise
+    /// ([`TRACK_LATE`](super::limits::TRACK_LATE)). Keepalived starts one for each change of a
+    /// state, and if two run at once the later one may report first.
     pub(crate) begun: Option<u64>,
-    /// When the keepalived was begun that began that process, in the same steps.
+    /// When the keepalived that started this process was itself started, in the same steps.
     pub(crate) keepalived: Option<u64>,
 }
 
 /// The states of a [`Notice`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NoticeState {
-    /// MASTER or BACKUP.
+    /// MASTER or BACKUP: it could have the address.
     Ready,
-    /// It cannot have the address.
+    /// FAULT: it cannot have the address.
     Fault,
-    /// It was stopped, or is not configured any more.
+    /// It was stopped, or is no longer configured.
     Gone,
 }
 
-/// Words that are no [`Notice`].
+/// The reason why words are no [`Notice`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NoticeError {
     /// They are not what keepalived adds to a command.
     Words,
     /// Keepalived has no such state.
     State(String),
-    /// The name has so many bytes.
+    /// The name is too long; its length in bytes.
     LongName(usize),
     /// The name has control characters.
     Control,
@@ -71,8 +71,8 @@ impl fmt::Display for NoticeError {
 impl core::error::Error for NoticeError {}
 
 impl Notice {
-    /// Reads the words that keepalived adds to a `notify` command: kind, name, state and priority. Returns
-    /// `None` where there are none, or where they tell of a priority alone.
+    /// Parses the words that keepalived adds to a `notify` command: kind, name, state and priority.
+    /// Returns `None` if there are none, or if they report a priority only.
     ///
     /// # Errors
     /// Returns what is wrong with them.
@@ -99,26 +99,26 @@ impl Notice {
         Ok(Some(Self { whose: format!("{kind} {name}"), state, begun: None, keepalived: None }))
     }
 
-    /// The same with when the process that tells it was begun, and when its keepalived was.
+    /// Adds when the process of the notice and its keepalived were started.
     #[must_use]
     pub fn timed(self, begun: Option<u64>, keepalived: Option<u64>) -> Self {
-        // Nobody is begun by one that comes later.
+        // A process cannot start before the one that starts it.
         let keepalived = keepalived.filter(|it| begun.is_some_and(|begun| *it <= begun));
         Self { begun, keepalived, ..self }
     }
 }
 
-/// The beginning of a word that is wrong, for people.
+/// Returns the beginning of a wrong word, for people.
 fn shown(word: &str) -> String {
     word.chars().filter(|one| !one.is_control()).take(TRACK_STATE).collect()
 }
 
-/// Which of keepalived's track scripts asks.
+/// The track scripts of keepalived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Script {
-    /// Could this front serve?
+    /// Asks whether this front could serve.
     Status,
-    /// Is the address to leave this machine?
+    /// Asks whether the address is to leave this machine.
     ManualFailover,
 }
 

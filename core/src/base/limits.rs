@@ -1,7 +1,7 @@
-//! Every bound of the server, by name. A queue, buffer, table, retry or time-out whose limit does
-//! not stand here is a mistake.
+//! Every bound of the server, by name. A queue, buffer, table, retry or time-out whose limit is not
+//! defined here is a mistake.
 //!
-//! The files are for reading: each bound is named as `limits::NAME`, wherever it stands.
+//! The files only group them: each bound is used as `limits::NAME`, whichever file defines it.
 
 mod admin;
 mod client;

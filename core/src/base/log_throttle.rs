@@ -1,12 +1,12 @@
-//! Trouble that a stranger, or a neighbour who is gone, can cause again and again: a line in the log
-//! now and then, which counts those that were not written.
+//! Repeated warnings that an unknown peer, or a server that is gone, can cause again and again: one
+//! line at a time is logged, with the number of suppressed ones.
 
 use crate::base::limits::TROUBLE_LOGGED;
 use crate::base::time::Mono;
 use alloc::format;
 use alloc::string::String;
 
-/// When such a line was last written, and how many there were since.
+/// When the last line was written, and how many were suppressed since.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct LogThrottle {
     written: Option<Mono>,
@@ -21,7 +21,7 @@ impl LogThrottle {
         }
     }
 
-    /// What is to be logged now.
+    /// Returns the line to be logged now, if any.
     pub(crate) fn line(&mut self, now: Mono, text: &str) -> Option<String> {
         if self.written.is_some_and(|at| now.since(at) < TROUBLE_LOGGED) {
             self.unwritten = self.unwritten.saturating_add(1);

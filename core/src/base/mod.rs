@@ -1,5 +1,5 @@
-//! What everything stands on and nothing in the field depends on: time, randomness that is passed in,
-//! limits with names, what is counted, JSON with positions, and words for logs and suggestions.
+//! The basis of all layers, independent of the domain: time, randomness that is passed in, named
+//! limits, metrics, JSON with positions, log throttling and suggestions.
 //!
 //! What never lives here: anything that knows a licence, a link, or a role.
 

@@ -4,7 +4,7 @@ use alloc::string::String;
 use core::fmt;
 use core::net::{IpAddr, Ipv6Addr};
 
-/// Where to dial: a host name or an address, and a port.
+/// The address of a server to dial: a host name or an IP address, and a port.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Address {
     /// IPv4, IPv6 (without brackets) or host name.
@@ -23,8 +23,8 @@ impl fmt::Display for Address {
     }
 }
 
-/// What a share is given to: an IPv4 address, or the network (/64) of an IPv6 address, for whoever has
-/// one address there has 2^64 of them. This machine's own one stands for itself.
+/// Returns the address to which a bound applies: an IPv4 address, or the network (/64) of an IPv6
+/// address, since a host there has 2^64 addresses. The loopback address counts by itself.
 #[must_use]
 pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {

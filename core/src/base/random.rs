@@ -1,4 +1,4 @@
-//! Numbers drawn from the seed that came in at the start: the same seed, the same numbers.
+//! Pseudorandom numbers from the seed of the start: equal seeds give equal numbers.
 
 use crate::base::time::Duration;
 use sha2::{Digest, Sha256};
@@ -15,8 +15,8 @@ impl Random {
         Self { seed, drawn: 0 }
     }
 
-    /// Another generator of the same seed, by a name of its own: what is drawn from one does not
-    /// show in what is drawn from the other.
+    /// Returns another generator from the same seed, with a name: its numbers are independent of
+    /// those of other names.
     pub(crate) fn named(seed: [u8; 32], name: &str) -> Self {
         let mut hash = Sha256::new();
         hash.update(seed);
@@ -24,7 +24,7 @@ impl Random {
         Self::new(hash.finalize().into())
     }
 
-    /// 128 random bits.
+    /// Draws 128 random bits.
     pub(crate) fn u128(&mut self) -> u128 {
         self.drawn += 1;
         let mut hash = Sha256::new();
@@ -34,13 +34,13 @@ impl Random {
         u128::from_le_bytes(digest[..16].try_into().expect("16 of 32 bytes"))
     }
 
-    /// A number from `low` to `high`, both included.
+    /// Draws a number from `low` to `high`, both included.
     pub(crate) fn between(&mut self, low: u32, high: u32) -> u32 {
         let width = u128::from(high - low) + 1;
         low + u32::try_from(self.u128() % width).expect("below the width of a u32")
     }
 
-    /// A pause from the first to the second, in milliseconds.
+    /// Draws a pause in the range, in whole milliseconds.
     pub(crate) fn pause(&mut self, range: (Duration, Duration)) -> Duration {
         let millis = |span: Duration| u32::try_from(span.as_millis()).unwrap_or(u32::MAX);
         Duration::from_millis(self.between(millis(range.0), millis(range.1)).into())

@@ -1,38 +1,38 @@
-//! Files of a server: those that it cannot use, those that are not where it made them any more, and the
-//! room on its disk.
+//! Files of a server: those that it cannot use, its own that are not in their places any more, and
+//! the room on its disk.
 
 use alloc::string::String;
 use serde::Serialize;
 
-/// What of the server's own is looked after.
+/// A file or folder of the server itself that is watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
     /// The state folder, and the journal in it.
     State,
-    /// The socket by which the machine itself comes in.
+    /// The socket of the machine itself.
     Socket,
 }
 
-/// What is found at a place instead.
+/// What is in a place instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Misplaced {
     /// The path.
     pub path: String,
-    /// What is wrong there, in words without the path.
+    /// What is wrong there, as text without the path.
     pub what: String,
 }
 
-/// What is known of both.
+/// The state of both places.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Places {
-    /// Something is wrong with the state folder.
+    /// What is wrong with the state folder, if anything.
     pub state: Option<Misplaced>,
-    /// Something is wrong with the socket.
+    /// What is wrong with the socket, if anything.
     pub socket: Option<Misplaced>,
 }
 
 impl Places {
-    /// Keeps what is found at a place; `None`: what belongs there. Returns whether that is new.
+    /// Records what is in a place; `None` if it is right. Returns whether that has changed.
     pub fn note(&mut self, place: Place, found: Option<Misplaced>) -> bool {
         let known = match place {
             Place::State => &mut self.state,
@@ -44,7 +44,7 @@ impl Places {
     }
 }
 
-/// What is left of a disk. Told when it crosses a bound, so that it is not told all the time.
+/// The room left on a disk. Reported when it crosses a bound, so that reports are rare.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Room {
     /// Path of the folder.
@@ -53,14 +53,13 @@ pub struct Room {
     pub free: u64,
 }
 
-/// A file of a server's that cannot be used: it serves without it, or with what was read from it
-/// before.
+/// A file that cannot be used: the server works without it, or with its earlier contents.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FileTrouble {
-    /// Its path.
+    /// The path.
     pub file: String,
-    /// What is wrong with it, in a sentence without the path.
+    /// What is wrong with it, as a sentence without the path.
     pub trouble: String,
-    /// What mends it.
+    /// The remedy.
     pub what_to_do: String,
 }

@@ -1,17 +1,17 @@
-//! The known word most like one that somebody mistyped, for error messages.
+//! Suggestions for error messages: the known word most like a mistyped one.
 
 use alloc::vec::Vec;
 
-/// Characters of the mistyped word that are looked at; no known word is as long.
+/// Characters of the mistyped word that are compared; no known word is as long.
 const COMPARED: usize = 64;
 
-/// The word among `known` that the fewest insertions, deletions and replacements of a character
-/// make out of `word`, upper and lower case alike; the first of several. `None`: nothing is known.
+/// Returns the word among `known` with the smallest edit distance from `word` (insertions,
+/// deletions and replacements, ignoring case); the first of several. `None` if `known` is empty.
 pub(crate) fn suggestion<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     known.min_by_key(|candidate| distance(word, candidate))
 }
 
-/// Edit distance, one row of the table at a time.
+/// Returns the edit distance, computed row by row.
 fn distance(word: &str, known: &str) -> usize {
     let known: Vec<char> = known.chars().collect();
     let mut row: Vec<usize> = (0..=known.len()).collect();

@@ -1,4 +1,4 @@
-//! Time as the core sees it: two integers that come in with every step.
+//! Time in core: two integers that are passed in with every step.
 //!
 //! [`Mono`] measures local durations and is compared with nothing from another machine; [`Wall`]
 //! is for licence dates and for people. No clock is read here.
@@ -13,13 +13,13 @@ pub use core::time::Duration;
 pub struct Mono(pub u64);
 
 impl Mono {
-    /// How long ago `earlier` was; zero if it lies ahead.
+    /// Returns the time since `earlier`; zero if that is in the future.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
     }
 
-    /// The time that lies so far back; the start of this clock where that is later.
+    /// Returns the time that is this long ago, or the start of this clock if that is later.
     #[must_use]
     pub fn before(self, span: Duration) -> Self {
         Self(self.0.saturating_sub(u64::try_from(span.as_micros()).unwrap_or(u64::MAX)))
@@ -52,7 +52,7 @@ pub struct Wall(pub u64);
 const RFC_3339_LAST: u64 = 253_402_300_799;
 
 impl fmt::Display for Wall {
-    /// As RFC 3339 in UTC; beyond the year 9999 as `@` and seconds.
+    /// Formats it by RFC 3339 in UTC; beyond the year 9999 as `@` and seconds.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let time = i64::try_from(self.0).ok().and_then(|at| DateTime::from_timestamp(at, 0));
         match time.filter(|_| self.0 <= RFC_3339_LAST) {
@@ -71,7 +71,7 @@ pub struct Now {
     pub wall: Wall,
 }
 
-/// When a node wants to be stepped again, and why.
+/// When a node has to be stepped again, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Deadline {
     /// Step at this time, or earlier if there is input.
@@ -81,7 +81,7 @@ pub struct Deadline {
 }
 
 impl Deadline {
-    /// The earlier of two deadlines that may be absent.
+    /// Returns the earlier of two optional deadlines.
     #[must_use]
     pub fn sooner(one: Option<Self>, other: Option<Self>) -> Option<Self> {
         match (one, other) {

@@ -1,5 +1,5 @@
-//! What a front keeps of its usage history in memory: how far it goes, the latest lines for its
-//! twin, the counts for charts, and what is to be written.
+//! The part of the usage history that a front has in memory: its end, the latest lines for the
+//! twin, the counts for charts, and the lines to be written.
 
 use super::{Charts, Kind, Malformed, Mark, Record};
 use crate::base::limits::{HANDLES_MAX, HISTORY_BLOCK, HISTORY_KEPT, HISTORY_LINE};
@@ -8,30 +8,31 @@ use crate::log::{ContainerId, Entry, GroupId, Handle, Slot, State};
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
-/// A front's usage history. Records come in the order of their marks, each once.
+/// The usage history of a front. Records are added in the order of their marks, each once.
 #[derive(Clone, Debug)]
 pub struct History {
-    /// Everything up to here is recorded.
+    /// The position up to which everything is recorded.
     covered: Option<Mark>,
-    /// The latest ones, oldest first.
+    /// The latest records, oldest first.
     kept: VecDeque<(Mark, Vec<u8>)>,
     bytes: usize,
-    /// The last one before those.
+    /// The last record before those.
     before: Option<Mark>,
-    /// To be written.
+    /// Lines to be written to the files.
     fresh: Vec<u8>,
-    /// Counts.
+    /// The counts for charts.
     charts: Charts,
-    /// What is held there; `None`: this front leads, and its log says so.
+    /// The handles held at the end of the history; `None` while this front leads, because its log
+    /// has them.
     held: Option<Held>,
 }
 
-/// What is held where a usage history ends.
+/// The handles held at the end of a usage history.
 #[derive(Clone, Debug)]
 struct Held {
-    /// By handle, and whether it only lingers.
+    /// The accesses by handle, and whether each only lingers.
     seats: BTreeMap<u32, (Record, bool)>,
-    /// Nothing else is held. It is not known behind a gap.
+    /// Whether no other handle is held, which is not known after a gap.
     all: bool,
 }
 
@@ -49,52 +50,52 @@ impl Default for History {
     }
 }
 
-/// Where lines for one message are cut: there is room for one that says what is missing.
+/// Where lines are cut for one message: there is room for one that reports missing lines.
 const CUT: usize = HISTORY_BLOCK - HISTORY_LINE;
 
-/// What follows a mark.
+/// The records after a mark.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Block {
-    /// Nothing yet.
+    /// There are none yet.
     Nothing,
-    /// These lines, and nothing more up to there.
+    /// These lines, which are all up to this mark.
     Lines(Vec<u8>, Option<Mark>),
-    /// Lines that are not in memory any more, if anywhere.
+    /// The lines are not in memory any more.
     Older,
 }
 
-/// What a history has recorded behind a slot.
+/// What a history has recorded after a slot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Since {
-    /// When the last record up to there was made.
+    /// When the last record up to the slot was made.
     pub before: Option<Wall>,
-    /// When the first one behind it was made; `None`: there is none.
+    /// When the first record after it was made; `None` if there is none.
     pub first: Option<Wall>,
-    /// Licences that were taken since.
+    /// Licences taken since.
     pub taken: u64,
-    /// Those that were given back, or taken back.
+    /// Licences given back, or taken back, since.
     pub ended: u64,
 }
 
-/// A gap in a history hides it.
+/// A gap in the history hides the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unknown;
 
 impl History {
-    /// Everything up to here is recorded.
+    /// Returns the position up to which everything is recorded.
     #[must_use]
     pub fn covered(&self) -> Option<Mark> {
         self.covered
     }
 
-    /// Counts.
+    /// Returns the counts for charts.
     #[must_use]
     pub fn charts(&self) -> &Charts {
         &self.charts
     }
 
-    /// Takes lines that were written before this process began, oldest first. What is no line, as
-    /// after a power cut, is left out.
+    /// Adds lines that were written before this process started, oldest first. Invalid lines, as
+    /// after a power failure, are left out.
     pub fn remember(&mut self, lines: &[u8]) {
         for line in lines_of(lines) {
             if let Ok(record) = Record::parse(line) {
@@ -104,22 +105,22 @@ impl History {
         self.fresh.clear();
     }
 
-    /// Takes the next record of this front. One that is covered is left out.
+    /// Adds the next record of this front; records that are already covered are left out.
     pub fn add(&mut self, record: &Record) {
         self.take_in(record, &record.line());
     }
 
-    /// There was nothing more to record up to here.
+    /// Records that there is nothing more up to this mark.
     pub fn cover(&mut self, mark: Mark) {
         if mark.follows(self.covered.as_ref()) {
             self.covered = Some(mark);
         }
     }
 
-    /// Takes the lines that the twin has told, which has nothing more up to `upto`.
+    /// Adds lines from the twin, which has nothing more up to `upto`.
     ///
     /// # Errors
-    /// They are none.
+    /// The lines are not valid.
     pub fn hear(&mut self, lines: &[u8], upto: Option<Mark>) -> Result<(), Malformed> {
         for line in lines_of(lines) {
             let record = Record::parse(line)?;
@@ -152,14 +153,14 @@ impl History {
         }
     }
 
-    /// Keeps what is held.
+    /// Updates the handles that are held.
     fn hold(&mut self, record: &Record) {
         let Some(Held { seats, all }) = &mut self.held else { return };
         match record.kind {
             Kind::Started => (*seats, *all) = (BTreeMap::new(), true),
             Kind::Gap => {
                 *all = false;
-                // Whether its user has given it back meanwhile, nobody knows.
+                // It is not known whether the holder has given it back meanwhile.
                 seats.retain(|_, (access, lingers)| access.linger == 0 || *lingers);
             }
             Kind::Access if seats.len() >= HANDLES_MAX => *all = false,
@@ -173,7 +174,8 @@ impl History {
         }
     }
 
-    /// This front leads, or does not any more and has recorded all that is in this state.
+    /// Records that this front leads, or that it no longer does and has recorded everything in this
+    /// state.
     pub fn leads(&mut self, leads: bool, state: &State) {
         if leads || self.held.is_some() {
             self.held = self.held.take().filter(|_| !leads);
@@ -190,11 +192,11 @@ impl History {
         self.held = Some(Held { seats: held.collect(), all: true });
     }
 
-    /// What a handle holds, as the entries that it came of: none if it holds no licence.
-    /// `container`: which one has a serial.
+    /// Returns the entries that made a handle, without any if it holds no licence. `container`:
+    /// returns the container of a serial.
     ///
     /// # Errors
-    /// Nobody knows, for there is a gap.
+    /// A gap hides the answer.
     pub fn held(
         &self,
         handle: Handle,
@@ -209,7 +211,7 @@ impl History {
         Ok([Entry::Grant(grant)].into_iter().chain(release).collect())
     }
 
-    /// What was recorded of a group behind a slot, as far as it is in memory.
+    /// Returns what was recorded of a group after a slot, as far as it is in memory.
     #[must_use]
     pub fn since(&self, group: GroupId, slot: Slot) -> Since {
         let mut since = Since::default();
@@ -229,16 +231,16 @@ impl History {
         since
     }
 
-    /// What is to be written now.
+    /// Takes the lines that are to be written.
     #[must_use]
     pub fn take(&mut self) -> Vec<u8> {
         core::mem::take(&mut self.fresh)
     }
 
-    /// What follows `mark`, as far as one message goes.
+    /// Returns the lines that follow `mark`, as many as fit into one message.
     #[must_use]
     pub fn after(&self, mark: Option<Mark>) -> Block {
-        // The last one that is not after it.
+        // The last record that is not after the mark.
         let had = mark.and_then(|mark| {
             self.kept.iter().rposition(|(kept, _)| kept.is_beside(&mark) && *kept <= mark)
         });
@@ -251,8 +253,8 @@ impl History {
         self.lines_from(first)
     }
 
-    /// As [`after`](Self::after), without what is not in memory, and up to where that is: for a twin
-    /// that is to go on without what is nowhere any more.
+    /// As [`after`](Self::after), but from the oldest line in memory, with the mark before it: for
+    /// a twin that has to continue without lines that exist nowhere any more.
     #[must_use]
     pub fn oldest(&self) -> (Option<Mark>, Block) {
         (self.before, self.lines_from(0))
@@ -272,7 +274,7 @@ impl History {
     }
 }
 
-/// Lines with their line feeds; an empty one, and one that was cut off, is none.
+/// Splits into lines with their line feeds; empty and incomplete ones are left out.
 fn lines_of(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     bytes
         .split_inclusive(|byte| *byte == b'\n')
@@ -306,7 +308,7 @@ mod tests {
         assert_eq!(history.take(), lines(&all));
         assert_eq!((history.covered(), history.take()), (Some(all[2].id), Vec::new()));
         assert_eq!(history.hear(b"{\"id\":\n", None), Err(Malformed));
-        // A group that is born anew begins anew.
+        // A group that is born again starts again.
         let anew = record(2, 1);
         history.add(&anew);
         assert_eq!((history.covered(), history.take()), (Some(anew.id), anew.line()));
@@ -339,7 +341,7 @@ mod tests {
         assert_eq!((after(35), after(30)), (Block::Nothing, Block::Nothing));
         assert_eq!(after(20), Block::Lines(record(1, 30).line(), Some(upto)));
         assert_eq!(after(25), after(20));
-        // What it has of its own, this one has not.
+        // This history does not have the other's own records.
         assert_eq!(after(36), Block::Nothing);
         let mut reborn = history.clone();
         reborn.add(&record(2, 1));

@@ -1,9 +1,9 @@
 //! The page: three files without a build step, which are part of the program and load nothing from
-//! anywhere else. All they show they ask for at the paths that everybody else asks.
+//! other servers. They use the same paths as any other client.
 
 use super::http::Response;
 
-/// A file of it.
+/// A file of the page.
 pub(super) struct File {
     kind: &'static str,
     text: &'static str,

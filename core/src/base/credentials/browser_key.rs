@@ -1,4 +1,4 @@
-//! Browsers that are known again: a cookie that a server seals when somebody signs in.
+//! Recognised browsers: a cookie that a server seals when a person signs in.
 
 use super::Rights;
 use crate::base::random::Random;
@@ -8,29 +8,28 @@ use core::fmt;
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 
-/// A browser in which somebody has signed in here before.
+/// A browser in which a person has signed in before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KnownBrowser {
-    /// An operator; this one.
+    /// An operator has, in the browser with this name.
     Operator([u8; 16]),
-    /// A reader.
+    /// A reader has.
     Reader,
 }
 
-/// What browsers are known by: it comes of the password file, so that other passwords make all of
-/// them strangers, and a restart none. It is shown to nobody.
+/// The key that seals the cookies. It is derived from the password file, so that changed passwords
+/// invalidate all of them, and a restart none. It is never shown.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct BrowserKey(Option<[u8; 32]>);
 
 impl BrowserKey {
-    /// Of the hashes in a password file.
+    /// Returns the key derived from the hashes in a password file.
     #[must_use]
     pub fn of(hashes: &str) -> Self {
         Self(Some(Sha256::digest(format!("browsers that are known\n{hashes}")).into()))
     }
 
-    /// Makes a browser known in which somebody with these rights has signed in: what it is to show when
-    /// it comes again.
+    /// Returns the cookie for a browser in which a person with these rights has signed in.
     pub(crate) fn admit(&self, random: &mut Random, rights: Rights) -> Option<String> {
         let name = random.u128().to_be_bytes();
         Some(format!(
@@ -40,7 +39,7 @@ impl BrowserKey {
         ))
     }
 
-    /// Which browser shows this; `None`: no known one.
+    /// Returns the browser of a cookie; `None` if the cookie is not valid.
     pub(crate) fn known(&self, shown: &str) -> Option<KnownBrowser> {
         let mut bytes = [0; 48];
         hex::decode_to_slice(shown, &mut bytes).ok()?;

@@ -1,6 +1,6 @@
-//! Credentials for the admin pages: passwords, tokens and browsers that are known.
+//! Credentials for the admin pages: passwords, tokens and recognised browsers.
 //!
-//! What never lives here: the files that hold them, and which page asks for which.
+//! What never lives here: the files that hold them, and which page requires which.
 
 mod browser_key;
 pub mod tokens;
@@ -14,17 +14,17 @@ pub(crate) use browser_key::KnownBrowser;
 use core::fmt;
 use tokens::Token;
 
-/// What somebody who is signed in may do.
+/// The rights of a signed-in person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rights {
-    /// Look.
+    /// May read.
     Reader,
-    /// Look, and change.
+    /// May read and change.
     Operator,
 }
 
 impl Rights {
-    /// As it stands in a password file.
+    /// Returns the name used in a password file.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -34,34 +34,35 @@ impl Rights {
     }
 }
 
-/// Who can come in here, as the machine has it: told at the start, and when it changes.
+/// The credentials of this server and the state of its files, as the host reports them at the start
+/// and at every change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AdminAccess {
-    /// Where passwords are kept; empty: nobody signs in at this server.
+    /// The path of the password file; empty if nobody can sign in at this server.
     pub password_file: String,
-    /// It has one for operators.
+    /// Whether the file has a password for operators.
     pub operator: bool,
-    /// It has one for readers: then nobody else may look.
+    /// Whether the file has a password for readers: then others may not read.
     pub reader: bool,
-    /// What it says of tokens.
+    /// The tokens in the file.
     pub tokens: Vec<Token>,
-    /// Why it, or the certificate, cannot be used, in a sentence.
+    /// Why the file, or the certificate, cannot be used, as a sentence.
     pub trouble: Option<String>,
-    /// The pages are served encrypted, by a certificate that ends then.
+    /// When the certificate of the pages ends, if they are served encrypted.
     pub certificate_ends: Option<Wall>,
-    /// What browsers are known by that have signed in before.
+    /// The key for recognised browsers.
     pub browsers: BrowserKey,
-    /// Goes up when other passwords hold: who came in by those before has to come in again.
+    /// Rises when the passwords change, which ends all sessions.
     pub readings: u64,
-    /// The machine's own names, by which its pages may be asked for.
+    /// The machine's own names, which are allowed in Host headers.
     pub names: Vec<String>,
-    /// Files of this server that it does without, not all of them if there are many.
+    /// Files that this server cannot use, cut to a limit.
     pub files: Vec<FileTrouble>,
-    /// Room on the disk of its state folder; `None`: not known.
+    /// Room on the disk of its state folder; `None` if it is not known.
     pub room: Option<Room>,
 }
 
-/// A password that somebody has typed. It is shown to nobody.
+/// A password as it was typed. It is never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Password(pub String);
 

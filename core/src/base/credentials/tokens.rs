@@ -1,8 +1,9 @@
-//! Tokens: what a script or a monitor shows with each request instead of a password. Each has a name, a
-//! role and an end, and stands as a hash in the password file, one a line.
+//! Tokens: credentials of a script or a monitor, sent with each request instead of a password. Each
+//! has a name, a role and an end, and is kept as a hash in the password file, one a line.
 //!
-//! A token is 256 random bits, which nobody guesses: so its hash is a plain SHA-256, and it is looked up
-//! on the spot, where a password is checked slowly. What never lives here: the file, and the randomness.
+//! A token is 256 random bits, so guessing is hopeless: its hash is a plain SHA-256, and it is
+//! looked up at once, while a password is checked slowly on purpose. What never lives here: the
+//! file, and the randomness.
 
 use super::Rights;
 use crate::base::limits::{TOKEN_NAME_MAX, TOKENS_MAX};
@@ -13,43 +14,43 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use sha2::{Digest, Sha256};
 
-/// What every token begins with: by it a server knows its own from those that a proxy hands on, and a
-/// search finds one that was left in a place where it should not be.
+/// The prefix of every token: a server distinguishes its own from those that a proxy forwards, and
+/// a search finds one that was left in a wrong place.
 pub const PREFIX: &str = "tmrd_";
 
-/// What a password file says of a token.
+/// A token in a password file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Token {
-    /// What it is called, in lists and in the record of changes.
+    /// Its name, in lists and in the record of changes.
     pub name: String,
-    /// What it gives.
+    /// The rights that it gives.
     pub rights: Rights,
-    /// From then on it gives nothing.
+    /// When it ends.
     pub ends: Wall,
-    /// It was taken back before its end.
+    /// Whether it was revoked.
     pub revoked: bool,
-    /// Of the token as it is shown.
+    /// The hash of the token.
     hash: [u8; 32],
 }
 
-/// What is wrong with a line of a password file, or a name.
+/// The mistake in a line of a password file, or in a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoToken(pub &'static str);
 
-/// Why a token gives nothing.
+/// The reason why a token gives no rights.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
-    /// No such token was ever made here.
+    /// It was never made here.
     Unknown,
-    /// In a sentence.
+    /// It has ended or was revoked, as a sentence.
     Over(String),
 }
 
 impl Token {
-    /// Makes one of 32 random bytes; returns with it the text that its owner shows.
+    /// Makes a token of 32 random bytes; returns it with the text that its owner sends.
     ///
     /// # Errors
-    /// The name is none.
+    /// The name is not valid.
     pub fn make(
         name: &str,
         rights: Rights,
@@ -61,16 +62,16 @@ impl Token {
         Ok((Self { name, rights, ends, revoked: false, hash: hash(&shown) }, shown))
     }
 
-    /// Whether it gives something at this time.
+    /// Returns whether it is valid at this time.
     #[must_use]
     pub fn holds(&self, now: Wall) -> bool {
         !self.revoked && now < self.ends
     }
 
-    /// Reads what [`Self::kind`] and [`Self::to_text`] say, without the colon between them.
+    /// Parses the texts of [`Self::kind`] and [`Self::to_text`], without the colon between them.
     ///
     /// # Errors
-    /// What would be right.
+    /// Returns what would be right.
     pub fn parse(kind: &str, text: &str) -> Result<Self, NoToken> {
         let wrong = NoToken(
             "expected token:NAME ROLE END HASH, or revoked:NAME ROLE END HASH, as tmrd token writes it",
@@ -94,13 +95,13 @@ impl Token {
         })
     }
 
-    /// The word before the colon in its line of a password file.
+    /// Returns the word before the colon in its line of a password file.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         if self.revoked { "revoked" } else { "token" }
     }
 
-    /// What stands behind the colon.
+    /// Returns the text after the colon.
     #[must_use]
     pub fn to_text(&self) -> String {
         let (role, ends) = (self.rights.name(), rfc3339::format(self.ends));
@@ -108,11 +109,11 @@ impl Token {
     }
 }
 
-/// Adds a token to those of a password file. If there are too many, those that give nothing any more make
-/// room, the one that ended first before the others.
+/// Adds a token to those of a password file. If there are too many, invalid ones are removed, the
+/// one that ended first before the others.
 ///
 /// # Errors
-/// One of this name holds, or there is no room.
+/// A valid one has the same name, or there is no room.
 pub fn add(tokens: &mut Vec<Token>, token: Token, now: Wall) -> Result<(), NoToken> {
     if tokens.iter().any(|it| it.name == token.name && it.holds(now)) {
         return Err(NoToken("there is one of this name; revoke it first, or choose another name"));
@@ -128,10 +129,11 @@ pub fn add(tokens: &mut Vec<Token>, token: Token, now: Wall) -> Result<(), NoTok
     Ok(())
 }
 
-/// The name of a token, if it may be one: letters, digits and `-._`, for it stands in lines of words.
+/// Returns the name of a token if it is valid: letters, digits and `-._`, because it is one word of
+/// a line.
 ///
 /// # Errors
-/// What would be right.
+/// Returns what would be right.
 pub fn named(name: &str) -> Result<&str, NoToken> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
     if name.is_empty() || name.len() > TOKEN_NAME_MAX || !name.bytes().all(plain) {
@@ -140,10 +142,10 @@ pub fn named(name: &str) -> Result<&str, NoToken> {
     Ok(name)
 }
 
-/// The name of a token that is to be made: a name that no command line takes for an option.
+/// Returns the name of a new token if it is valid, and cannot be taken for a command line option.
 ///
 /// # Errors
-/// What would be right.
+/// Returns what would be right.
 pub fn new_name(name: &str) -> Result<&str, NoToken> {
     if name.starts_with('-') {
         return Err(NoToken("expected a name that begins with a letter, a digit, or one of . _"));
@@ -151,10 +153,10 @@ pub fn new_name(name: &str) -> Result<&str, NoToken> {
     named(name)
 }
 
-/// Returns the token that somebody shows.
+/// Returns the token that a request contains.
 ///
 /// # Errors
-/// It was never made here, or it gives nothing any more.
+/// It was never made here, or is no longer valid.
 pub(crate) fn look<'a>(tokens: &'a [Token], shown: &str, now: Wall) -> Result<&'a Token, Refused> {
     let hash = hash(shown);
     let Some(token) = tokens.iter().find(|token| token.hash == hash) else {

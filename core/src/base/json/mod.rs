@@ -1,6 +1,6 @@
-//! JSON that people write: `tmrconf.json`, a specification of licences, and what is signed in a licence
-//! file. What is wrong with it, where, and what would be right, in the words of such people and not of
-//! the parser. What never lives here: which keys there are.
+//! JSON that people write: `tmrconf.json`, a specification of licences, and the signed text in a
+//! licence file. Its errors say what is wrong, where, and what would be right, in terms of JSON and
+//! not of the parser. What never lives here: which keys there are.
 
 pub(crate) mod source_position;
 
@@ -19,11 +19,12 @@ use source_position::Step;
 /// The first mistake in a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JsonError {
-    /// From 1.
+    /// The line, from 1.
     pub line: usize,
-    /// In characters, from 1.
+    /// The column in characters, from 1.
     pub column: usize,
-    /// The key it is about, as a path like `TmrServer.TwinServer.Port` or `CmServer.Server[2].Ip`.
+    /// The key that it concerns, as a path like `TmrServer.TwinServer.Port` or
+    /// `CmServer.Server[2].Ip`.
     pub key: Option<String>,
     /// What is wrong and what would be right, in one line.
     pub message: String,
@@ -41,10 +42,10 @@ impl fmt::Display for JsonError {
 
 impl core::error::Error for JsonError {}
 
-/// Reads one JSON value and nothing beside it. `what` is the text, for people: "configuration".
+/// Reads one JSON value and nothing after it. `what` names the text, for people: "configuration".
 ///
 /// # Errors
-/// The first mistake, with its place and what would be right.
+/// Returns the first mistake, with its position and what would be right.
 pub(crate) fn read<T: DeserializeOwned>(text: &str, what: &str) -> Result<T, JsonError> {
     let mut json = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(&mut json)
@@ -54,7 +55,7 @@ pub(crate) fn read<T: DeserializeOwned>(text: &str, what: &str) -> Result<T, Jso
 }
 
 impl JsonError {
-    /// From what the JSON reader said about a place in `text`.
+    /// Makes the error from the parser's message about a position in `text`.
     fn new(text: &str, what: &str, path: &Path, error: &serde_json::Error) -> Self {
         let mut steps = steps(path);
         let said = said(error);
@@ -75,7 +76,7 @@ impl JsonError {
             }
         }
         if let Some(key) = said.strip_prefix("duplicate field ") {
-            // The path leads to the first; the reader knows the last quote of the second.
+            // The path leads to the first one; the parser is at the last quote of the second one.
             let read = text[..read].rfind('"').unwrap_or(read);
             let message = format!("{} stands here twice, expected it once", quoted(key));
             return Self::at(text, read, &steps, message);
@@ -87,7 +88,7 @@ impl JsonError {
         Self::at(text, place, &steps, in_json_words(&said))
     }
 
-    /// From what the JSON reader said about the end of `text`.
+    /// Makes the error from the parser's message about the end of `text`.
     fn trailing(text: &str, what: &str, error: &serde_json::Error) -> Self {
         let read = source_position::offset(text, error.line(), error.column());
         let message = format!(
@@ -97,7 +98,7 @@ impl JsonError {
         Self::at(text, read, &[], message)
     }
 
-    /// About a key that is right in itself, but not beside the others.
+    /// Makes the error about a key that contradicts other keys.
     pub(crate) fn of_key(text: &str, path: &[&str], message: &str) -> Self {
         let steps: Vec<Step> = path.iter().map(|&key| Step::Key(key.into())).collect();
         let place = source_position::find(text, &steps).unwrap_or_default();
@@ -129,14 +130,14 @@ fn steps(path: &Path) -> Vec<Step> {
         .collect()
 }
 
-/// The reader's words without its place.
+/// Returns the parser's message without its position.
 fn said(error: &serde_json::Error) -> String {
     let whole = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
     whole.strip_suffix(&place).unwrap_or(&whole).to_owned()
 }
 
-/// The message about a value of the wrong kind, in the words of JSON in the place of Rust's.
+/// Returns the message about a value of a wrong type, in terms of JSON instead of Rust.
 fn in_json_words(said: &str) -> String {
     let Some(rest) =
         said.strip_prefix("invalid type: ").or_else(|| said.strip_prefix("invalid value: "))
@@ -157,10 +158,10 @@ fn in_json_words(said: &str) -> String {
     format!("found {}, expected {expected}{hint}", found_words(found))
 }
 
-/// What a string is.
+/// The name of a string in messages.
 const TEXT: &str = "a text";
 
-/// The parser's name of a value that is there.
+/// Translates the parser's name of a value that was found.
 fn found_words(found: &str) -> String {
     let inside = |kind: &str| found.strip_prefix(kind)?.strip_prefix(" `")?.strip_suffix('`');
     if let Some(number) = inside("integer").or_else(|| inside("floating point")) {
@@ -179,7 +180,7 @@ fn found_words(found: &str) -> String {
     }
 }
 
-/// The parser's name of what would be right.
+/// Translates the parser's name of what was expected.
 fn expected_words(expected: &str) -> String {
     match expected {
         "a sequence" => "a list".to_owned(),
@@ -195,18 +196,18 @@ fn expected_words(expected: &str) -> String {
     }
 }
 
-/// The message about an unknown key, if that is what the reader said: its words are
-/// ``unknown field `KEY`, expected one of `A`, `B` ``.
+/// Returns the message about an unknown key, if the parser's message is ``unknown field `KEY`,
+/// expected one of `A`, `B` ``.
 fn unknown(key: &str, said: &str) -> Option<String> {
     let rest = said.strip_prefix("unknown field `")?.strip_prefix(key)?;
-    // What follows is `` `, expected one of `A`, `B` ``.
+    // The rest is `` `, expected one of `A`, `B` ``.
     let known = rest.split('`').skip(2).step_by(2);
     let meant = suggestion(key, known)?;
     let shown = clip(&escaped(key));
     Some(format!("unknown key \"{shown}\"; did you mean \"{meant}\"?"))
 }
 
-/// The message about text that is not JSON.
+/// Returns the message about text that is not JSON.
 fn syntax(text: &str, what: &str, offset: usize, said: &str) -> String {
     if text.starts_with('\u{feff}') {
         return "the file begins with a byte order mark, expected plain UTF-8 without one".into();
@@ -241,7 +242,7 @@ fn syntax(text: &str, what: &str, offset: usize, said: &str) -> String {
     }
 }
 
-/// What a reader that ran out of text was waiting for.
+/// Returns what the parser expected when the text ended.
 fn unclosed(said: &str) -> &'static str {
     match said {
         "EOF while parsing an object" => "\"}\" or a further key",
@@ -251,7 +252,7 @@ fn unclosed(said: &str) -> &'static str {
     }
 }
 
-/// What stands at a place, as a person would point at it.
+/// Returns the text at a position, for a message.
 fn found(text: &str, offset: usize) -> String {
     let rest = text.get(offset..).unwrap_or_default();
     let word = match rest.chars().next() {
@@ -265,7 +266,7 @@ fn found(text: &str, offset: usize) -> String {
     format!("\"{}\"", clip(&escaped(word)))
 }
 
-/// `` `Key` `` as `"Key"`.
+/// Returns `` `Key` `` as `"Key"`.
 fn quoted(key: &str) -> String {
     clip(&key.replace('`', "\""))
 }
@@ -274,7 +275,7 @@ fn escaped(text: &str) -> String {
     text.escape_debug().to_string()
 }
 
-/// At most as much as a message may repeat.
+/// Cuts a text to what a message may repeat.
 fn clip(text: &str) -> String {
     match text.char_indices().nth(CONFIG_QUOTE) {
         Some((end, _)) => format!("{}…", &text[..end]),
@@ -282,7 +283,8 @@ fn clip(text: &str) -> String {
     }
 }
 
-/// A message whose first half may repeat a long value; the second half says what is right.
+/// Cuts the first half of a message, which may repeat a long value; the second half says what is
+/// right.
 fn clip_found(message: &str) -> String {
     match message.rfind(", expected ") {
         Some(middle) => clip(&message[..middle]) + &message[middle..],
@@ -290,7 +292,7 @@ fn clip_found(message: &str) -> String {
     }
 }
 
-/// Words that may repeat the file's: without what would disturb a line of a log, and not endless.
+/// Returns a text of the file without characters that would disturb a line of a log, and cut.
 fn shown(text: &str) -> String {
     let mut shown = String::new();
     for letter in text.chars() {

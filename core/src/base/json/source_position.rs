@@ -1,27 +1,27 @@
-//! Where in a JSON text something stands: from a path to a place, and from a place to line and
-//! column.
+//! Positions in a JSON text: from a path to a byte offset, and from an offset to line and column.
 //!
-//! Only asked about text that the JSON reader has read up to there, so this looks for ends, not
-//! for mistakes; what it cannot follow it does not find.
+//! Only used for text that the JSON parser has read up to the position, so it searches for ends and
+//! not for mistakes; it returns `None` for what it cannot follow.
 
 use alloc::string::String;
 
 /// One step of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// Into an object.
+    /// A key of an object.
     Key(String),
-    /// Into a list.
+    /// An index of a list.
     Index(usize),
 }
 
-/// The byte offset of what `path` leads to: the opening quote of a key, the first byte of a list
-/// element or of the whole value.
+/// Returns the byte offset of the value at `path`: the opening quote of its key, or the first byte
+/// of a list element or of the whole value.
 pub(crate) fn find(text: &str, path: &[Step]) -> Option<usize> {
     follow(Json(text), path).map(|(place, _)| place)
 }
 
-/// What [`find`] finds, and the first byte of the value there, and the first behind it.
+/// Returns the offset of [`find`], that of the first byte of the value, and that after its last
+/// byte.
 pub(crate) fn span(text: &str, path: &[Step]) -> Option<(usize, usize, usize)> {
     let (place, value) = follow(Json(text), path)?;
     let end = Json(text).value(value)?;
@@ -43,15 +43,15 @@ fn follow(json: Json<'_>, path: &[Step]) -> Option<(usize, usize)> {
     Some((place, value))
 }
 
-/// Line and column of a byte offset, both from 1, the column in characters.
+/// Returns the line and column of a byte offset, both from 1, the column in characters.
 pub(crate) fn line_column(text: &str, offset: usize) -> (usize, usize) {
     let before = text.get(..offset).unwrap_or(text);
     let start = before.rfind('\n').map_or(0, |end| end + 1);
     (before.matches('\n').count() + 1, before[start..].chars().count() + 1)
 }
 
-/// The byte offset of a line and column, both from 1, the column in bytes; inside a character its
-/// start.
+/// Returns the byte offset of a line and column, both from 1, the column in bytes; inside a
+/// character, that of its first byte.
 pub(crate) fn offset(text: &str, line: usize, column: usize) -> usize {
     let start: usize = text.split_inclusive('\n').take(line.max(1) - 1).map(str::len).sum();
     let mut offset = start.saturating_add(column.max(1) - 1).min(text.len());
@@ -73,7 +73,7 @@ impl Json<'_> {
         (self.byte(at) == Some(byte)).then_some(())
     }
 
-    /// The first offset from `at` on that is not white space.
+    /// Returns the first offset from `at` on that is not white space.
     fn blank(&self, mut at: usize) -> usize {
         while matches!(self.byte(at), Some(b' ' | b'\t' | b'\r' | b'\n')) {
             at += 1;
@@ -81,7 +81,7 @@ impl Json<'_> {
         at
     }
 
-    /// Behind the string that begins at `at`.
+    /// Returns the offset after the string at `at`.
     fn string(&self, at: usize) -> Option<usize> {
         self.is(at, b'"')?;
         let mut end = at + 1;
@@ -94,7 +94,7 @@ impl Json<'_> {
         }
     }
 
-    /// Behind the value that begins at `at`.
+    /// Returns the offset after the value at `at`.
     fn value(&self, at: usize) -> Option<usize> {
         let mut end = at;
         let mut depth = 0_usize;
@@ -118,7 +118,7 @@ impl Json<'_> {
         }
     }
 
-    /// Where a key of the object at `at` stands, and its value.
+    /// Returns the offsets of a key of the object at `at`, and of its value.
     fn key(&self, at: usize, key: &str) -> Option<(usize, usize)> {
         self.is(at, b'{')?;
         let mut start = self.blank(at + 1);
@@ -126,7 +126,7 @@ impl Json<'_> {
             let end = self.string(start)?;
             let name = serde_json::from_str::<String>(self.0.get(start..end)?).ok()?;
             if name == key {
-                // An unknown key is reported before the reader has seen what follows it.
+                // An unknown key is reported before the parser has read what follows it.
                 let colon = self.blank(end);
                 return Some((start, self.blank(colon + 1)));
             }
@@ -138,7 +138,7 @@ impl Json<'_> {
         }
     }
 
-    /// Where an element of the list at `at` begins.
+    /// Returns the offset of an element of the list at `at`.
     fn element(&self, at: usize, index: usize) -> Option<usize> {
         self.is(at, b'[')?;
         let mut start = self.blank(at + 1);

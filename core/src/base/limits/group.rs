@@ -3,7 +3,7 @@
 use super::LICENCE_FILE_MAX;
 use crate::base::time::Duration;
 
-/// Where a batch of front–backend messages is cut into the next frame, in bytes.
+/// Where a batch of front–backend messages is split into the next frame, in bytes.
 pub const GROUP_BATCH_BYTES: usize = 1024 * 1024;
 /// Longest piece of state or log in one front–backend message, in bytes.
 pub const PIECE_BYTES: usize = 256 * 1024;
@@ -11,90 +11,87 @@ pub const PIECE_BYTES: usize = 256 * 1024;
 pub const APPEND_ENTRIES: usize = 1024;
 /// Most entries in one piece of log: each counts for 64 bytes at least.
 pub const PIECE_ENTRIES: usize = PIECE_BYTES / 64;
-/// Disks that a backend keeps in mind how far they have come: those of a group, and the ones that
-/// were members before.
+/// Disks whose positions a backend keeps: those of a group, and former members.
 pub const WITNESSED_MAX: usize = 8;
-/// Most containers of one backend whose part numbers a front is told.
+/// Most containers of one backend whose part numbers are sent to a front.
 pub const THIRDS_MAX: usize = 1_024;
-/// Last slot that any message or journal may speak of: sums with it cannot overflow, and no log gets
-/// there.
+/// Highest slot in any message or journal: sums with it cannot overflow, and no log reaches it.
 pub const SLOT_LAST: u64 = 1 << 62;
 /// Links that one turn serves, beside those of the group: each is read once, so a turn takes some
-/// milliseconds at most, whatever there is to read.
+/// milliseconds at most, however much there is to read.
 pub const LINKS_AT_ONCE: usize = 64;
-/// Connections that one turn takes in at one listener where no link had something to say, and where one
-/// had: calls wait for these at most, and a thousand that come at once are in within a second.
+/// Connections accepted in one turn at one listener, if no link had something to read, and if one
+/// had: calls wait for no more than these, and a thousand new connections are accepted within a
+/// second.
 pub const ACCEPTS_AT_ONCE: (usize, usize) = (16, 4);
-/// A call that needs the majority, or a backend, ends in an error after this time.
+/// A call that needs the majority, or a backend, ends with an error after this time.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(3);
-/// A backend that has not answered an any-one call by then is passed over for the next.
+/// If a backend has not answered an any-one call in this time, the call goes to the next one.
 pub const ANYONE_TIMEOUT: Duration = Duration::from_millis(700);
-/// How often a front asks each backend to confirm that it still leads.
+/// How often a front asks each backend to confirm its promise.
 pub const HEARTBEAT: Duration = Duration::from_millis(500);
-/// A backend that says nothing for this long is taken for down and dialled again.
+/// A backend that sends nothing for this long is considered down and dialled again.
 pub const BACKEND_SILENCE: Duration = Duration::from_secs(2);
-/// A dialled backend that has not proved itself by then is given up.
+/// A dialled backend that has not proved the group key in this time is given up.
 pub const DIAL_TIMEOUT: Duration = Duration::from_secs(2);
 /// First pause before a backend is dialled again; doubles up to the configured interval.
 pub const REDIAL_MIN: Duration = Duration::from_millis(100);
-/// How long one backend is left connected by two addresses before the first of these connections is
-/// made anew: names may lead elsewhere by now.
+/// How long a backend stays connected by two addresses before the first of these connections is
+/// made again: the names may resolve differently by then.
 pub const DOUBLED_REDIAL: Duration = Duration::from_secs(5);
 /// Default of `NetworkRetryIntervalInSeconds` (protocol facts 9).
 pub const NETWORK_RETRY: Duration = Duration::from_secs(30);
-/// A front that two backends have not confirmed for this long decides nothing until they do: one
-/// that was frozen or cut off may have a successor.
+/// A front that two backends have not confirmed for this long decides nothing until they do: if it
+/// was frozen or cut off, another one may lead.
 pub const CONFIRMED: Duration = Duration::from_secs(2);
-/// All backends are asked anew when one has come back: for so long what they confirmed before holds for
-/// what is told to people.
+/// When a backend has come back, all are asked again: for this long, their earlier confirmations
+/// still count in what is shown to people.
 pub const ASKED_ANEW: Duration = Duration::from_millis(500);
-/// What keeps a backend from being counted and may pass by itself is logged if it is still so after so
-/// many heartbeats, with each of which backends are asked who they are: a front that was not run for a
-/// while has not asked meanwhile.
+/// Troubles of a backend that may pass by themselves are logged if they last for this many
+/// heartbeats, with each of which backends are asked to describe themselves: a front that did not
+/// run for some time has not asked meanwhile.
 pub const TROUBLE_LASTS: u8 = 6;
-/// A wall clock that moves by so much more or less than the monotonic one between two steps was set,
-/// or the machine was paused. In whole seconds, as the wall clock counts: by less, two readings of
-/// right clocks can differ.
+/// A wall clock that moves by this much more or less than the monotonic one between two steps was
+/// set, or the machine was paused. In whole seconds, as the wall clock counts: two readings of
+/// right clocks can differ by less.
 pub const WALL_STEP: Duration = Duration::from_secs(2);
-/// A step that comes so long after the time that was asked for finds a front that was stopped.
+/// A step that runs this long after its deadline shows that the front was stopped.
 pub const WOKE_LATE: Duration = Duration::from_secs(1);
-/// The clock of a backend counts for so long after it was told; a front that does not lead asks
-/// for it in half that time.
+/// How long a backend's reading of its clock is used; a front that does not lead asks for it in
+/// half that time.
 pub const CLOCK_FRESH: Duration = Duration::from_secs(60);
-/// A clock that is off the date of the group by more than this is off.
+/// A clock that differs from the date of the group by more than this is off.
 pub const CLOCK_OFF: Duration = Duration::from_secs(60);
-/// A clock that is off by more than this is wrong.
+/// A clock that differs by more than this is wrong.
 pub const CLOCK_WRONG: Duration = Duration::from_secs(24 * 60 * 60);
-/// Minutes in which an access that was refused is something to be looked at now; after that, and for an
-/// hour, it is worth knowing.
+/// Minutes for which a refused access is a warning; after that, and for an hour, it is information.
 pub const DENIED_RECENT: usize = 5;
-/// Two clocks that differ by no more agree on a date. Where nothing sets them, they are off by
-/// minutes.
+/// Two clocks that differ by at most this agree on a date. Clocks that are not synchronised are off
+/// by minutes.
 pub const CLOCKS_AGREE: Duration = Duration::from_secs(60 * 60);
-/// The date of the group goes ahead by so much at once, beyond the time that has passed; by more,
+/// The date of the group advances by this much at once, beyond the time that has passed; by more
 /// only if two clocks agree on it for [`DATE_LEAP_LASTS`].
 pub const DATE_LEAP: Duration = Duration::from_secs(24 * 60 * 60);
 /// See [`DATE_LEAP`].
 pub const DATE_LEAP_LASTS: Duration = Duration::from_secs(60);
-/// Backends are told to keep the date of the group when it is so much later than the one they have:
-/// each time costs them a write.
+/// Backends are sent the date of the group when it is this much later than the one they have: each
+/// time costs them a write.
 pub const DATE_STEP: Duration = Duration::from_secs(60);
 /// D: a front without a majority confirmation for this long drops its clients.
 pub const FENCE: Duration = Duration::from_secs(10);
-/// So long a front that had to step back looks for another one that leads; if there is none, it
-/// claims again. Above what a claim takes.
+/// How long a front that had to step back looks for another leader; if there is none, it claims
+/// again. Above the duration of a claim.
 pub const CONTEST: Duration = CLAIM_TIMEOUT;
 /// Shortest and longest random pause before a refused claim is made again.
 pub const CLAIM_PAUSE: (Duration, Duration) =
     (Duration::from_millis(50), Duration::from_millis(400));
-/// How often that pause doubles at most, once for every claim that led nowhere.
+/// How often that pause doubles at most, once for every unsuccessful claim.
 pub const CLAIM_DOUBLED: u32 = 4;
-/// Claims that lead nowhere, one after the other, before a front stands by that sees another one
-/// lead.
+/// Unsuccessful claims in a row after which a front stands by if another one leads.
 pub const CLAIMS_FUTILE: u32 = 2;
-/// A claim that has not got on for this long is begun anew.
+/// A claim without progress for this long is started again.
 pub const CLAIM_TIMEOUT: Duration = Duration::from_secs(3);
-/// Log entries a front may have on the way that are not committed yet.
+/// Most log entries of a front that are proposed and not committed.
 pub const UNCOMMITTED_MAX: u64 = 8_192;
 /// Committed entries a front keeps to bring a late backend up to date without a whole state.
 pub const LOG_KEPT: usize = 16_384;
@@ -110,10 +107,10 @@ pub const STATE_MAX: usize = 60 * 1024 * 1024;
 pub const REQUEST_FILE_MAX: usize = 16 * 1024;
 /// Longest bundle, in bytes: three licence files, with what JSON adds to their quotes and line breaks.
 pub const BUNDLE_FILE_MAX: usize = 5 * LICENCE_FILE_MAX;
-/// The same trouble with another server of the group, or with who says to be one, is logged at most
-/// this often.
+/// The same trouble with another server of the group, or with one that claims to be one, is logged
+/// at most this often.
 pub const TROUBLE_LOGGED: Duration = Duration::from_secs(60);
-/// A durable write at a backend that takes longer is a slow one.
+/// A durable write at a backend that takes longer is slow.
 pub const DISK_SLOW: Duration = Duration::from_millis(500);
-/// How long writes are counted together, and how many slow ones are no accident.
+/// The time in which writes are counted together, and the number of slow ones that is reported.
 pub const DISK_SLOW_COUNTED: (Duration, u32) = (Duration::from_secs(60), 8);

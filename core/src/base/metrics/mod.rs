@@ -1,7 +1,7 @@
-//! Metrics: durations in fixed buckets, and the page of text that monitors read ([`Page`]). Counting
+//! Metrics: durations in fixed buckets, and the text page for monitors ([`Page`]). Counting
 //! allocates nothing.
 //!
-//! What never lives here: what is counted, and under which name it is shown.
+//! What never lives here: what is counted, and its name.
 
 mod page;
 
@@ -9,24 +9,24 @@ pub use page::{Family, Page};
 
 use crate::base::time::Duration;
 
-/// Upper bounds of the buckets, in microseconds: from what a memory access takes to what a call may
-/// take at most.
+/// Upper bounds of the buckets, in microseconds: from a fast memory access to the greatest duration
+/// of a call.
 pub(crate) const BOUNDS: [u64; 14] = [
     100, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000,
     2_500_000, 5_000_000,
 ];
 
-/// How long something took, how often.
+/// A histogram of durations.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Histogram {
-    /// By bucket; what is above all bounds is in `count` only.
+    /// Counts by bucket; durations above all bounds are in `count` only.
     buckets: [u64; BOUNDS.len()],
     count: u64,
     sum: Duration,
 }
 
 impl Histogram {
-    /// It took this long once more.
+    /// Adds a duration.
     pub(crate) fn observe(&mut self, took: Duration) {
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         if let Some(bucket) = BOUNDS.iter().position(|bound| micros <= *bound) {
@@ -36,7 +36,8 @@ impl Histogram {
         self.sum = self.sum.saturating_add(took);
     }
 
-    /// How many were within each bound, those of smaller bounds included.
+    /// Returns, for each bound, the number of durations up to it, including those of smaller
+    /// bounds.
     pub(crate) fn within(&self) -> impl Iterator<Item = (Duration, u64)> {
         BOUNDS.iter().zip(self.buckets).scan(0, |sum, (bound, count)| {
             *sum += count;
@@ -44,7 +45,7 @@ impl Histogram {
         })
     }
 
-    /// How many there were, and how long all of them took together.
+    /// Returns the number of durations and their sum.
     pub(crate) fn total(&self) -> (u64, Duration) {
         (self.count, self.sum)
     }

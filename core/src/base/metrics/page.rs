@@ -1,18 +1,18 @@
-//! `/metrics`: the text format of Prometheus, in the form that was asked for.
+//! `/metrics`: the text format of Prometheus, in the form that the client accepts.
 //!
-//! OpenMetrics and the older format differ in the name of a counter's family only: the one leaves
-//! `_total` out, the other wants it. Who asks for neither gets OpenMetrics in which counters have no
-//! type: so both readers take it, `promtool check metrics` among them.
+//! OpenMetrics and the older format differ only in the name of a counter's family: the former omits
+//! `_total`, the latter requires it. A client that accepts neither gets OpenMetrics with untyped
+//! counters, which both parsers accept, `promtool check metrics` among them.
 //!
-//! Labels hold what the configuration and the licences name, and words of this program: nothing that
-//! a client says.
+//! Labels contain names from the configuration and the licences, and words of this program: nothing
+//! from a client.
 
 use super::Histogram;
 use alloc::format;
 use alloc::string::String;
 use core::fmt::{Display, Write};
 
-/// The form of the answer.
+/// The form of the page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
     Open,
@@ -20,7 +20,7 @@ enum Form {
     Both,
 }
 
-/// Families of metrics, as they are written.
+/// The page, to which families of metrics are appended.
 #[derive(Debug)]
 pub struct Page {
     form: Form,
@@ -28,7 +28,7 @@ pub struct Page {
 }
 
 impl Page {
-    /// An empty one, in the form that the `Accept` header asks for.
+    /// Returns an empty page in the form that the `Accept` header asks for.
     #[must_use]
     pub fn new(accept: &str) -> Self {
         let form = if accept.contains("application/openmetrics-text") {
@@ -41,7 +41,7 @@ impl Page {
         Self { form, text: String::new() }
     }
 
-    /// The content type and the whole text.
+    /// Returns the content type and the whole text.
     #[must_use]
     pub fn end(mut self) -> (&'static str, String) {
         if self.form == Form::Older {
@@ -58,13 +58,13 @@ impl Page {
         }
     }
 
-    /// A family of values that go up and down; what follows adds them.
+    /// Starts a family of values that may rise and fall.
     pub fn gauge(&mut self, name: &'static str, help: &str) -> Family<'_> {
         self.family(name, Some("gauge"), help);
         Family { page: self, name, suffix: "" }
     }
 
-    /// A family of counts; its name without `_total`.
+    /// Starts a family of counters; `name` is without `_total`.
     pub fn counter(&mut self, name: &'static str, help: &str) -> Family<'_> {
         match self.form {
             Form::Open => self.family(name, Some("counter"), help),
@@ -74,7 +74,7 @@ impl Page {
         Family { page: self, name, suffix: "_total" }
     }
 
-    /// A family of durations in buckets.
+    /// Writes a family of durations in buckets.
     pub(crate) fn histogram<'h>(
         &mut self,
         name: &'static str,
@@ -99,7 +99,7 @@ impl Page {
         }
     }
 
-    /// One of some words holds: each word has a value of 0 or 1.
+    /// Writes a state: each of its words has the value 0 or 1.
     pub fn state(&mut self, name: &'static str, help: &str, label: &str, all: &[&str], now: &str) {
         let mut family = self.gauge(name, help);
         for word in all {
@@ -108,7 +108,7 @@ impl Page {
     }
 }
 
-/// A family whose values are being written.
+/// A family to which values are added.
 #[derive(Debug)]
 pub struct Family<'a> {
     page: &'a mut Page,
