@@ -58,7 +58,7 @@ pub const AUDIT_SHOWN: usize = 200;
 pub const AUDIT_TEXT: usize = 400;
 /// Events that a front keeps for its page.
 pub const EVENTS_KEPT: usize = 200;
-/// Different errors of refused accesses among them, beside the others.
+/// Most refusals beside those events; equal ones are one entry.
 pub const EVENTS_DENIED: usize = 20;
 /// Handles that `/api/status` shows at most, and one page of `/api/allocations`.
 pub const ALLOCATIONS_SHOWN: usize = 1_000;
