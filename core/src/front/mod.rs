@@ -1,9 +1,9 @@
-//! The TMR server role: clients in front, three backends behind, one virtual container to show.
+//! The front of a TMR server: it has clients, three backends, and one virtual container to show.
 //!
-//! What lives here: the components and the way between them. `leadership` decides whether this front
-//! leads, `replication` brings the log to the backends, `calls` answers clients, `twin` speaks with the
-//! other front, `usage` records what was used, `operator` shows all this and takes commands, and
-//! `unfenced` stands in for backends that are stock servers.
+//! What lives here: the components and the routing between them. `leadership` decides whether this
+//! front leads, `replication` brings the log to the backends, `calls` answers clients, `twin`
+//! exchanges messages with the other front, `usage` records what was used, `operator` shows the
+//! status and takes orders, and `unfenced` has stand-ins for backends that are stock servers.
 //! What never lives here: what a call means (that is [`service`](crate::service)) and how a seat is
 //! counted (that is [`log`](crate::log)).
 
@@ -45,7 +45,7 @@ use twin::Twin;
 use unfenced::Unfenced;
 use usage::Usage;
 
-/// Numbers for the links that a front dials: odd ones, none of which comes again.
+/// Numbers for the links that a front dials: odd, and each is used once.
 #[derive(Clone, Copy, Debug, Default)]
 struct LinkNumbers(u64);
 
@@ -67,16 +67,16 @@ pub struct Front {
     calls: Calls,
     operator: Operator,
     numbers: LinkNumbers,
-    /// What stands in for the backends in unfenced mode; `None` otherwise, and during its step.
+    /// The stand-ins for the backends in unfenced mode; `None` otherwise, and during their step.
     unfenced: Option<Box<Unfenced>>,
-    /// What the twin has just told of handles at stock servers, and whether that is all of them.
+    /// Handles at stock servers that the twin has just reported, and whether these are all of them.
     placed: Option<(bool, Vec<RemoteHandle>)>,
     usage: Usage,
     random: Random,
 }
 
 impl Front {
-    /// A front that stands by until it is activated.
+    /// Returns a front that stands by until it is activated.
     #[must_use]
     pub fn new(config: Config) -> Self {
         let mut random = Random::new(config.seed);
@@ -98,15 +98,15 @@ impl Front {
         }
     }
 
-    /// Speaks another version than [`Version::OWN`] to its twin, from its first step on: that is how
-    /// an older or newer program is simulated.
+    /// Sets the version that this front speaks to its twin, from the first step on. Simulations of
+    /// older and newer programs use it in place of [`Version::OWN`].
     pub fn speak(&mut self, version: Version) {
         if let Some(twin) = &mut self.twin {
             twin.speak(version);
         }
     }
 
-    /// With what is known of who can come in at its admin pages before anybody can ask for them.
+    /// Sets the access to the admin pages, before the first request for them.
     #[must_use]
     pub fn with_entrance(mut self, entrance: AdminAccess) -> Self {
         self.operator.set_entrance(entrance);
@@ -121,7 +121,7 @@ impl Front {
         due
     }
 
-    /// A step that sees backends as backends of ours, whatever they are.
+    /// Runs one step, with the backends or with the stand-ins that take their place.
     fn turn(&mut self, now: Now, input: Input, out: &mut Vec<Intent>) -> Option<Deadline> {
         self.calls.service_mut().start(now);
         self.operator.start(now.mono);
@@ -191,7 +191,7 @@ impl Front {
                 }
             }
             Frame::Twin(bytes) => self.twin_frame(now, link, &bytes, out),
-            // Stand-ins take the replies of stock servers; a late one is nobody's.
+            // Stand-ins take the replies of stock servers; a late one is dropped.
             Frame::Reply(_) => {}
             Frame::Joined { minor, .. } => self.replication.joined(now.mono, link, minor, out),
             Frame::Batch(batch) => self.reports(now.mono, link, &batch, out),
@@ -217,18 +217,18 @@ impl Front {
     }
 
     /// Takes lines of the usage history that were written before this process began, oldest first.
-    /// Before the first step.
+    /// It must be called before the first step.
     pub fn remember(&mut self, lines: &[u8]) {
         self.usage.remember(lines);
     }
 
-    /// The usage history as far as it is in memory.
+    /// Returns the part of the usage history that is in memory.
     #[must_use]
     pub fn history(&self) -> &History {
         self.usage.history()
     }
 
-    /// What must hold between any two steps.
+    /// Returns whether the invariants hold that are true between any two steps.
     fn check_invariants(&self) -> bool {
         let sane = self.replication.log().committed() <= self.replication.log().last();
         let quiet = self.leadership.role().is_to_lead() || self.leadership.is_standby();

@@ -1,5 +1,5 @@
-//! The birth of a group, which happens once: all three backends are there and hold nothing. The rules are
-//! those of *Consistency* 7.
+//! The birth of a group, which happens once: all three backends are connected and hold nothing. The
+//! rules are those of *Consistency* 7.
 
 use super::phase::Phase;
 use super::{Context, Leadership};
@@ -11,7 +11,7 @@ use crate::messages::group::Order;
 use alloc::vec::Vec;
 
 impl Leadership {
-    /// The birth of a group: all three are there and hold nothing.
+    /// Founds a group: all three backends are connected and hold nothing.
     pub(super) fn found(
         &mut self,
         now: Mono,
@@ -25,7 +25,7 @@ impl Leadership {
             %group, "all three backends are blank: founding the group"
         );
         ctx.replication.log_mut().reset(group);
-        // It was this front's own clock that stood in while fewer than two others were known.
+        // The date so far came from this front's own clock if fewer than two others were known.
         self.date.begin(Wall(0), now);
         self.phase = Phase::Founding { epoch, group };
         for backend in ctx.replication.backends_mut() {
@@ -33,8 +33,9 @@ impl Leadership {
         }
     }
 
-    /// A backend keeps the group's name. With all three, the first entry names the members; it
-    /// takes all three to commit it, so that a group that serves was never half born.
+    /// Notes that a backend has stored the group's name. When all three have, the first entry names
+    /// the members. It needs all three disks to commit, so that no group serves that is born on
+    /// only two.
     pub(in crate::front) fn founded(&mut self, now: Mono, index: usize, ctx: &mut Context<'_>) {
         let Phase::Founding { epoch, group } = self.phase else { return };
         if let Some(description) = &mut ctx.replication.backend_mut(index).description {

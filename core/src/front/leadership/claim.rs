@@ -1,5 +1,6 @@
-//! Taking the lead: a claim asks for promises of an epoch, has the log read from those who promised, and
-//! leads when what was read commits. The rules are those of *Consistency* 5 and 7.
+//! Taking the lead: a claim asks backends to promise an epoch, reads the log of those that
+//! promised, and leads when the entries read are committed under that epoch. The rules are those of
+//! *Consistency* 5 and 7.
 
 use super::phase::Phase;
 use super::{Context, Leadership};
@@ -14,21 +15,21 @@ use crate::messages::group::{Order, Standing};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-/// What is kept of claims.
+/// What is kept of the present claim and of earlier ones.
 #[derive(Clone, Debug, Default)]
 pub(in crate::front) struct Claim {
-    /// When the present one is given up, if it gets nowhere.
+    /// When the present claim is given up, unless it makes progress before.
     pub(super) until: Mono,
-    /// Claims that led nowhere, one after the other.
+    /// The number of claims in a row that failed.
     pub(super) failures: u32,
-    /// Of the claim before: a state that was not read to its end.
+    /// A state that the previous claim did not read to its end.
     pub(super) partial: Option<PartialState>,
     /// The last slot of a group that was known to be chosen when the latest claim began.
     pub(super) knew: Option<(GroupId, Slot)>,
 }
 
 impl Leadership {
-    /// Asks all who are there for a promise of an epoch above any that was seen.
+    /// Asks all connected backends that count to promise an epoch above any that was seen.
     pub(in crate::front) fn claim(
         &mut self,
         now: Mono,
@@ -66,9 +67,9 @@ impl Leadership {
         }
     }
 
-    /// Gives this claim up and makes another one after a random pause, so that two fronts do not
-    /// keep each other from leading. The pause doubles with each claim that leads nowhere, and
-    /// before the next one the backends are asked whether another front leads meanwhile.
+    /// Gives this claim up and schedules another one after a random pause, so that two fronts do
+    /// not keep each other from leading. The pause doubles with each failed claim, and before the
+    /// next claim the backends are asked whether another front leads.
     pub(in crate::front) fn claim_again(&mut self, now: Mono, reason: &str, ctx: &mut Context<'_>) {
         self.recovery_failed(reason);
         self.keep_partial();
@@ -80,17 +81,17 @@ impl Leadership {
             reason, pause_ms = pause.as_millis(), "claim given up, another follows"
         );
         self.phase = Phase::Pausing { until: now + pause };
-        // It is asked at once, for the answer to be there in time.
+        // Descriptions are requested at once, so that they arrive before the next claim.
         self.heartbeat = now;
     }
 
-    /// A claim gets on: it is given up only when that stops.
+    /// Extends the time of a claim that makes progress.
     pub(super) fn progress(&mut self, now: Mono) {
         self.claim.until = now + CLAIM_TIMEOUT;
     }
 
-    /// A backend has promised the current epoch: on with the claim, or let it follow.
-    /// `before` is what it had promised until then.
+    /// Handles a promise of the current epoch: continues the claim, or has the backend follow.
+    /// `before` is the epoch that the backend had promised until then.
     pub(in crate::front) fn promised(
         &mut self,
         now: Mono,
@@ -129,7 +130,7 @@ impl Leadership {
         }
     }
 
-    /// Do those who promised suffice, and what for?
+    /// Decides whether the promises suffice, and whether to found a group or to read its log.
     pub(super) fn weigh(
         &mut self,
         now: Mono,
@@ -178,8 +179,8 @@ impl Leadership {
         self.read_on(now, ctx, out);
     }
 
-    /// Fewer than two of those who were read are members: one is repaired and not admitted yet, or
-    /// a change of members is proposed and not known to be committed.
+    /// Continues a claim of which fewer than two of the backends read are members: one is repaired
+    /// and not admitted yet, or a change of members is proposed and not known to be committed.
     pub(super) fn ask_the_third(
         &mut self,
         now: Mono,
@@ -193,8 +194,9 @@ impl Leadership {
         self.await_more(now, epoch, read, reason, ctx, out);
     }
 
-    /// Those who were read are not enough. Who promised meanwhile is read too, and who has not
-    /// answered is waited for; without this, the same two would be the first to answer every claim.
+    /// Continues a claim for which the backends read are not enough: reads those that have promised
+    /// since, and waits for those that have not answered. Otherwise the same two would be the first
+    /// to answer every claim.
     pub(super) fn await_more(
         &mut self,
         now: Mono,
@@ -222,7 +224,7 @@ impl Leadership {
         }
     }
 
-    /// The proof is there: lead.
+    /// Leads, once everything that was proposed again is committed.
     pub(in crate::front) fn proved(&mut self, now: Mono, ctx: &mut Context<'_>) {
         let Phase::Reproposing { epoch, upto, need } = self.phase else { return };
         if ctx.replication.log().committed() < upto {
@@ -245,7 +247,8 @@ impl Leadership {
         }
         ctx.replication.log_mut().begin_digest();
         self.role.takes_effect();
-        // Who waits for nobody to lead is to learn from the backends that this front does.
+        // A front that waits until no front leads has to learn from the backends that this one
+        // does.
         self.heartbeat = now;
         self.fenced = false;
         ctx.calls.name_anew();

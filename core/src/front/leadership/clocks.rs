@@ -1,5 +1,5 @@
-//! The clocks of the five machines: what the backends have told of theirs, the date of the group
-//! that follows from it, and how far each is off.
+//! The clocks of the five machines: what the backends have reported of theirs, the date of the
+//! group that follows, and how far each clock is off.
 //!
 //! What never lives here: the rule by which clocks make a date ([`date`](super::date)).
 
@@ -15,7 +15,7 @@ use crate::status::{ClockStatus, ClockVerdict};
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
-/// What a clock said, and when that was heard.
+/// The time of a clock, and when it was reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::front) struct Reading {
     pub(in crate::front) clock: Wall,
@@ -23,7 +23,8 @@ pub(in crate::front) struct Reading {
 }
 
 impl Reading {
-    /// What the clock says now; `None`: it was told too long ago, and may have been set since.
+    /// Returns the present time of the clock; `None` if it was reported too long ago and may have
+    /// been set since.
     fn now(self, now: Mono) -> Option<Wall> {
         let passed = now.since(self.at);
         (passed < CLOCK_FRESH).then(|| later(self.clock, passed))
@@ -31,15 +32,15 @@ impl Reading {
 }
 
 impl BackendLink {
-    /// What the clock of this backend says now, if that is known.
+    /// Returns the present time of this backend's clock, if it is known.
     fn clock_now(&self, now: Mono) -> Option<Wall> {
         self.clock.and_then(|reading| reading.now(now))
     }
 }
 
 impl Leadership {
-    /// Brings the date of the group up to now. A machine that is left out of the group, or that is
-    /// reached twice, has no say in it.
+    /// Updates the date of the group. Machines that are left out of the group, or reached twice, do
+    /// not take part.
     pub(in crate::front) fn update_date(&mut self, now: Now, replication: &Replication) {
         let told = |index: usize| {
             let backend = replication.backend(index);
@@ -49,8 +50,8 @@ impl Leadership {
         self.date.update(now, told);
     }
 
-    /// This front is not told the clocks with the heartbeat, because it does not lead, and has not
-    /// asked for them lately.
+    /// Whether this front misses the backends' clocks: it does not lead, so it does not get them
+    /// with the heartbeat, and has not asked for them lately.
     pub(in crate::front) fn misses_clocks(&self, now: Mono, view: View<'_>) -> bool {
         let stale = |backend: &BackendLink| {
             backend.clock.is_some_and(|reading| now.since(reading.at) >= CLOCK_FRESH / 2)
@@ -61,7 +62,7 @@ impl Leadership {
 }
 
 impl At<'_> {
-    /// How far the clocks of the five machines are off the date of the group.
+    /// Returns how far the clocks of the five machines are off the date of the group.
     pub(in crate::front) fn clocks(&self) -> Vec<ClockStatus> {
         let front = self.front;
         let clock = |machine, clock: Option<Wall>| {
@@ -69,7 +70,7 @@ impl At<'_> {
             ClockStatus { machine, offset_seconds: offset, verdict: offset.map(ClockVerdict::of) }
         };
         let own = clock("front".to_string(), Some(self.now.wall));
-        // Fronts do not tell each other their clocks.
+        // Fronts do not exchange their clocks.
         let twin = front.config.twin.as_ref().map(|_| clock("twin".to_string(), None));
         let backends =
             front.replication.backends().iter().map(|backend| {
@@ -79,7 +80,7 @@ impl At<'_> {
     }
 }
 
-/// Seconds as a number that can be subtracted from.
+/// Converts seconds to a number that can be subtracted from.
 fn signed(seconds: u64) -> i64 {
     i64::try_from(seconds).unwrap_or(i64::MAX)
 }

@@ -1,4 +1,4 @@
-//! A connection to a backend is gone, or is given up.
+//! What follows when a connection to a backend ends.
 
 use super::phase::Phase;
 use super::{Context, Leadership};

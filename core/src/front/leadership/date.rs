@@ -1,8 +1,9 @@
-//! The date of the group: the one that licences are judged by. It is the middle one of the three
-//! backends' clocks, never runs back, and leaps ahead only where two clocks agree on it for a while.
+//! The date of the group, by which licences are judged. It is the middle one of the three backends'
+//! clocks, never runs back, and leaps ahead only when two clocks agree on it for a while.
 //!
-//! What never lives here: how the clocks are told and the date is kept ([`clocks`](super::clocks)),
-//! and local durations, which no clock of another machine takes part in.
+//! What never lives here: how the clocks are reported and the date is kept
+//! ([`clocks`](super::clocks)), and local durations, which do not depend on the clock of another
+//! machine.
 
 use crate::base::limits::{CLOCK_OFF, CLOCKS_AGREE, DATE_LEAP, DATE_LEAP_LASTS};
 use crate::base::time::{Duration, Mono, Now, Wall};
@@ -11,43 +12,44 @@ use crate::base::time::{Duration, Mono, Now, Wall};
 #[derive(Clone, Debug, Default)]
 pub(in crate::front) struct GroupDate {
     date: Wall,
-    /// `None` while too few clocks are known to tell a date from; then the front's own clock is
-    /// what there is.
+    /// `None` while too few clocks are known for a date; then the front's own clock is used.
     anchor: Option<Anchor>,
-    /// Since when two clocks have agreed on a date that is too far ahead to be taken at once.
+    /// Since when two clocks have agreed on a date that is too far ahead to be adopted at once.
     leap: Option<Mono>,
 }
 
-/// When the date was last taken from the clocks. Without them it goes on from here by the front's
+/// When the date was last taken from the clocks. Without them it advances with the front's
 /// monotonic clock.
 #[derive(Clone, Copy, Debug)]
 struct Anchor {
     date: Wall,
     at: Mono,
-    /// It was taken here, from two backends' clocks. Otherwise the backends have kept it, and nobody can
-    /// say how long they have been off since; or the front's own clock had a part in it.
+    /// The date comes from two backends' clocks, read here. Otherwise the backends have kept it and
+    /// may have been off for any time since; or the front's own clock took part.
     measured: bool,
 }
 
 impl GroupDate {
-    /// What day it is, as of the last step.
+    /// Returns the date as of the last step.
     pub(in crate::front) fn now(&self) -> Wall {
         self.date
     }
 
-    /// The date that the backends should keep; `None`: it is the front's own clock only.
+    /// Returns the date that the backends should keep; `None` if it comes from the front's own
+    /// clock only.
     pub(in crate::front) fn to_keep(&self) -> Option<Wall> {
         self.anchor.map(|_| self.date)
     }
 
-    /// Begins with the date that the group has kept; 0: it has none.
+    /// Begins with the date that the group has kept; 0 if it has none.
     pub(in crate::front) fn begin(&mut self, kept: Wall, now: Mono) {
         let anchor = Anchor { date: kept, at: now, measured: false };
         *self = Self { date: kept, anchor: (kept > Wall(0)).then_some(anchor), leap: None };
     }
 
-    /// A step begins: `told` is what the backends' clocks say now. Where fewer than two are known,
-    /// the front's own clock stands in for another one, and alone it decides nothing.
+    /// Updates the date at the beginning of a step; `told` are the present times of the backends'
+    /// clocks. If fewer than two are known, the front's own clock takes the place of one; alone it
+    /// decides nothing.
     pub(in crate::front) fn update(&mut self, now: Now, told: [Option<Wall>; 3]) {
         let mut told = told;
         let known = told.iter().flatten().count();
@@ -55,7 +57,7 @@ impl GroupDate {
             *place = Some(now.wall);
         }
         let count = known + usize::from(known < 2);
-        // Those that are not known come first.
+        // Unknown clocks come first.
         told.sort_unstable();
         let mut clocks = [Wall(0); 3];
         for (clock, told) in clocks.iter_mut().zip(told.iter().flatten()) {
@@ -69,7 +71,7 @@ impl GroupDate {
             return;
         };
         let paced = later(anchor.date, now.mono.since(anchor.at));
-        // The front's own clock takes the date no further than the one that stands beside it.
+        // The front's own clock takes the date no further than the one backend's clock beside it.
         let middle = if known == 1 { lower(told, self.date) } else { middle(told, self.date) };
         let taken = middle.filter(|&middle| {
             middle <= later(paced, DATE_LEAP) || self.may_leap(now.mono, anchor, told)
@@ -84,10 +86,10 @@ impl GroupDate {
         }
     }
 
-    /// Whether the date may be taken from clocks that are far ahead of it. What follows from a date
-    /// is never taken back, so a clock that is wrong for some seconds must not set it.
+    /// Whether the date may be taken from clocks that are far ahead of it. Effects of a date are
+    /// never undone, so a clock that is wrong for some seconds must not set it.
     fn may_leap(&mut self, now: Mono, anchor: Anchor, told: &[Wall]) -> bool {
-        // Of three that are sorted, the middle one is in either pair.
+        // Of three sorted clocks, the middle one is in both pairs.
         let agree = |pair: &[Wall]| pair[1] <= later(pair[0], CLOCKS_AGREE);
         if !told.windows(2).any(agree) {
             self.leap = None;
@@ -98,24 +100,24 @@ impl GroupDate {
     }
 }
 
-/// The middle one of three clocks; of two, the lower one that is not below what the date is
-/// already. `None`: there are fewer. The clocks are sorted.
+/// Returns the middle one of three clocks, or the lower one of two that is not below the date.
+/// `None` if there are fewer. The clocks are sorted.
 fn middle(told: &[Wall], date: Wall) -> Option<Wall> {
     match *told {
         [_, middle, _] => Some(middle),
-        // Two right clocks differ by as much, too.
+        // Two correct clocks may differ by this much too.
         [lower, upper] if later(lower, CLOCK_OFF) < date => Some(upper),
         [lower, _] => Some(lower),
         _ => None,
     }
 }
 
-/// The lower one of two clocks, unless it is below what the date is already. The clocks are sorted.
+/// Returns the lower one of two clocks, unless it is below the date. The clocks are sorted.
 fn lower(told: &[Wall], date: Wall) -> Option<Wall> {
     told.first().copied().filter(|&lower| later(lower, CLOCK_OFF) >= date)
 }
 
-/// A date some time later.
+/// Returns the date after a time span.
 pub(in crate::front) fn later(date: Wall, span: Duration) -> Wall {
     Wall(date.0.saturating_add(span.as_secs()))
 }
@@ -128,11 +130,11 @@ mod tests {
     const DAY: u64 = 86_400;
     const NOON: u64 = 1_795_287_600;
 
-    /// A date, and seconds that have passed by the front's monotonic clock.
+    /// A date in a test, with the front's monotonic and own clock.
     struct Front {
         date: GroupDate,
         passed: u64,
-        /// What its own clock says.
+        /// The time of the front's own clock.
         own: u64,
     }
 
@@ -141,7 +143,7 @@ mod tests {
             Self { date: GroupDate::default(), passed: 0, own: NOON }
         }
 
-        /// Seconds pass; then the clocks say this. Returns the date.
+        /// Lets seconds pass, and then reports these clocks. Returns the date.
         fn hears(&mut self, seconds: u64, told: &[u64]) -> u64 {
             self.passed += seconds;
             let now = Now { mono: Mono(self.passed * 1_000_000), wall: Wall(self.own) };
@@ -204,7 +206,7 @@ mod tests {
         assert_eq!(front.hears(5, &[NOON + 5, NOON + 40 * DAY]), NOON + 5);
         assert_eq!(front.hears(5, &[0, NOON + 10]), NOON + 10);
         assert_eq!(front.hears(5, &[NOON + 14, NOON + 9]), NOON + 10, "it stands still until then");
-        // Neither can be right: the monotonic clock goes on.
+        // Neither can be right: the monotonic clock continues.
         assert_eq!(front.hears(5, &[0, NOON + 40 * DAY]), NOON + 15);
     }
 
@@ -228,7 +230,7 @@ mod tests {
             let told = [NOON + second, ahead(second), ahead(second)];
             assert_eq!(front.hears(1, &told), NOON + second);
         }
-        // They come back in time: nothing was.
+        // The clocks return in time, so nothing has leapt.
         assert_eq!(front.hears(1, &[NOON + lasts; 3]), NOON + lasts);
         for second in lasts + 1..=2 * lasts {
             assert_eq!(front.hears(1, &[0, ahead(second), ahead(second)]), NOON + second);
@@ -272,7 +274,7 @@ mod tests {
         front.own = NOON - 5 * DAY;
         assert_eq!(front.hears(1, &[NOON]), front.own);
         assert_eq!(front.hears(1, &[NOON + 1, NOON + 1]), NOON + 1);
-        // From then on one that is left alone does not begin anew.
+        // From then on a front without other clocks does not begin anew.
         front.hears(1, &[NOON + 2]);
         assert_eq!(front.hears(1, &[NOON + 40 * DAY; 3]), NOON + 3);
     }

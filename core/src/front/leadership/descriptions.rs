@@ -1,4 +1,4 @@
-//! What a backend says of itself, and what follows from it for a front that claims or waits.
+//! A backend's description of itself, and what follows for a front that claims or waits.
 
 use super::{Context, Leadership, View};
 use crate::base::time::Mono;
@@ -9,7 +9,7 @@ use crate::messages::group::{Description, Order};
 use alloc::vec::Vec;
 
 impl Leadership {
-    /// A backend says who it is; when it was asked.
+    /// Takes a description, with the time at which the order for it was sent.
     pub(super) fn described(
         &mut self,
         now: Mono,
@@ -53,13 +53,13 @@ impl Leadership {
         self.forget_obstacles(index, ctx);
         self.lead_if_nobody_does(now, ctx);
         let Some(epoch) = self.phase.epoch() else { return };
-        // What it says of itself from before it counted is older than what its disk has acknowledged
-        // by another connection: it has been asked once more.
+        // A description from before the backend counted is older than what its disk has
+        // acknowledged on another connection; another one has been requested.
         if self.recovery.is_busy() || sent < ctx.replication.backend(index).counts_since {
             return;
         }
         match ctx.replication.backend(index).exclusion {
-            // It has promised by an earlier connection. By this one it may follow already.
+            // It has promised on an earlier connection, and may already follow on this one.
             None if promised == epoch
                 && ctx.replication.backend(index).progress != Progress::NotPromised => {}
             None if promised == epoch => self.promised(now, index, promised, ctx, out),
@@ -73,13 +73,13 @@ impl Leadership {
         }
     }
 
-    /// It belongs to another group, so that nothing it says of epochs means anything here.
+    /// Whether the backend belongs to another group, so that its epochs mean nothing here.
     pub(super) fn is_foreign(&self, index: usize, view: View<'_>) -> bool {
         matches!(view.replication.backend(index).exclusion, Some(Exclusion::Foreign(_)))
     }
 
-    /// A backend has taken other licence files. What it told of the log before stays as it was:
-    /// this says nothing new about it.
+    /// Takes the description of a backend that has loaded other licence files. What it reported of
+    /// the log before stays valid, since this description answers no order.
     pub(super) fn described_anew(
         &mut self,
         index: usize,
@@ -90,7 +90,8 @@ impl Leadership {
             self.highest = self.highest.max(description.standing.promised);
         }
         let backend = ctx.replication.backend_mut(index);
-        // Before it has said who it is, what it was asked for is on its way and says all this.
+        // Before its first description, the one that was ordered is on its way and contains all
+        // this.
         if let Some(known) = &mut backend.description {
             tracing::info!(
                 target: "tmr_core::front::backends",

@@ -1,11 +1,11 @@
-//! Planned failover: the lead goes to the twin in good order, because an operator says so.
+//! Planned failover: the lead goes to the twin in good order, by an operator's order.
 //!
-//! What was begun ends before the twin is told, so no client loses an answer by it. Then the
-//! backends decide, as ever: this front steps back when they, or the twin itself, say that the twin
-//! leads, and goes on as if nothing had been if that does not come in time.
+//! Whatever was begun ends before the twin is ordered to lead, so no client loses an answer. Then
+//! the backends decide, as always: this front steps back when they, or the twin itself, report that
+//! the twin leads. If no such report arrives in time, it goes on as before.
 //!
-//! Where the virtual address is here, it goes last. An answer cannot leave this machine any more
-//! once the address has, and a client would wait for it in vain; so links are closed before.
+//! If this machine has the virtual address, that goes last. Once the address has left, no answer
+//! can leave this machine, and a client would wait for it in vain; so links are closed before.
 
 use super::phase::Phase;
 use super::{Context, Leadership, View};
@@ -20,50 +20,50 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-/// How far a planned failover has come; each stage with the end of its time.
+/// The stage of a planned failover, each with the end of its time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Stage {
-    /// None is under way.
+    /// No failover is under way.
     #[default]
     Idle,
-    /// Calls that come in wait; those that were begun end, and the twin gets every entry.
+    /// New calls wait, calls that were begun end, and the twin gets every entry.
     Draining(Mono),
-    /// The twin was told to lead.
+    /// The twin was ordered to lead.
     Told(Mono),
-    /// It leads, and the virtual address is here: the links of clients are closed, each after the
-    /// reply that it waits for.
+    /// The twin leads, and the virtual address is here: the links of clients are closed, each after
+    /// the reply that its client waits for.
     Closing(Mono),
-    /// They are; the last of it leaves this machine.
+    /// All links are closed; their last bytes leave this machine.
     Flushing(Mono),
-    /// The address is to leave.
+    /// The address may leave.
     Leaving(Mono),
 }
 
-/// The planned failover, if one is under way, and what became of the last one.
+/// The planned failover that is under way, and the outcome of the last one.
 #[derive(Clone, Debug, Default)]
 pub(in crate::front) struct Failover {
     stage: Stage,
-    /// Why the last one came to nothing, or did not come to its end.
+    /// Why the last failover failed or was not completed.
     pub(in crate::front) trouble: Option<String>,
 }
 
 impl Failover {
-    /// Calls that come in are not begun.
+    /// Whether new calls wait.
     pub(in crate::front) fn holds_back(&self) -> bool {
         matches!(self.stage, Stage::Draining(_) | Stage::Told(_))
     }
 
-    /// The twin was told to lead.
+    /// Whether the twin was ordered to lead.
     pub(in crate::front) fn was_told(&self) -> bool {
         matches!(self.stage, Stage::Told(_))
     }
 
-    /// Clients that come in are to come again, when the address has left.
+    /// Whether new clients are turned away, to return when the address has left.
     pub(in crate::front) fn turns_away(&self) -> bool {
         matches!(self.stage, Stage::Closing(_) | Stage::Flushing(_) | Stage::Leaving(_))
     }
 
-    /// The address may not leave yet: something is still to be said to clients.
+    /// Whether the address may not leave yet, because replies to clients are still to be sent.
     pub(in crate::front) fn keeps_address(&self) -> bool {
         matches!(self.stage, Stage::Closing(_) | Stage::Flushing(_))
     }
@@ -81,7 +81,7 @@ impl Failover {
 }
 
 impl Leadership {
-    /// Whether the role can be given away.
+    /// Returns whether the role can be given away.
     ///
     /// # Errors
     /// Why not, in a sentence for people.
@@ -106,7 +106,7 @@ impl Leadership {
         self.twin_could_lead(now, view)
     }
 
-    /// Whether the twin can be given the lead in good order.
+    /// Returns whether the twin can be given the lead in good order.
     ///
     /// # Errors
     /// Why not, in a sentence for people.
@@ -120,7 +120,7 @@ impl Leadership {
         could.map_err(|reason| format!("the twin {} {reason}", twin.address()))
     }
 
-    /// An operator has the role given to the twin. If that is under way, it goes on.
+    /// Begins a planned failover, unless one is under way.
     pub(in crate::front) fn begin_failover(&mut self, now: Mono, ctx: &mut Context<'_>) {
         if self.failover.stage == Stage::Idle {
             tracing::info!(
@@ -129,13 +129,13 @@ impl Leadership {
             );
             let stage = Stage::Draining(now + HANDOVER_DRAIN);
             self.failover = Failover { stage, trouble: None };
-            // The twin is told of them with the rest.
+            // The twin gets these records with the others.
             let (usage, context) = self.recording(ctx);
             usage.flush(&context);
         }
     }
 
-    /// What is due of it.
+    /// Ends stages whose time is over.
     pub(in crate::front) fn failover_timers(
         &mut self,
         now: Mono,
@@ -173,14 +173,14 @@ impl Leadership {
         }
     }
 
-    /// It comes to nothing: calls that wait are served here.
+    /// Gives the failover up: calls that wait are served here.
     fn keep_role(&mut self, reason: String) {
         tracing::warn!(target: "tmr_core::front::handover", "planned failover given up: {reason}");
         self.failover = Failover { stage: Stage::Idle, trouble: Some(reason) };
     }
 
-    /// Goes on to the next stage, if this one has come to its end. Before calls that wait are looked
-    /// at: they are served if the role stays.
+    /// Goes to the next stage if this one is completed. It runs before waiting calls are looked at,
+    /// since they are served here if the role stays.
     pub(in crate::front) fn failover_settle(
         &mut self,
         now: Mono,
@@ -197,7 +197,7 @@ impl Leadership {
                 }
                 (Phase::Leading { .. }, Ok(())) => {}
                 (Phase::Leading { .. }, Err(reason)) => self.keep_role(reason),
-                // Somebody has taken it before it was given.
+                // Another front has taken the lead before it was given away.
                 _ => self.failover.stage = Stage::Idle,
             },
             Stage::Told(_) if stands_by => {
@@ -219,7 +219,7 @@ impl Leadership {
         }
     }
 
-    /// Nothing is on its way any more, and the twin has all that there was.
+    /// Whether no call is being worked on, and the twin has every entry.
     pub(super) fn is_drained(&self, view: View<'_>) -> bool {
         let last = view.replication.log().last();
         view.calls.is_drained()
@@ -227,10 +227,9 @@ impl Leadership {
             && self.twin_has(last, view)
     }
 
-    /// While links are to be closed: closes those whose clients wait for nothing that could come
-    /// from here. A call that is still parked was not passed on to the twin, and unless it will be it
-    /// goes to nobody: its client may make it again, at whoever has the address then. So this comes
-    /// last in a step.
+    /// Closes the links of clients that wait for nothing from this front. A parked call was not
+    /// passed to the twin; unless it still will be, its client may repeat it at the front that has
+    /// the address then. So this comes last in a step.
     pub(in crate::front) fn failover_close(
         &mut self,
         now: Mono,
@@ -244,18 +243,18 @@ impl Leadership {
         }
     }
 
-    /// Gives the lead up with nothing on its way. Links stay, and so do the calls that wait.
+    /// Gives the lead up when no call is being worked on. Links stay, and so do calls that wait.
     pub(in crate::front) fn let_go(&mut self, ctx: &mut Context<'_>) {
         self.phase = Phase::Standby;
         ctx.replication.log_mut().drop_uncommitted();
         ctx.calls.service_mut().forget_handles();
     }
 
-    /// The twin, which was told to lead, says that it does. To stand by is always safe; so its word
-    /// is enough where the role was given to it.
+    /// Stands by because the twin, which was ordered to lead, reports that it does. Standing by is
+    /// always safe, so the twin's report suffices when the role was given to it.
     pub(in crate::front) fn twin_has_taken_over(&mut self, now: Mono, ctx: &mut Context<'_>) {
         self.let_go(ctx);
-        // The backends may not have heard it from the twin yet: they are asked later.
+        // The backends may not know it from the twin yet; they are asked with the next heartbeat.
         for description in ctx
             .replication
             .backends_mut()
@@ -268,9 +267,9 @@ impl Leadership {
         self.stand_by();
     }
 
-    /// The twin, which leads, gives the lead to this front. One that cannot take it soon leaves it
-    /// where it is: who gives it goes on then. Returns whether it is taken: what is due then is to be done at
-    /// once.
+    /// Takes the lead that the twin, which leads, gives away. If this front cannot take it soon,
+    /// nothing changes and the twin goes on. Returns whether it is taken: then due timers have to
+    /// run at once.
     pub(in crate::front) fn take_offer(&mut self, now: Mono, ctx: &Context<'_>) -> bool {
         if ctx.config.unfenced || !ctx.replication.could_serve() {
             tracing::warn!(
@@ -296,6 +295,6 @@ impl Leadership {
     }
 }
 
-/// Why a link of a client is closed before the address goes.
+/// Why the link of a client is closed before the address leaves.
 pub(in crate::front) const LEAVES: CloseReason =
     CloseReason::Stepped("another front leads, and the virtual address goes there");

@@ -1,6 +1,7 @@
 //! The fence: a front that two members have not confirmed lately decides nothing.
 //!
-//! What never lives here: whose confirmation counts ([`rounds`](crate::front::replication::rounds)).
+//! What never lives here: which confirmations count
+//! ([`rounds`](crate::front::replication::rounds)).
 
 use super::{Context, Leadership, View};
 use crate::base::limits::{ASKED_ANEW, CONFIRMED};
@@ -9,8 +10,8 @@ use crate::io::Intent;
 use alloc::vec::Vec;
 
 impl Leadership {
-    /// A backend that has promised is here by a link that did not stand when this front claimed: all are
-    /// asked once more, at once.
+    /// Asks all backends again at once if a backend that has promised is connected by a link that
+    /// was not up when this front claimed.
     pub(in crate::front) fn has_come_back(
         &mut self,
         now: Mono,
@@ -24,9 +25,9 @@ impl Leadership {
         }
     }
 
-    /// Returns whether this front leads as far as people and keepalived are told. A backend that comes
-    /// back has all of them asked anew, which takes a round trip: what two members had confirmed just
-    /// before holds for so long. Calls wait meanwhile, and nothing is decided by this.
+    /// Returns whether this front leads, as reported to people and keepalived. When a backend
+    /// returns, all are asked again, which takes a round trip; for that time, what two members had
+    /// confirmed just before still holds. Calls wait meanwhile, and no decision depends on this.
     pub(in crate::front) fn seems_confirmed(&self, now: Mono, view: View<'_>) -> bool {
         let asked = view.replication.asked_anew().is_some_and(|at| now.since(at) < ASKED_ANEW);
         let heard = |at: Mono| self.vigil.horizon() <= Some(at) && now.since(at) < CONFIRMED;
@@ -37,7 +38,8 @@ impl Leadership {
         self.is_confirmed(now, view) || asked && still()
     }
 
-    /// Two members have confirmed this front lately, by either clock, and in the present round.
+    /// Returns whether two members have confirmed this front in the present round, within
+    /// [`CONFIRMED`] by the monotonic clock and by the wall clock.
     pub(in crate::front) fn is_confirmed(&self, now: Mono, view: View<'_>) -> bool {
         let lately = |at: Mono| now.since(at) < CONFIRMED && self.vigil.horizon() <= Some(at);
         view.replication.confirmed_at().is_some_and(lately) && view.replication.is_sure()

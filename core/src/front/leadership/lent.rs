@@ -1,4 +1,4 @@
-//! What leadership lends on to the other components, of what it is lent itself.
+//! What leadership lends to other components, out of what it is lent itself.
 
 use super::{Context, Leadership, View};
 use crate::base::time::{Duration, Mono, Now};
@@ -12,7 +12,7 @@ use crate::messages::group::Facts;
 use alloc::vec::Vec;
 
 impl Leadership {
-    /// What replication is told of the rest of this front.
+    /// Returns what replication needs to know of the rest of this front.
     pub(in crate::front) fn surroundings<'a>(&'a self, view: View<'a>) -> replication::Context<'a> {
         let View { config, usage, twin, .. } = view;
         let (phase, unproved) = (&self.phase, self.obstacles.unproved);
@@ -43,7 +43,7 @@ impl Leadership {
         (calls, context)
     }
 
-    /// Lends the twin what it needs; `None`: there is none.
+    /// Lends the twin what it needs; `None` if there is no twin.
     pub(super) fn with_twin<'a>(
         &self,
         ctx: &'a mut Context<'_>,
@@ -54,7 +54,7 @@ impl Leadership {
         Some((twin.as_deref_mut()?, twin::Context { stands_by, unfenced, log, history }))
     }
 
-    /// Lends the usage history what it records by.
+    /// Lends the usage history what it needs to record.
     pub(super) fn recording<'a>(
         &self,
         ctx: &'a mut Context<'_>,
@@ -65,7 +65,7 @@ impl Leadership {
         (usage, usage::Context { leads, log, catalogue, config })
     }
 
-    /// Looks anew at which backends are left out, and why.
+    /// Decides anew which backends are left out, and why.
     pub(in crate::front) fn judge(&self, now: Mono, ctx: &mut Context<'_>, out: &mut Vec<Intent>) {
         let (replication, context) = self.with_replication(ctx);
         if replication.judge(now, &context, out) {
@@ -73,7 +73,7 @@ impl Leadership {
         }
     }
 
-    /// A backend that has promised begins to follow the log.
+    /// Has a backend that has promised follow the log.
     pub(in crate::front) fn follow(
         &self,
         now: Mono,
@@ -87,7 +87,7 @@ impl Leadership {
         }
     }
 
-    /// A backend has said more of itself.
+    /// Takes facts that a backend reports.
     pub(in crate::front) fn told_facts(
         &self,
         now: Mono,
@@ -101,29 +101,30 @@ impl Leadership {
         }
     }
 
-    /// The end of a step: the group's memory seems to be lost, or does not any more.
+    /// Begins or ends the doubt about the group's memory, at the end of a step.
     pub(in crate::front) fn doubt(&mut self, now: Mono, ctx: &mut Context<'_>) {
         let (replication, context) = self.with_replication(ctx);
         if replication.doubt(now, &context) {
-            // After this step, so that no answer to an earlier question is taken for one to it.
+            // The heartbeat comes after this step, so that a report for an earlier order does not
+            // pass for an answer to it.
             self.heartbeat = now + Duration::from_micros(1);
         }
     }
 
-    /// Merges the parts anew: a backend came, went, or holds something else.
+    /// Merges the parts again after a backend came, went, or changed its licences.
     pub(in crate::front) fn merge_parts(&self, ctx: &mut Context<'_>) {
         let (calls, context) = self.with_calls(ctx);
         calls.merge_parts(&context);
     }
 
-    /// Forgets every call on its way; the links they came by are closed by the caller.
+    /// Drops every pending call; the caller closes their links.
     pub(in crate::front) fn drop_flights(&self, ctx: &mut Context<'_>) {
         let (calls, mut context) = self.with_calls(ctx);
         calls.drop_all(&mut context);
     }
 
-    /// Commits what enough backends have on disk, if this front leads or proves what it has read. Returns
-    /// whether it does.
+    /// Commits what enough backends have on disk, if this front leads or is proposing again what it
+    /// has read. Returns whether it does either.
     pub(in crate::front) fn commit(&mut self, now: Mono, ctx: &mut Context<'_>) -> bool {
         let need = match self.phase {
             Phase::Reproposing { need, .. } => need,
@@ -140,14 +141,14 @@ impl Leadership {
         true
     }
 
-    /// Takes a backend in as a member, if one has come so far; and logs what keeps this front from leading.
+    /// Proposes a backend as a member if one is ready, and logs what keeps this front from leading.
     pub(in crate::front) fn admit(&mut self, ctx: &mut Context<'_>) {
         let (replication, context) = self.with_replication(ctx);
         replication.admit(&context);
         self.log_obstacle(ctx);
     }
 
-    /// Sends the backends what is proposed and not sent.
+    /// Sends the backends entries that are proposed and not sent.
     pub(in crate::front) fn replicate(
         &self,
         now: Mono,
@@ -158,7 +159,7 @@ impl Leadership {
         replication.replicate(now, &context, out);
     }
 
-    /// The end of a step: what is doubtful is looked at, and who waits is told.
+    /// Ends a step: updates doubts, and reports outcomes to the operator and the machine.
     pub(in crate::front) fn end_step(
         &mut self,
         now: Now,

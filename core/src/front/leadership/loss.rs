@@ -1,5 +1,5 @@
-//! What is left of a group's memory that two backends do not hold any more, and what may be lost with
-//! the rest: the plan that an operator is shown before `recover` does it.
+//! What is left of a group's memory that two backends do not hold any more, and what may be lost
+//! with the rest: the plan that an operator sees before `recover` carries it out.
 
 use super::{Leadership, View};
 use crate::base::time::Mono;
@@ -14,36 +14,36 @@ use alloc::vec::Vec;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-/// Which copy takes the place of what is lost.
+/// Which copy replaces the lost ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::front) enum Source {
-    /// That of a backend.
+    /// The copy of a backend.
     Backend(usize),
-    /// What this front has in memory.
+    /// The copy that this front has in memory.
     Front,
-    /// There is none: the group begins with nobody holding anything.
+    /// There is no copy: the group begins without any handles.
     Nothing,
 }
 
-/// What would be done.
+/// What a recovery would do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::front) struct Plan {
-    /// Why it is needed.
+    /// Why a recovery is needed.
     pub(in crate::front) reason: String,
-    /// The group whose memory it is; `None`: nobody remembers one.
+    /// The group whose memory is recovered; `None` if no group is remembered.
     pub(in crate::front) group: Option<GroupId>,
     pub(in crate::front) source: Source,
-    /// Up to here the source has everything that was chosen.
+    /// The source has everything that was chosen up to this slot.
     pub(in crate::front) slot: Slot,
-    /// Up to here slots are known to have been chosen.
+    /// The last slot that is known to have been chosen.
     pub(in crate::front) known: Slot,
     /// The backends that begin anew.
     pub(in crate::front) takes_part: Vec<usize>,
-    /// Copies of the log contradict each other: only the source goes on.
+    /// Copies of the log contradict each other: only the source is used.
     pub(in crate::front) contradicts: bool,
 }
 
-/// What a group that is remembered has to show, where several are.
+/// A remembered group, ordered by its claim to be the right one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Claimant {
     promised: Epoch,
@@ -52,10 +52,10 @@ struct Claimant {
 }
 
 impl Leadership {
-    /// What would be done if an operator said so.
+    /// Returns what a recovery would do.
     ///
     /// # Errors
-    /// Why nothing can be done here, or need be, in a sentence for people.
+    /// Why no recovery is possible or needed here, in a sentence for people.
     pub(in crate::front) fn plan(&self, now: Mono, view: View<'_>) -> Result<Plan, String> {
         if view.config.unfenced {
             return Err("the backends are stock servers: there is no group to recover".into());
@@ -87,7 +87,8 @@ impl Leadership {
         };
         let mut takes_part: Vec<usize> = here.iter().copied().filter(own).collect();
         if takes_part.len() < 2 {
-            // What is half done is begun again; a disk of another group is named in what is shown.
+            // A recovery that was only half done is repeated; the plan names disks of another
+            // group.
             takes_part = here;
         }
         let log = group
@@ -114,10 +115,10 @@ impl Leadership {
         Ok(Plan { reason, group, source, slot, known, takes_part, contradicts })
     }
 
-    /// The plan as an operator is shown it.
+    /// Returns the plan as it is shown to an operator.
     ///
     /// # Errors
-    /// As of [`plan`](Self::plan).
+    /// Those of [`plan`](Self::plan).
     pub(in crate::front) fn plan_shown(&self, now: Mono, view: View<'_>) -> Result<Value, String> {
         let plan = self.plan(now, view)?;
         let backends: Vec<Value> =
@@ -147,8 +148,8 @@ impl Leadership {
         Ok(shown)
     }
 
-    /// What is wrong with the group's memory, if it is known to be: fewer than two members of the
-    /// group count, although the backends are here.
+    /// Returns what is wrong with the group's memory, if it is known to be lost: fewer than two
+    /// members of the group count, although the backends are connected.
     fn loss(&self, view: View<'_>) -> Option<String> {
         if self.obstacles.contradiction.is_some()
             || view.replication.strangers(&self.surroundings(view)).len() >= 2
@@ -175,15 +176,16 @@ impl Leadership {
         ))
     }
 
-    /// It is here, can do it, and is no second way to another one.
+    /// Whether the backend is connected, knows the order, and is not a second address of another
+    /// one.
     pub(super) fn can_take_part(&self, index: usize, view: View<'_>) -> bool {
         let backend = view.replication.backend(index);
         let twice = matches!(backend.exclusion, Some(Exclusion::Doubled(_)));
         backend.known().is_some() && backend.minor >= 1 && !twice
     }
 
-    /// The group whose memory counts: the one whose log this front has; else of those that backends
-    /// remember the one that promised last.
+    /// Returns the group whose memory is recovered: the one whose log this front has; otherwise, of
+    /// those that backends remember, the one that promised last.
     fn group_to_recover(&self, here: &[usize], view: View<'_>) -> Option<GroupId> {
         let claimant = |&index: &usize| {
             let standing =
@@ -196,7 +198,7 @@ impl Leadership {
         own.or_else(|| here.iter().filter_map(claimant).max().map(|claimant| claimant.group))
     }
 
-    /// The last slot of a group that this front knows to have been chosen.
+    /// Returns the last slot of a group that this front knows to have been chosen.
     fn known_of(&self, group: Option<GroupId>, view: View<'_>) -> Slot {
         let Some(group) = group else { return Slot(0) };
         let told = view.usage.told_of(group);
@@ -244,7 +246,7 @@ impl Leadership {
         })
     }
 
-    /// What may be lost: numbers where they are known, and what follows from it in sentences.
+    /// Describes what may be lost: numbers where they are known, and the consequences in sentences.
     fn lost(&self, plan: &Plan, since: &Since, view: View<'_>) -> Value {
         let (slot, known) = (plan.slot, plan.known);
         let mut text: Vec<String> = Vec::new();

@@ -1,8 +1,9 @@
-//! Who leads: the role of this front, its claims, the recovery of a group, the planned failover, and
-//! the fence that keeps a front from deciding anything that two members have not confirmed.
+//! Which front leads: the role of this front, its claims, the recovery of a group, planned
+//! failover, and the fence that keeps a front from deciding anything that two members have not
+//! confirmed.
 //!
-//! What never lives here: how the log comes to the backends ([`replication`](crate::front::replication)),
-//! and what calls mean.
+//! What never lives here: how the log is brought to the backends
+//! ([`replication`](crate::front::replication)), and the meaning of calls.
 
 mod birth;
 pub(super) mod claim;
@@ -44,7 +45,7 @@ use recovery::Recovery;
 use role::Role;
 use vigil::Vigil;
 
-/// Whether this front leads, and how it comes to.
+/// Whether this front leads, and everything that decides it.
 #[derive(Clone, Debug)]
 pub(super) struct Leadership {
     phase: Phase,
@@ -54,19 +55,19 @@ pub(super) struct Leadership {
     highest: Epoch,
     claim: Claim,
     obstacles: Obstacles,
-    /// What licences are judged by.
+    /// The date by which licences are judged.
     date: GroupDate,
     /// Whether this front has slept.
     vigil: Vigil,
-    /// What an operator has ordered where memory is lost.
+    /// The recovery that an operator has ordered.
     recovery: Recovery,
-    /// When the backends are asked for their confirmation again.
+    /// When the backends are next asked to confirm this front.
     heartbeat: Mono,
     /// Clients were dropped because no majority confirms this front.
     fenced: bool,
 }
 
-/// What leadership is lent.
+/// What the rest of the front lends to leadership.
 #[derive(Debug)]
 pub(super) struct Context<'a> {
     pub(super) config: &'a Config,
@@ -79,7 +80,7 @@ pub(super) struct Context<'a> {
     pub(super) numbers: &'a mut LinkNumbers,
 }
 
-/// What leadership is lent to look at.
+/// The same, to read only.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct View<'a> {
     pub(super) config: &'a Config,
@@ -104,7 +105,7 @@ impl Context<'_> {
 }
 
 impl Leadership {
-    /// Returns that of a front that stands by until it is activated.
+    /// Returns the leadership of a front that stands by until it is activated.
     pub(super) fn new() -> Self {
         Self {
             phase: Phase::Standby,
@@ -146,12 +147,12 @@ impl Leadership {
         self.highest
     }
 
-    /// Returns what the role of this front hangs on.
+    /// Returns the role of this front.
     pub(super) fn role(&self) -> &Role {
         &self.role
     }
 
-    /// There is no virtual address any more: the role is set by command.
+    /// Forgets the virtual address: from now on the role is set by command only.
     pub(super) fn forget_address(&mut self) {
         self.role.forget_address();
     }
@@ -166,7 +167,7 @@ impl Leadership {
         self.date.now()
     }
 
-    /// Has the backends asked for their confirmation at this time.
+    /// Sets when the backends are next asked to confirm this front.
     pub(super) fn ask_at(&mut self, at: Mono) {
         self.heartbeat = at;
     }
@@ -196,8 +197,8 @@ mod model {
     use alloc::format;
 
     impl Leadership {
-        /// For an exhaustive check: makes the pause before a claim end, or a claim late. Returns `false` if
-        /// there is none.
+        /// For an exhaustive check: ends the pause before a claim, or makes a claim time out.
+        /// Returns `false` if there is neither.
         pub(in crate::front) fn let_claim_fire(&mut self, due: Mono) -> bool {
             match &mut self.phase {
                 Phase::Standby | Phase::Leading { .. } => return false,
@@ -207,7 +208,7 @@ mod model {
             true
         }
 
-        /// For an exhaustive check: all of it that makes a difference.
+        /// For an exhaustive check: adds everything that makes a difference.
         pub(in crate::front) fn fingerprint(
             &self,
             now: Mono,
@@ -220,12 +221,12 @@ mod model {
                 failover,
                 highest,
                 claim: Claim { until: _, failures, partial, knew },
-                // What was logged is told to people.
+                // What was logged only concerns people.
                 obstacles: Obstacles { unproved: _, shortfall, contradiction, logged: _ },
                 // No licence of a check has a date, and no front sleeps in it.
                 date: _,
                 vigil: _,
-                // An operator does it.
+                // Only an operator begins a recovery.
                 recovery: _,
                 heartbeat,
                 fenced,

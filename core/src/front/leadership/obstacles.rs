@@ -1,7 +1,8 @@
-//! What keeps a front from leading although it should, and whether a claim could lead anywhere.
+//! What keeps a front from leading although it should, and whether a claim could succeed.
 //!
-//! What never lives here: whose word counts ([`membership`](crate::front::replication::membership)), and
-//! what an operator can do about a loss (that is `loss`).
+//! What never lives here: which backends count as members
+//! ([`membership`](crate::front::replication::membership)), and what an operator can do about a
+//! loss (that is `loss`).
 
 use super::phase::Phase;
 use super::{Context, Leadership, View};
@@ -13,23 +14,23 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// What was found to stand against leading.
+/// What was found to keep this front from leading.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Obstacles {
     /// Fewer than two of the backends that were last read are members.
     pub(super) unproved: bool,
     /// The last slot that is known to be chosen, and the last one that could be read.
     pub(super) shortfall: Option<(Slot, Slot)>,
-    /// A backend knows more to be chosen than this front led with; in words.
+    /// A backend knows slots to be chosen that this front did not lead with; as a text for people.
     pub(super) contradiction: Option<String>,
-    /// What was last logged to keep this front from leading.
+    /// The obstacle that was last logged.
     pub(super) logged: Option<String>,
 }
 
 impl Leadership {
-    /// A claim could lead somewhere: two backends remember one group, or three are there and a
-    /// group can be born. To ask fewer for a promise could only take the lead from another front,
-    /// maybe of another group.
+    /// Whether a claim could succeed: two backends remember one group, or three are connected and a
+    /// group can be born. With fewer promises a claim could only take the lead from another front,
+    /// perhaps of another group.
     pub(in crate::front) fn could_claim(&self, view: View<'_>) -> bool {
         if self.obstacles.contradiction.is_some() {
             return false;
@@ -43,8 +44,8 @@ impl Leadership {
             && !view.replication.seems_emptied(&self.surroundings(view))
     }
 
-    /// What keeps this front from leading although it should, in words for people; `None`: nothing
-    /// that it knows of.
+    /// Returns what keeps this front from leading although it should, as a text for people; `None`
+    /// if nothing is known to.
     pub(in crate::front) fn obstacle(&self, view: View<'_>) -> Option<String> {
         if let Some(contradiction) = &self.obstacles.contradiction {
             return Some(contradiction.clone());
@@ -69,7 +70,7 @@ impl Leadership {
         }
         let counted = view.replication.counted().count();
         let unborn = view.replication.counted().all(|(_, standing)| is_unborn(&standing));
-        // Of backends that are all away nothing is known.
+        // If no backend is connected, nothing is known of any of them.
         if (1..3).contains(&counted)
             && unborn
             && !view.replication.remembers(&self.surroundings(view))
@@ -84,7 +85,7 @@ impl Leadership {
                 view.replication.missing()
             ));
         }
-        // Who claims is told soon how the others stand.
+        // A front that claims learns soon how the other backends stand.
         let waits = matches!(self.phase, Phase::Pausing { .. }) && !view.config.unfenced;
         if self.role.is_to_lead()
             && waits
@@ -97,13 +98,13 @@ impl Leadership {
         None
     }
 
-    /// Says in the log what keeps this front from leading, once for each thing that does.
+    /// Logs what keeps this front from leading, once for each obstacle.
     pub(in crate::front) fn log_obstacle(&mut self, ctx: &Context<'_>) {
         if !self.role.is_to_lead() {
             return;
         }
         let obstacle = self.obstacle(ctx.view());
-        // Who is missing, and why, changes with every attempt to reach them.
+        // Which backends are missing, and why, changes with every attempt to connect.
         let kind = |text: &String| text.split(';').next().map(String::from);
         if obstacle.as_ref().and_then(kind) == self.obstacles.logged.as_ref().and_then(kind) {
             return;
@@ -127,15 +128,16 @@ impl Leadership {
         self.obstacles.logged = obstacle;
     }
 
-    /// Nobody leads before an operator has done something about it.
+    /// Whether no front can lead before an operator has acted.
     fn is_memory_lost(&self, view: View<'_>) -> bool {
         self.obstacles.contradiction.is_some()
             || self.obstacles.shortfall.is_some()
             || view.replication.strangers(&self.surroundings(view)).len() >= 2
     }
 
-    /// A backend contradicts this front, as [`contradicts`](Self::contradicts) says: nobody is served
-    /// any more, until an operator has said which memory counts.
+    /// Stops serving because a backend contradicts this front (see
+    /// [`contradicts`](crate::front::replication::Replication::contradicts)), until an operator has
+    /// decided which memory counts.
     pub(in crate::front) fn contradicted(
         &mut self,
         now: Mono,

@@ -1,5 +1,5 @@
-//! What this front goes by of the one beside it: whether the other one leads, what its machine could do,
-//! and whether calls go to it.
+//! What this front knows of its twin: whether the twin leads, whether its machine could, and
+//! whether calls go to it.
 
 use super::{Context, Leadership, View};
 use crate::base::time::Mono;
@@ -14,18 +14,19 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 impl Leadership {
-    /// What this front knows of its machine. Only one that stands by says whether it could serve.
+    /// Returns the report on this machine. Only a front that stands by reports whether it could
+    /// serve.
     pub(in crate::front) fn machine_report(&self, now: Mono, view: View<'_>) -> MachineReport {
         let stands_by = matches!(self.phase, Phase::Standby);
         let unready = if stands_by { self.readiness(now, view).err() } else { None };
         view.operator.machine_report(now, unready)
     }
 
-    /// Whether the twin could serve, and its machine take the virtual address if that is here.
-    /// Nothing stands against a twin that tells nothing of its machine.
+    /// Returns whether the twin could serve, and its machine take the virtual address if that is
+    /// here. A twin that reports nothing of its machine is assumed able.
     ///
     /// # Errors
-    /// Why not, in words that follow "the twin".
+    /// Why not, in words that continue "the twin".
     pub(in crate::front) fn twin_machine_could(
         &self,
         now: Mono,
@@ -35,7 +36,7 @@ impl Leadership {
         could_take_over(&theirs, &self.machine_report(now, view), self.role.has_address())
     }
 
-    /// Which machines could take the virtual address; `None`: there is none.
+    /// Returns which machines could take the virtual address; `None` if there is none.
     pub(in crate::front) fn address_status(
         &self,
         now: Mono,
@@ -45,7 +46,7 @@ impl Leadership {
         Some(address_status(&self.machine_report(now, view), self.twin_machine(now, view).as_ref()))
     }
 
-    /// Tells the twin to lead: nothing is on its way any more.
+    /// Orders the twin to lead, when no call is being worked on any more.
     pub(in crate::front) fn tell_twin_to_lead(
         &self,
         now: Mono,
@@ -58,7 +59,7 @@ impl Leadership {
         }
     }
 
-    /// What the twin has told of its machine, as it stands now by that; `None`: nothing.
+    /// Returns the twin's report on its machine, as of now; `None` if there is none.
     pub(in crate::front) fn twin_machine(
         &self,
         now: Mono,
@@ -67,34 +68,34 @@ impl Leadership {
         view.twin.and_then(|twin| twin.machine(now))
     }
 
-    /// The epoch under which the twin leads, by its own word.
+    /// Returns the epoch under which the twin reports that it leads.
     pub(in crate::front) fn twin_epoch(&self, view: View<'_>) -> Option<Epoch> {
         view.twin.and_then(Twin::leads)
     }
 
-    /// When this front may claim as far as its twin goes.
+    /// Returns when this front may claim, as far as the twin is concerned.
     pub(in crate::front) fn twin_awaited(&self, view: View<'_>) -> Mono {
         view.twin.map_or(Mono(0), |twin| twin.awaited(view.replication.log()))
     }
 
-    /// The twin has every entry up to this slot.
+    /// Whether the twin has every entry up to this slot.
     pub(in crate::front) fn twin_has(&self, slot: Slot, view: View<'_>) -> bool {
         view.twin.is_some_and(|twin| twin.copy() >= slot)
     }
 
-    /// The part of a twin that takes calls of this front's clients; `None`: there is none, or this
-    /// front leads or is about to.
+    /// Returns the role of a twin that takes calls of this front's clients; `None` if there is
+    /// none, or if this front leads or is about to.
     fn other_part(&self, view: View<'_>) -> Option<TwinRole> {
         let quiet = matches!(self.phase, Phase::Standby) || self.role.is_deposed();
         view.twin.filter(|_| quiet).and_then(Twin::takes_calls)
     }
 
-    /// Calls of clients go to the twin.
+    /// Whether calls of clients go to the twin.
     pub(in crate::front) fn passes(&self, view: View<'_>) -> bool {
         self.other_part(view) == Some(TwinRole::Active)
     }
 
-    /// Calls of clients will go to the twin if its claim leads anywhere.
+    /// Whether calls of clients will go to the twin if its claim succeeds.
     pub(in crate::front) fn may_pass(&self, view: View<'_>) -> bool {
         self.other_part(view) == Some(TwinRole::Starting)
     }

@@ -5,29 +5,30 @@ use crate::base::time::Mono;
 use crate::log::{Epoch, GroupId, Slot};
 use alloc::boxed::Box;
 
-/// How far this front has come to lead.
+/// The phase of this front on its way to the lead.
 #[derive(Clone, Debug)]
 pub(in crate::front) enum Phase {
-    /// It was not told to.
+    /// It neither leads nor tries to.
     Standby,
-    /// Its claim was refused or led nowhere; the next one follows at this time.
+    /// Its claim failed; the next one follows at this time.
     Pausing { until: Mono },
-    /// Promises are being collected.
+    /// Backends are asked for their promises.
     Claiming { epoch: Epoch },
-    /// The copies of those who promised are being read.
+    /// The copies of the backends that promised are being read.
     Reading(Box<LogRecovery>),
-    /// A group is being born: its name goes to all three.
+    /// A group is being born: all three backends are to store its name.
     Founding { epoch: Epoch, group: GroupId },
-    /// What was read is proposed again; `need` backends must have it up to this slot.
+    /// The entries that were read are proposed again; `need` backends must have them up to this
+    /// slot.
     Reproposing { epoch: Epoch, upto: Slot, need: usize },
-    /// An operator has it make a new group: what was read goes to the backends.
+    /// An operator has ordered a new group: the copy that was read goes to the backends.
     Recovering { epoch: Epoch },
     /// It leads.
     Leading { epoch: Epoch },
 }
 
 impl Phase {
-    /// The epoch under which this front writes, or is about to.
+    /// Returns the epoch under which this front writes, or is about to.
     pub(in crate::front) fn epoch(&self) -> Option<Epoch> {
         match self {
             Self::Standby | Self::Pausing { .. } => None,

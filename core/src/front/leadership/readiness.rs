@@ -1,7 +1,8 @@
-//! Whether this front serves, or could if it were told to lead: what `/readyz` says, and whether a
-//! licence is to be had.
+//! Whether this front serves, or could if it were ordered to lead: the answer of `/readyz`, and
+//! whether a licence can be granted.
 //!
-//! What never lives here: who is left out, and what keeps a front from leading (that is `members`).
+//! What never lives here: which backends are left out (that is `exclusion`), and what keeps a front
+//! from leading (that is `obstacles`).
 
 use super::phase::Phase;
 use super::{Leadership, View};
@@ -13,7 +14,8 @@ use alloc::format;
 use alloc::string::String;
 
 impl Leadership {
-    /// Whether a grant is possible here now, or would be as soon as this front is told to lead.
+    /// Returns whether a grant is possible here now, or would be as soon as this front is ordered
+    /// to lead.
     ///
     /// # Errors
     /// Why it is not, in a sentence for people.
@@ -58,8 +60,8 @@ impl Leadership {
         ))
     }
 
-    /// Whether a call can be decided, as people and keepalived are told: see
-    /// [`Front::seems_confirmed`].
+    /// Whether calls can be decided, as reported to people and keepalived: see
+    /// [`Leadership::seems_confirmed`].
     pub(super) fn seems_to_serve(&self, now: Mono, view: View<'_>) -> bool {
         let follows =
             |backend: &&BackendLink| matches!(backend.progress, Progress::Following { .. });
@@ -67,28 +69,28 @@ impl Leadership {
         matches!(self.phase, Phase::Leading { .. }) && two && self.seems_confirmed(now, view)
     }
 
-    /// All three backends are here and hold nothing, and nothing is known of a group that they held:
-    /// one is born as soon as this front is told to lead.
+    /// Whether all three backends are connected and hold nothing, and no earlier group of theirs is
+    /// known: a group is born as soon as this front is ordered to lead.
     pub(super) fn could_found(&self, view: View<'_>) -> bool {
         let unborn =
             view.replication.counted().filter(|(_, standing)| is_unborn(standing)).count() == 3;
         unborn && !view.replication.remembers(&self.surroundings(view))
     }
 
-    /// A call can be decided, and the role is not being given away.
+    /// Whether calls can be decided, and the role is not being given away.
     pub(in crate::front) fn begins(&self, now: Mono, view: View<'_>) -> bool {
         !self.failover.holds_back() && self.serves(now, view)
     }
 
-    /// Whether clients that have something to say are heard. A front that has dropped them ends none
-    /// of their handles, nor does one that has just woken: what they said meanwhile is still to be
-    /// read.
+    /// Whether this front receives what its clients send. A front that has dropped its clients ends
+    /// none of their handles. Nor does one that has just woken, since what they sent meanwhile is
+    /// not read yet.
     pub(in crate::front) fn hears_clients(&self, view: View<'_>) -> bool {
         let leads = matches!(self.phase, Phase::Leading { .. });
         leads && !self.fenced && view.replication.is_sure()
     }
 
-    /// It leads, is confirmed, and two backends follow: a call can be decided.
+    /// Whether calls can be decided: this front leads, is confirmed, and two backends follow.
     pub(in crate::front) fn serves(&self, now: Mono, view: View<'_>) -> bool {
         let following = view.replication.backends().iter();
         let following =

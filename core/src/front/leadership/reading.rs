@@ -1,5 +1,5 @@
-//! The copies of those backends that promised are read piece by piece, and proposed again when all of them
-//! are. The rules are those of *Consistency* 5 and 7.
+//! Reading the copies of the backends that promised, piece by piece, and proposing the entries
+//! again when all are read. The rules are those of *Consistency* 5 and 7.
 
 use super::phase::Phase;
 use super::{Context, Leadership};
@@ -13,24 +13,24 @@ use crate::messages::group::{Order, Piece, Report, Standing};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-/// What a claim has read so far, one piece after the other.
+/// What a claim has read so far.
 #[derive(Clone, Debug)]
 pub(in crate::front) struct LogRecovery {
     pub(in crate::front) epoch: Epoch,
     group: GroupId,
-    /// Backends that promised, the one with the most committed slots first.
+    /// The backends that promised, the one with the most committed slots first.
     from: Vec<usize>,
-    /// Which of them is being read.
+    /// The place in `from` of the one that is being read.
     at: usize,
-    /// Its state, while that is read.
+    /// Its state, while that is being read.
     state: Option<PartialState>,
     /// The next slot to read.
     next: Slot,
-    /// Per slot the entry of the highest epoch.
+    /// For each slot the entry of the highest epoch.
     read: BTreeMap<Slot, AcceptedEntry>,
     /// Every slot up to here is known to be chosen.
     chosen: Slot,
-    /// What led to the state, where the usage history has not got so far.
+    /// The entries before the state, as far as the usage history has not recorded them.
     backfill: Option<Backfill>,
 }
 
@@ -39,32 +39,32 @@ pub(in crate::front) struct LogRecovery {
 pub(in crate::front) struct BestCopy {
     pub(in crate::front) group: GroupId,
     pub(in crate::front) standing: Standing,
-    /// Of its backend.
+    /// The process of its backend.
     pub(in crate::front) process: u128,
 }
 
-/// A state that is read piece by piece. It outlives the claim that began it, so that a line that
-/// is slow or breaks costs a front what it has still to read, and not what it has read.
+/// A state that is read piece by piece. It outlives the claim that began to read it: after a slow
+/// or broken connection, only the rest has to be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::front) struct PartialState {
     group: GroupId,
     disk: DiskId,
-    /// Of that disk's backend: what is read of one process is never continued from another.
+    /// The process of that disk's backend; reading never continues from another process.
     process: u128,
-    /// What the state stands for; `None` before the first piece.
+    /// The slot of the state; `None` before the first piece.
     slot: Option<Slot>,
     bytes: Vec<u8>,
 }
 
 impl Leadership {
-    /// What was read of a state is gone on with by the next claim.
+    /// Keeps the part of a state that was read, for the next claim.
     pub(super) fn keep_partial(&mut self) {
         if let Phase::Reading(reading) = &mut self.phase {
             self.claim.partial = reading.state.take();
         }
     }
 
-    /// Asks for the next piece, or goes on to prove what was read.
+    /// Requests the next piece, or proposes again what was read when nothing is left.
     pub(in crate::front) fn read_on(
         &mut self,
         now: Mono,
@@ -99,7 +99,7 @@ impl Leadership {
         );
     }
 
-    /// A piece came.
+    /// Takes a piece.
     pub(in crate::front) fn fetched(
         &mut self,
         now: Mono,
@@ -113,7 +113,7 @@ impl Leadership {
             Report::State { slot, bytes, last } => {
                 let Some(state) = &mut reading.state else { return };
                 if state.slot.is_some_and(|begun| begun != slot) {
-                    // It has moved on since the claim that began to read it.
+                    // The backend's state has changed since the claim that began to read it.
                     state.slot = None;
                     state.bytes.clear();
                     return self.read_on(now, ctx, out);
@@ -173,8 +173,8 @@ impl Leadership {
         self.read_on(now, ctx, out);
     }
 
-    /// Everything is read: propose it again under the new epoch, with one entry more, and serve
-    /// when two have that on disk.
+    /// Proposes everything that was read under the new epoch, with one more entry. This front leads
+    /// once two members have that on disk.
     pub(super) fn prove(&mut self, now: Mono, ctx: &mut Context<'_>, out: &mut Vec<Intent>) {
         let Phase::Reading(reading) = &mut self.phase else { return };
         let (epoch, chosen) = (reading.epoch, reading.chosen);
@@ -191,8 +191,9 @@ impl Leadership {
         }
         self.obstacles.unproved = false;
         let last = ctx.replication.log().last();
-        // What was known before anybody promised was chosen before that, and is missing. What is known
-        // since may have been chosen under a later claim, of which this front hears in a moment.
+        // Slots that were known before the promises were chosen before them: if they cannot be
+        // read, they are missing. Slots known only since may have been chosen under a later claim,
+        // of which this front learns in a moment.
         let own =
             self.claim.knew.filter(|(group, _)| Some(*group) == ctx.replication.log().group());
         self.obstacles.shortfall =
@@ -210,7 +211,8 @@ impl Leadership {
         ctx.replication.log_mut().propose(Entry::Configure(Setting::Leader(epoch)));
         ctx.calls.reserve_handles(ctx.replication.log_mut());
         self.phase = Phase::Reproposing { epoch, upto: ctx.replication.log().last(), need: 2 };
-        // They may have forgotten their promise since, and somebody else may have written there.
+        // The backends may have forgotten their promise since, and another front may have written
+        // there.
         ctx.replication.begin_round();
         for index in from {
             ctx.replication.backend_mut(index).was_read = true;
@@ -224,8 +226,8 @@ impl Leadership {
 }
 
 impl LogRecovery {
-    /// The copies of `from`, of which the first one is the best. `whole`: its state is read, and not only the
-    /// entries from `next` on.
+    /// Returns a reading of the copies of `from`, the best one first. With `whole` its state is
+    /// read, otherwise only the entries from `next` on.
     pub(in crate::front) fn new(
         epoch: Epoch,
         best: BestCopy,
@@ -249,7 +251,7 @@ impl LogRecovery {
         }
     }
 
-    /// Goes on with what an earlier claim has read, if that was of the same copy.
+    /// Continues with what an earlier claim has read, if that was of the same copy.
     pub(super) fn go_on_with(&mut self, partial: Option<PartialState>) {
         let of = |partial: &PartialState| (partial.group, partial.disk, partial.process);
         if let (Some(state), Some(partial)) = (&mut self.state, partial) {
@@ -259,25 +261,25 @@ impl LogRecovery {
         }
     }
 
-    /// Whether a backend's copy is part of this reading.
+    /// Returns whether a backend's copy is part of this reading.
     pub(in crate::front) fn reads(&self, index: usize) -> bool {
         self.from.contains(&index)
     }
 
-    /// For an exhaustive check: what was read, apart from the order of the backends.
+    /// For an exhaustive check: adds what was read, apart from the order of the backends.
     #[cfg(feature = "model")]
     pub(in crate::front) fn fingerprint(
         &self,
         print: &mut crate::front::model::Print,
         name: &dyn Fn(DiskId) -> u8,
     ) {
-        // What is filled in later changes nothing that it decides.
+        // Entries that are filled in later change no decision.
         let Self { epoch, group, from: _, at, state, next, read, chosen, backfill: _ } = self;
         let state = state.as_ref().map(|state| state.fingerprint(name));
         print.add(&(epoch, group, at, state, next, read, chosen));
     }
 
-    /// For an exhaustive check: when a backend's copy is read.
+    /// For an exhaustive check: returns when a backend's copy is read.
     #[cfg(feature = "model")]
     pub(in crate::front) fn turn(&self, index: usize) -> Option<usize> {
         self.from.iter().position(|&read| read == index)
@@ -286,17 +288,17 @@ impl LogRecovery {
 
 #[cfg(feature = "model")]
 impl PartialState {
-    /// For an exhaustive check: something of it is read, so that it can be gone on with.
+    /// For an exhaustive check: returns whether a part is read, so that reading can continue.
     pub(in crate::front) fn is_begun(&self) -> bool {
         self.slot.is_some()
     }
 
-    /// For an exhaustive check: what was read, of a disk by its name there.
+    /// For an exhaustive check: returns what was read, with the name of the disk in the check.
     pub(in crate::front) fn fingerprint(
         &self,
         name: &dyn Fn(DiskId) -> u8,
     ) -> (GroupId, u8, Option<Slot>, Vec<u8>) {
-        // A process is named by chance, and here each disk has one.
+        // The name of a process is random, and each disk has one process here.
         let Self { group, disk, process: _, slot, bytes } = self;
         (*group, name(*disk), *slot, bytes.clone())
     }

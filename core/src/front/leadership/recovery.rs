@@ -1,11 +1,12 @@
-//! The way back after memory of the group was lost on two disks or on all, or contradicts itself:
-//! an operator says that the best copy that is left counts (*Consistency* 7).
+//! Recovery after the group's memory was lost on two disks or on all, or contradicts itself: an
+//! operator orders that the best copy that is left counts (*Consistency* 7).
 //!
-//! The front claims an epoch at every disk that takes part, reads the best copy, and has each of them
-//! begin anew as a disk of a new group that has committed it. Two that have it are two members, so
-//! that from there on the ordinary claim leads.
+//! The front claims an epoch at every disk that takes part, reads the best copy, and has each of
+//! them begin anew as a disk of a new group that has committed it. Two such disks are two members,
+//! so that the ordinary claim succeeds from then on.
 //!
-//! What lives here: how it is done. What is known before, and what may be lost, stands in `loss`.
+//! What lives here: how a recovery is carried out. What never lives here: what is known before it,
+//! and what may be lost (that is `loss`).
 
 use super::loss::{Plan, Source};
 use super::phase::Phase;
@@ -26,14 +27,14 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use serde_json::{Value, json};
 
-/// What an operator has ordered, and how far it has come.
+/// The recovery that an operator has ordered, and how far it has come.
 #[derive(Clone, Debug, Default)]
 pub(in crate::front) struct Recovery {
-    /// What is under way.
+    /// The recovery that is under way.
     work: Option<Box<Work>>,
-    /// Who waits to be told what became of it.
+    /// The link on which the operator waits for the outcome.
     asker: Option<LinkId>,
-    /// What became of it.
+    /// The outcome.
     outcome: Option<Outcome>,
 }
 
@@ -50,12 +51,12 @@ struct Work {
     steps: [Step; 3],
     /// The new group.
     group: GroupId,
-    /// Its disks, by place. One that takes no part gets a name that is nobody's: the third backend is
-    /// taken in for it like one that has lost its disk.
+    /// Its disks, by place. A backend that takes no part gets an id that no disk has: it is
+    /// admitted later, like a backend that has lost its disk.
     disks: [DiskId; 3],
-    /// Handle numbers up to this one were reserved, as this front knows.
+    /// The last handle number that this front knows to be reserved.
     reserved: u32,
-    /// What is sent stands for this slot and has so many handles.
+    /// The slot of the state that is sent, and its number of handles.
     slot: Slot,
     handles: usize,
 }
@@ -63,9 +64,9 @@ struct Work {
 /// How far one backend has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
-    /// It takes no part.
+    /// The backend takes no part.
     Out,
-    /// It is asked for a promise.
+    /// It was asked for a promise.
     Asked,
     /// It has promised.
     Promised,
@@ -80,14 +81,14 @@ impl Work {
 }
 
 impl Recovery {
-    /// One is under way.
+    /// Returns whether a recovery is under way.
     pub(in crate::front) fn is_busy(&self) -> bool {
         self.work.is_some()
     }
 }
 
 impl Leadership {
-    /// An operator has seen the plan and wants it done. `link`: who is told what became of it.
+    /// Begins a recovery whose plan an operator has confirmed. The outcome is reported on `link`.
     pub(in crate::front) fn recover(
         &mut self,
         now: Now,
@@ -144,7 +145,8 @@ impl Leadership {
         self.recovery.work = Some(Box::new(work));
     }
 
-    /// A backend has promised the epoch of a recovery. With all that take part, the best copy is read.
+    /// Handles a promise of a recovery's epoch. When all that take part have promised, the best
+    /// copy is read.
     pub(in crate::front) fn promised_to_recover(
         &mut self,
         now: Mono,
@@ -169,7 +171,7 @@ impl Leadership {
             standing.is_some_and(|standing| standing.group == Some(group))
         };
         let mut from: Vec<usize> = work.plan.takes_part.iter().copied().filter(holds).collect();
-        // Where memory contradicts itself, only one of the copies goes on.
+        // If memory contradicts itself, only one of the copies is used.
         if work.plan.contradicts {
             from.retain(|&index| work.plan.source == Source::Backend(index));
         }
@@ -198,7 +200,7 @@ impl Leadership {
         self.read_on(now, ctx, out);
     }
 
-    /// The best copy is read, or there is none: every backend that takes part begins anew with it.
+    /// Has every backend that takes part begin anew with the copy that was read, or with nothing.
     pub(in crate::front) fn make_anew(
         &mut self,
         now: Mono,
@@ -213,7 +215,7 @@ impl Leadership {
             }
             None => (State::default(), Slot(0)),
         };
-        // A group that is built on nothing would be born once more.
+        // A group without any slot would be born again.
         slot = slot.max(Slot(1));
         let lost = work.plan.known.0.saturating_sub(slot.0);
         let blocks = lost.clamp(RECOVER_BLOCKS, RECOVER_BLOCKS_MAX);
@@ -252,12 +254,12 @@ impl Leadership {
         );
     }
 
-    /// A piece has come to a disk.
+    /// Extends the time of the recovery, since a backend has a piece on disk.
     pub(in crate::front) fn recover_goes_on(&mut self, now: Mono) {
         self.claim.until = now + CLAIM_TIMEOUT;
     }
 
-    /// A backend has begun anew: what it is now is on its disk.
+    /// Notes that a backend has begun anew, which its disk has recorded.
     pub(in crate::front) fn recovered(
         &mut self,
         now: Mono,
@@ -279,7 +281,7 @@ impl Leadership {
         self.end_recovery_if_done(now, ctx, out);
     }
 
-    /// A backend is gone, or was replaced.
+    /// Handles a backend that went away or was replaced.
     pub(in crate::front) fn lost_for_recovery(
         &mut self,
         now: Mono,
@@ -318,12 +320,12 @@ impl Leadership {
         matches!(self.phase, Phase::Recovering { .. })
     }
 
-    /// Whether a backend takes part in a recovery that is under way.
+    /// Returns whether a backend takes part in a recovery that is under way.
     pub(in crate::front) fn recovers(&self, index: usize) -> bool {
         self.recovery.work.as_ref().is_some_and(|work| work.steps[index] != Step::Out)
     }
 
-    /// All that take part have begun anew, and they are two at least.
+    /// Ends the recovery when all that take part have begun anew and they are at least two.
     fn end_recovery_if_done(&mut self, now: Mono, ctx: &mut Context<'_>, out: &mut Vec<Intent>) {
         let Some(work) = &self.recovery.work else { return };
         if work.count(Step::Promised) > 0 || work.count(Step::Done) < 2 {
@@ -354,7 +356,7 @@ impl Leadership {
         self.judge(now, ctx, out);
     }
 
-    /// The claim of a recovery leads nowhere.
+    /// Ends a recovery whose claim failed.
     pub(in crate::front) fn recovery_failed(&mut self, reason: &str) {
         let Some(work) = self.recovery.work.take() else { return };
         let done = work.count(Step::Done);
@@ -370,7 +372,7 @@ impl Leadership {
         self.recovery.outcome = Some(Outcome::refused(&text));
     }
 
-    /// The last thing of a step: who waits is told what became of it.
+    /// Reports the outcome to the operator, at the end of a step.
     pub(in crate::front) fn tell_recovery(
         &mut self,
         now: Now,
@@ -401,7 +403,7 @@ impl Outcome {
 }
 
 impl Leadership {
-    /// What the copy that counts is called, for people.
+    /// Returns the name of the copy that counts, for people.
     pub(in crate::front) fn name_source(&self, plan: &Plan, view: View<'_>) -> String {
         match plan.source {
             Source::Backend(index) => {

@@ -1,4 +1,4 @@
-//! What the three backends report, and what follows when one comes, goes, or refuses this front.
+//! The reports of the three backends, and what follows when one confirms or refuses this front.
 
 use super::phase::Phase;
 use super::{Context, Leadership};
@@ -50,13 +50,13 @@ impl Leadership {
                 let answer = Performed { number: flight, reply };
                 calls.performed(now, index, answer, &mut context, out);
             }
-            // What another group's backend has promised is no business of this front.
+            // The promise of a backend of another group does not concern this front.
             (_, Report::Refused { .. })
                 if self.is_foreign(index, ctx.view()) && !self.recovers(index) => {}
             (OrderPurpose::Confirm(at), Report::Refused { promised }) if Some(at) != epoch => {
                 self.highest = self.highest.max(promised);
             }
-            // It has promised this very epoch already, to a claim on an earlier connection.
+            // It has promised this same epoch already, to a claim on an earlier connection.
             (OrderPurpose::Claim(at), Report::Refused { promised })
                 if at == promised
                     && Some(at) == epoch
@@ -127,7 +127,7 @@ impl Leadership {
                         target: "tmr_core::front::backends",
                         "a majority of backends confirms this front again"
                     );
-                    // What clients said meanwhile it may not have heard: as after a takeover.
+                    // Messages of clients may have been lost meanwhile, as after a takeover.
                     ctx.calls
                         .service_mut()
                         .take_over(now, ctx.replication.log().speculative_state());

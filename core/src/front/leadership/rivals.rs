@@ -1,4 +1,4 @@
-//! Another front leads, or claims: what follows for this one.
+//! What follows for this front when another one leads or claims.
 
 use super::phase::Phase;
 use super::{Context, Leadership, View};
@@ -11,7 +11,7 @@ use crate::log::Epoch;
 use alloc::vec::Vec;
 
 impl Leadership {
-    /// A backend has promised a higher epoch to another front.
+    /// Handles a refusal: a backend has promised a higher epoch to another front.
     pub(in crate::front) fn refused(
         &mut self,
         now: Mono,
@@ -49,7 +49,7 @@ impl Leadership {
         }
     }
 
-    /// Gives the lead up: nothing that was not acknowledged is said any more.
+    /// Gives the lead up: nothing that is not committed is answered any more.
     pub(in crate::front) fn step_back(&mut self, ctx: &mut Context<'_>, out: &mut Vec<Intent>) {
         self.phase = Phase::Standby;
         self.drop_flights(ctx);
@@ -58,9 +58,9 @@ impl Leadership {
         ctx.calls.service_mut().forget_handles();
     }
 
-    /// Whether another front leads: it has committed something since this one did, if only the
-    /// first entry of its epoch. A promise alone proves nothing: the claim may have led nowhere,
-    /// and nobody would lead if this front did not claim again.
+    /// Returns whether another front leads: it has committed at least the first entry of its epoch
+    /// since this front's last committed slot. A promise alone proves nothing: that claim may have
+    /// failed, and no front would lead if this one did not claim again.
     pub(super) fn succeeded(&self, view: View<'_>) -> bool {
         let known = view.replication.log().committed();
         view.replication
@@ -70,8 +70,9 @@ impl Leadership {
             .any(|own| own.committed > known)
     }
 
-    /// Stands by once it is known that another front leads. The backend that showed it may not have
-    /// been told so by that front yet; this one does not wait to claim, having read it there.
+    /// Stands by once another front is known to lead. The backend that shows it may not have been
+    /// told so by that front; the descriptions are corrected, so that this front does not claim at
+    /// once.
     pub(super) fn yield_to_successor(&mut self, ctx: &mut Context<'_>) {
         if self.role.is_deposed() && self.succeeded(ctx.view()) {
             tracing::warn!(target: "tmr_core::front::backends", "another front leads: standing by");
@@ -88,8 +89,9 @@ impl Leadership {
         }
     }
 
-    /// Stands by where claims lead nowhere again and again, and a backend says that the front which
-    /// it promised serves: to go on would only take the lead from that one, for seconds each time.
+    /// Stands by if claims fail again and again and a backend reports that the front that it
+    /// promised serves. Further claims would only take the lead from that front, for seconds each
+    /// time.
     pub(super) fn give_up_claiming(&mut self, index: usize, ctx: &Context<'_>) {
         let Some(known) = ctx.replication.backend(index).known() else { return };
         let another = known.led && known.standing.promised.front != ctx.config.front;
@@ -104,8 +106,8 @@ impl Leadership {
         }
     }
 
-    /// Stands by where nobody confirms this front any more, because another one serves with two of its
-    /// backends in another group: that group was made from what was left of this one.
+    /// Stands by if this front is not confirmed any more because another one serves with two of its
+    /// backends in another group, which was made from what was left of this one.
     pub(super) fn yield_to_another_group(&mut self, ctx: &mut Context<'_>) {
         let replaced = |backend: &&BackendLink| {
             let known = backend.known().filter(|known| known.led);
@@ -123,8 +125,8 @@ impl Leadership {
         }
     }
 
-    /// Another front serves the group: what kept this one from leading says nothing any more. Where
-    /// memory contradicted itself, that is so once the other one leads a group that was made anew.
+    /// Forgets the obstacles once another front serves the group. If memory contradicted itself,
+    /// that is so once the other front leads a group that was made anew.
     pub(super) fn forget_obstacles(&mut self, index: usize, ctx: &Context<'_>) {
         let Some(known) = ctx.replication.backend(index).known() else { return };
         if !known.led || known.standing.promised.front == ctx.config.front {
@@ -140,7 +142,7 @@ impl Leadership {
             self.obstacles.shortfall = None;
             self.obstacles.unproved = false;
             if !self.role.has_address() {
-                // The role is where a planned failover should have brought it, and so is the address.
+                // The role and the address are where a planned failover should have brought them.
                 self.failover.trouble = None;
             }
         }

@@ -1,15 +1,18 @@
-//! The role: whether this front is to lead, by command or because the virtual address is here.
+//! The role: whether this front is to lead, by command or because its machine has the virtual
+//! address.
 //!
-//! The address is a hint to try, never a right to write: that is an epoch which two backends have
-//! promised. So two machines may hold the address for as long as they like.
+//! The address is a hint to claim, never a right to write: that is an epoch which two backends have
+//! promised. So two machines may hold the address for any time.
 //!
-//! - The address comes: claim, whoever leads. Whoever moved it wants it so.
+//! - The address comes: the front claims even if another one leads, since the address was moved on
+//!   purpose.
 //! - The address is found here when the front starts, or is still here after another front has
-//!   taken the lead: claim only if nobody leads. A front that comes back pre-empts nobody.
-//! - The twin gives its role away, because an operator says so: claim, for a short time. The address
-//!   follows some milliseconds later, and changes nothing then.
-//! - The address goes: nothing is claimed any more, unless an operator has said so. A front that
-//!   leads goes on until another one does; clients that know its own address lose nothing.
+//!   taken the lead: the front claims only if no front leads. A front that returns does not
+//!   pre-empt another one.
+//! - The twin gives its role away by an operator's order: the front claims, for a short time. The
+//!   address follows some milliseconds later, which changes nothing.
+//! - The address goes: the front claims no more, unless an operator has ordered it to lead. A front
+//!   that leads goes on until another one does; clients that know its own address lose nothing.
 
 use super::failover::Failover;
 use super::phase::Phase;
@@ -24,39 +27,39 @@ use alloc::vec::Vec;
 /// Whether a front is to lead.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum RoleRequest {
-    /// Nobody has asked for it.
+    /// No request to lead.
     #[default]
     StandBy,
-    /// As soon as nobody leads: the virtual address is here.
+    /// It leads as soon as no other front does: the virtual address is here.
     WhenNobodyLeads,
     /// It is to lead.
     Lead {
-        /// When it was last told to.
+        /// When it was last ordered to.
         told: Mono,
-        /// An operator has told it to: that the address goes does not end it.
+        /// It was ordered by an operator, so that it stays when the address goes.
         ordered: bool,
         terms: Terms,
     },
 }
 
-/// For how long a front is to lead, or to try.
+/// For how long a front leads, or tries to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Terms {
     /// Until another front leads.
     Unlimited,
-    /// The twin gives its role away; this front leads by then, or lets it be.
+    /// The twin gives its role away; this front leads by then, or gives up.
     Offered { until: Mono },
-    /// It led until a backend named a higher epoch, and looks whether another front leads now.
+    /// It led until a backend named a higher epoch, and is checking whether another front leads.
     Deposed,
 }
 
-/// What the role of a front hangs on.
+/// The request to lead, and the virtual address.
 #[derive(Clone, Debug, Default)]
 pub(in crate::front) struct Role {
     request: RoleRequest,
-    /// The virtual address is here; `None`: there is none, or nobody has looked.
+    /// Whether the virtual address is here; `None` if there is none, or if it is not known yet.
     address: Option<bool>,
-    /// This machine was told to give the address away.
+    /// This machine was ordered to give the address away.
     away: bool,
 }
 
@@ -66,18 +69,18 @@ impl Role {
         matches!(self.request, RoleRequest::Lead { .. })
     }
 
-    /// Returns whether the front is to lead as soon as nobody does.
+    /// Returns whether the front is to lead as soon as no other front does.
     pub(in crate::front) fn waits(&self) -> bool {
         self.request == RoleRequest::WhenNobodyLeads
     }
 
-    /// Returns whether the front led until a backend named a higher epoch, and looks whether another
-    /// front leads now.
+    /// Returns whether the front led until a backend named a higher epoch, and is checking whether
+    /// another front leads.
     pub(in crate::front) fn is_deposed(&self) -> bool {
         matches!(self.request, RoleRequest::Lead { terms: Terms::Deposed, .. })
     }
 
-    /// Returns by when the front leads, or lets it be: the twin gives its role away.
+    /// Returns by when a front leads or gives up to which the twin gives its role away.
     pub(in crate::front) fn offered_until(&self) -> Option<Mono> {
         match self.request {
             RoleRequest::Lead { terms: Terms::Offered { until }, .. } => Some(until),
@@ -85,7 +88,8 @@ impl Role {
         }
     }
 
-    /// Returns whether the virtual address is here; `None`: there is none, or nobody has looked.
+    /// Returns whether the virtual address is here; `None` if there is none, or if it is not known
+    /// yet.
     pub(in crate::front) fn address(&self) -> Option<bool> {
         self.address
     }
@@ -117,31 +121,31 @@ impl Role {
         }
     }
 
-    /// A backend has named a higher epoch to this front, which led.
+    /// Notes that a backend has named a higher epoch to this front, which led.
     pub(in crate::front) fn depose(&mut self) {
         self.set_terms(Terms::Deposed);
     }
 
-    /// The front claims once more, having looked whether another one leads.
+    /// Ends the check whether another front leads, because this one claims again.
     pub(in crate::front) fn looks_no_more(&mut self) {
         if self.is_deposed() {
             self.set_terms(Terms::Unlimited);
         }
     }
 
-    /// The front leads: what was offered is taken.
+    /// Makes the role unlimited, because the front leads.
     pub(in crate::front) fn takes_effect(&mut self) {
         self.set_terms(Terms::Unlimited);
     }
 
-    /// The front does not wait for nobody to lead any more.
+    /// Ends the wait until no front leads.
     fn wait_no_more(&mut self) {
         if self.waits() {
             self.request = RoleRequest::StandBy;
         }
     }
 
-    /// There is no virtual address any more: the role is set by command.
+    /// Forgets the virtual address: from now on the role is set by command only.
     pub(in crate::front) fn forget_address(&mut self) {
         self.address = None;
         self.wait_no_more();
@@ -157,7 +161,7 @@ impl Role {
 
 #[cfg(feature = "model")]
 impl Role {
-    /// For an exhaustive check: all of it but when it was told.
+    /// For an exhaustive check: adds everything except the time of the request.
     pub(in crate::front) fn fingerprint(&self, print: &mut crate::front::model::Print) {
         let Self { request: _, address, away } = self;
         assert!(self.offered_until().is_none() && address.is_none() && !away);
@@ -166,12 +170,12 @@ impl Role {
 }
 
 impl Leadership {
-    /// It is to lead: an operator says so, or the virtual address has come.
+    /// Takes the role, by an operator's order or because the virtual address has come.
     pub(in crate::front) fn take_role(&mut self, now: Mono) {
         self.take_role_for(now, false, Terms::Unlimited);
     }
 
-    /// It is to lead by then, or to let it be: the twin gives its role away.
+    /// Takes the role that the twin gives away, until this time.
     pub(in crate::front) fn take_role_by(&mut self, now: Mono, until: Mono) {
         self.take_role_for(now, false, Terms::Offered { until });
     }
@@ -185,21 +189,21 @@ impl Leadership {
         self.role.lead(now, ordered, terms);
     }
 
-    /// An operator says that it is to lead.
+    /// Takes the role by an operator's order.
     pub(in crate::front) fn order(&mut self, now: Mono) {
         tracing::info!(target: "tmr_core::front::role", "activated by command");
         self.failover = Failover::default();
         self.take_role_for(now, true, Terms::Unlimited);
     }
 
-    /// It was told to lead after it last knew that it did: whoever has claimed a higher epoch
-    /// meanwhile did so before that.
+    /// Returns whether the order to lead is newer than the last confirmation: then a higher epoch
+    /// that was claimed meanwhile is older than that order.
     pub(in crate::front) fn was_told_since(&self, view: View<'_>) -> bool {
         let confirmed = view.replication.confirmed_at();
         self.role.told().is_some_and(|told| confirmed.is_none_or(|at| at < told))
     }
 
-    /// The machine says whether it has the virtual address.
+    /// Takes the machine's report whether it has the virtual address.
     pub(in crate::front) fn address(&mut self, now: Mono, here: bool, ctx: &mut Context<'_>) {
         match (self.role.address.replace(here), here) {
             (Some(false), true) => {
@@ -230,7 +234,7 @@ impl Leadership {
         }
     }
 
-    /// Another front leads, or this one has no reason to try.
+    /// Stands by: another front leads, or this one has no reason to try.
     pub(in crate::front) fn stand_by(&mut self) {
         self.phase = Phase::Standby;
         self.fenced = false;
@@ -238,7 +242,7 @@ impl Leadership {
         self.role.stand_by();
     }
 
-    /// Takes the role if it waits for nobody to lead, and nobody does.
+    /// Takes the role if it is waiting until no front leads, and none does.
     pub(in crate::front) fn lead_if_nobody_does(&mut self, now: Mono, ctx: &Context<'_>) {
         let sure = self.twin_awaited(ctx.view()) <= now;
         if self.role.waits()
@@ -254,8 +258,8 @@ impl Leadership {
         }
     }
 
-    /// A backend knows of a front that serves. No stock server does: there it is the twin that says
-    /// so.
+    /// Returns whether a backend knows of a front that serves. Stock servers do not know; in
+    /// unfenced mode the twin's report decides.
     pub(in crate::front) fn somebody_leads(&self, view: View<'_>) -> bool {
         let led = view
             .replication
@@ -266,8 +270,8 @@ impl Leadership {
         led || view.config.unfenced && self.twin_epoch(view).is_some()
     }
 
-    /// It neither leads nor tries to: its copy of the log may be the twin's. In unfenced mode it
-    /// takes that also while it waits to claim: it has nothing else to go on with.
+    /// Returns whether this front takes the twin's copy of the log: it neither leads nor tries to.
+    /// In unfenced mode it takes it also while it waits to claim, since it has no other source.
     pub(in crate::front) fn listens(&self, view: View<'_>) -> bool {
         match self.phase {
             Phase::Standby => true,
@@ -276,7 +280,7 @@ impl Leadership {
         }
     }
 
-    /// The part that this front plays now.
+    /// Returns the present role of this front, as reported to the twin.
     pub(in crate::front) fn part(&self, now: Mono, view: View<'_>) -> TwinRole {
         match self.phase {
             Phase::Standby => TwinRole::Standby,
@@ -285,7 +289,7 @@ impl Leadership {
         }
     }
 
-    /// The twin says that it leads under an epoch that it had not named before.
+    /// Handles the twin's report that it leads under an epoch that it had not named before.
     pub(in crate::front) fn twin_leads_now(
         &mut self,
         now: Mono,
@@ -299,7 +303,7 @@ impl Leadership {
         if above && self.failover.was_told() {
             self.twin_has_taken_over(now, ctx);
         } else if ctx.config.unfenced {
-            // There is nobody else to ask.
+            // No backend can be asked.
             self.refused(now, epoch, ctx, out);
         } else if above && leads {
             // The twin is no authority. The backends are, and they are asked at once.
@@ -307,13 +311,13 @@ impl Leadership {
         }
     }
 
-    /// The address is here, and another front leads: it is better there.
+    /// Returns whether the address is here although another front leads.
     pub(in crate::front) fn is_misplaced(&self, view: View<'_>) -> bool {
         let here = self.role.waits() && self.role.has_address();
         here && self.somebody_leads(view) && !self.failover.keeps_address()
     }
 
-    /// Tells whoever moves the address, when that changes.
+    /// Requests that the address be given away or kept, when that changes.
     pub(in crate::front) fn tell_away(&mut self, ctx: &Context<'_>, out: &mut Vec<Intent>) {
         let away = self.is_misplaced(ctx.view());
         if core::mem::replace(&mut self.role.away, away) != away {

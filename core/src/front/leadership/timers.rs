@@ -1,4 +1,4 @@
-//! What is due: dials, heartbeats, claims, the fence; and when to come back.
+//! Timers: dials, heartbeats, claims, the fence; and the deadline of the front.
 
 use super::phase::Phase;
 use super::{Context, Leadership, View};
@@ -11,7 +11,8 @@ use crate::link::CloseReason;
 use crate::messages::group::Order;
 use alloc::vec::Vec;
 
-/// What is said of a backend that accepts, or whose machine does, and is silent: a hung one, or another service.
+/// Why a connection is closed that was accepted and then stayed silent: a hung backend, or another
+/// service.
 const UNPROVEN: CloseReason =
     CloseReason::Timeout("it took the connection and did not prove the group key");
 
@@ -19,8 +20,8 @@ const UNPROVEN: CloseReason =
 const LOOKED_UP: CloseReason = CloseReason::Stepped("its address is looked up anew");
 
 impl Leadership {
-    /// Does what is due: dials, drops silent backends, asks for confirmations, claims, and goes on with a
-    /// planned failover.
+    /// Runs due timers: dials, drops silent backends, asks for confirmations, claims, and continues
+    /// a planned failover.
     pub(in crate::front) fn timers(
         &mut self,
         now: Mono,
@@ -71,7 +72,7 @@ impl Leadership {
         self.failover_timers(now, ctx, out);
     }
 
-    /// Asks every backend to confirm this front, and what else is asked as often.
+    /// Asks every backend to confirm this front, and sends whatever else goes with the heartbeat.
     pub(in crate::front) fn beat(
         &mut self,
         now: Mono,
@@ -84,8 +85,8 @@ impl Leadership {
         let order = Order::Confirm { epoch, committed, serves };
         let stuck =
             self.role.is_to_lead() && self.phase.epoch().is_none() && !self.could_claim(ctx.view());
-        // Who stands by is told of nothing that others change, as the birth of a group; and what
-        // the one that leads was told is old.
+        // A front that stands by gets no report of changes by others, such as the birth of a group;
+        // and the descriptions of a front that leads are old.
         let still = matches!(self.phase, Phase::Standby | Phase::Leading { .. });
         let unsure = still && !ctx.replication.has_two_members(&self.surroundings(ctx.view()));
         let asks = self.role.is_deposed()
@@ -101,7 +102,7 @@ impl Leadership {
         let backends = ctx.replication.backends_mut().iter_mut().zip(doubled);
         for (backend, doubled) in backends.filter(|(backend, _)| backend.known().is_some()) {
             backend.ask(now, OrderPurpose::Confirm(epoch), &order, out);
-            // Who is left out may have been put right, and is asked for no promise.
+            // A backend that is left out may have been put right, and gets no claim.
             if asks || doubled || backend.exclusion.is_some() {
                 backend.ask(now, OrderPurpose::Describe, &Order::Describe, out);
             }
@@ -115,7 +116,7 @@ impl Leadership {
         usage.beat(now, &context);
     }
 
-    /// A claim that is due, or that gets nowhere; and the fence.
+    /// Claims if that is due, gives up a claim without progress, and applies the fence.
     fn claim_timers(&mut self, now: Mono, ctx: &mut Context<'_>, out: &mut Vec<Intent>) {
         match self.phase {
             Phase::Pausing { until }
@@ -183,7 +184,7 @@ impl Leadership {
         let single = [Some(heartbeat), claim, flights, strange, twin, handover, offered, doubled];
         let first = backends.chain(single.into_iter().flatten()).min();
         let cleanup = view.calls.service().due().map(|at| Deadline { at, reason: "clean-up" });
-        // Members are counted only where it would matter.
+        // Members are counted only if the result matters.
         let cleanup =
             cleanup.filter(|it| first.is_none_or(|first| *it < first) && self.hears_clients(view));
         cleanup.or(first)

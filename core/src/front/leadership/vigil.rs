@@ -1,11 +1,11 @@
-//! Whether this front has slept. A process that was stopped, or a machine that was paused, goes on
-//! with what it believed before, and another front may have led meanwhile: it decides nothing until
-//! two members have answered what it asked after it woke.
+//! Whether this front has slept. After a process was stopped, or a machine was paused, the front
+//! goes on with what it knew before, while another front may have led. So it decides nothing until
+//! two members have answered orders that it sent after it woke.
 //!
-//! A machine that is paused with its monotonic clock standing still has only the wall clock to see
-//! it by. So a wall clock that is set makes a front ask too, which costs one round trip; and where
-//! that clock has moved too little to tell, what was asked longer ago by it than a confirmation holds
-//! counts no more, however short the pauses were and however many.
+//! If a machine is paused and its monotonic clock stops too, only the wall clock shows it. So a
+//! front asks again also when a wall clock is set, which costs one round trip. If that clock has
+//! moved too little to tell, orders that were sent longer ago by it than a confirmation holds count
+//! no more, however short and many the pauses were.
 
 use super::phase::Phase;
 use super::{Context, Leadership};
@@ -15,29 +15,30 @@ use crate::base::time::{Deadline, Duration, Mono, Now, Wall};
 use alloc::collections::VecDeque;
 use alloc::format;
 
-/// What the last step knew of the time.
+/// The time of the last step, and what is known of sleep.
 #[derive(Clone, Debug, Default)]
 pub(in crate::front) struct Vigil {
     last: Option<Now>,
     due: Option<Mono>,
-    /// When this front was last seen to have slept.
+    /// When this front was last found to have slept.
     woke: Option<Mono>,
     /// When the wall clock was first seen to show each of the last seconds, oldest first.
     seconds: VecDeque<(Wall, Mono)>,
     logged: LogThrottle,
 }
 
-/// Why a front takes itself to have slept.
+/// Why a front is taken to have slept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Slept {
-    /// The wall clock has moved by this much more or less than the monotonic one, in seconds.
+    /// The wall clock has moved this many seconds more than the monotonic one, or fewer if
+    /// negative.
     Stepped(i64),
-    /// This step came so long after the time that was asked for.
+    /// The step came this long after the deadline.
     Late(Duration),
 }
 
 impl Vigil {
-    /// A step begins. Returns why the front may have slept since the last one; `None`: it was
+    /// Begins a step. Returns why the front may have slept since the last one; `None` if it was
     /// awake.
     fn begins(&mut self, now: Now) -> Option<Slept> {
         self.note_second(now);
@@ -45,7 +46,7 @@ impl Vigil {
         let seconds = |from: u64, to: u64| i128::from(to) - i128::from(from);
         let passed = seconds(last.mono.0, now.mono.0) / 1_000_000;
         let stepped = seconds(last.wall.0, now.wall.0) - passed;
-        // It has been awake until the last step, whatever had been asked for by then.
+        // It was awake at the last step, even if the deadline was before that.
         let late = self.due.map_or(Duration::ZERO, |due| now.mono.since(due.max(last.mono)));
         if stepped.unsigned_abs() >= u128::from(WALL_STEP.as_secs()) {
             Some(Slept::Stepped(i64::try_from(stepped).unwrap_or(i64::MAX)))
@@ -69,21 +70,21 @@ impl Vigil {
         }
     }
 
-    /// What was asked before this was asked more than [`CONFIRMED`] ago by the wall clock, in the
-    /// whole seconds that it counts.
+    /// Returns the time before which orders were sent more than [`CONFIRMED`] ago by the wall
+    /// clock, in its whole seconds.
     pub(in crate::front) fn horizon(&self) -> Option<Mono> {
         self.seconds.front().map(|&(_, mono)| mono)
     }
 }
 
 impl Leadership {
-    /// This front has slept a moment ago: what others have asked of it in that time lies before it, and
-    /// they may not wait for it any more.
+    /// Returns whether this front has slept a moment ago: orders of that time are old, and their
+    /// senders may have given up.
     pub(in crate::front) fn has_just_woken(&self, now: Mono) -> bool {
         self.vigil.woke.is_some_and(|woke| now.since(woke) < HANDOVER_WAIT)
     }
 
-    /// A step begins.
+    /// Checks at the beginning of a step whether this front has slept.
     pub(in crate::front) fn note_sleep(&mut self, now: Now, ctx: &mut Context<'_>) {
         let Some(slept) = self.vigil.begins(now) else { return };
         self.vigil.woke = Some(now.mono);
@@ -106,7 +107,7 @@ impl Leadership {
         }
     }
 
-    /// A step ends; the next one is asked for at this time.
+    /// Notes the deadline at the end of a step, and returns it.
     pub(in crate::front) fn expect(&mut self, due: Option<Deadline>) -> Option<Deadline> {
         self.vigil.due = due.map(|due| due.at);
         due
@@ -126,7 +127,8 @@ mod tests {
         let mut vigil = Vigil::default();
         assert_eq!(vigil.begins(at(900, 70)), None);
         for millis in (900..20_000).step_by(37) {
-            // The wall clock counts whole seconds, and changes them at some other moment.
+            // The wall clock has whole seconds, which change at another moment than the monotonic
+            // ones.
             assert_eq!(vigil.begins(at(millis, 70 + (millis - 100) / 1_000)), None, "{millis}");
         }
     }
@@ -136,7 +138,7 @@ mod tests {
         let mut vigil = Vigil { due: Some(Mono(1_000_000)), ..Vigil::default() };
         assert_eq!(vigil.begins(at(900, 70)), None);
         assert!(vigil.begins(at(9_900, 79)).is_some());
-        // What was due is still to be done, in another step at the same time.
+        // What was due is done in another step at the same time.
         assert_eq!(vigil.begins(at(9_900, 79)), None);
     }
 
@@ -154,7 +156,7 @@ mod tests {
     fn seconds_that_only_the_wall_clock_has_seen_move_the_horizon() {
         let mut vigil = Vigil::default();
         for second in 0..9 {
-            // Not seen as a step of the clock, each by itself.
+            // Each pause alone is too short to count as a step of the clock.
             assert_eq!(vigil.begins(at(900 + second, 70 + second)), None);
             let asked = 900 + second.saturating_sub(2);
             assert_eq!(vigil.horizon(), Some(Mono(asked * 1_000)), "{second}");
