@@ -1,4 +1,4 @@
-//! Who may ask for what, who is signed in, and what is recorded of it.
+//! Permissions, sessions, and the record of changes.
 
 mod signing_in;
 
@@ -48,7 +48,7 @@ impl View for Node {
     }
 }
 
-/// By the machine's own socket.
+/// The origin of requests by the machine's own socket.
 pub(super) const SOCKET: &str = "socket";
 pub(super) const HERE: &str = "127.0.0.1";
 pub(super) const AFAR: &str = "192.0.2.9";
@@ -69,7 +69,7 @@ pub(super) struct Bench {
     pub(super) audit: Vec<String>,
 }
 
-/// What came of a request.
+/// The result of a request.
 #[derive(Debug)]
 pub(super) struct Got {
     pub(super) status: u16,
@@ -105,7 +105,7 @@ impl Bench {
         link
     }
 
-    /// One request on a link; `None`: its password is being checked.
+    /// Sends a request on a link; returns `None` if its password is being checked.
     pub(super) fn send(
         &mut self,
         link: LinkId,
@@ -142,7 +142,7 @@ impl Bench {
         Some(Got { status, body: body.unwrap_or_default(), text, closed, command })
     }
 
-    /// From an address, on a link of its own.
+    /// Sends a request from an address, on a link of its own.
     pub(super) fn ask(&mut self, from: &str, text: &str) -> Got {
         let link = self.link(from);
         self.send(link, text, None).expect("an answer at once")
@@ -160,7 +160,7 @@ impl Bench {
         )
     }
 
-    /// The password of the page, and what the machine says of it.
+    /// Signs in with the page's form; `granted` is the host's answer for the password.
     pub(super) fn sign_in(&mut self, from: &str, granted: Option<Rights>) -> Got {
         self.sign_in_with(from, "", granted)
     }
@@ -184,7 +184,7 @@ impl Bench {
         }
     }
 
-    /// The header that keeps a browser signed in.
+    /// Returns the header that keeps a browser signed in.
     pub(super) fn cookie(&mut self, rights: Rights) -> String {
         let got = self.sign_in(AFAR, Some(rights));
         assert_eq!(got.status, 200, "{got:?}");
@@ -370,7 +370,7 @@ fn files_in_trouble_are_named_and_their_number_is_bounded() {
     let shown = json!({ "file": "/etc/x", "trouble": "no PEM", "what_to_do": "mend it" });
     assert_eq!(files[0], shown);
     assert!(bench.get(AFAR, "/metrics").body.contains("tmrd_unusable_files 64\n"));
-    // Where passwords cannot be read, no other one is asked for.
+    // If the password file cannot be read, no other password is asked for.
     let got = bench.post(AFAR, "/api/release", PAGE, "{\"handle\": 7}");
     assert_eq!(got.status, 403);
     assert!(got.body.contains("/etc/p: line 1: no hash"), "{}", got.body);

@@ -1,4 +1,4 @@
-//! Browsers in which somebody has signed in before, while others guess passwords.
+//! Recognised browsers, while others guess passwords.
 
 use super::admin_test::{AFAR, Bench, Got, sign_in_text};
 use super::*;
@@ -20,7 +20,7 @@ fn whoever_guesses_behind_the_same_address_locks_no_known_browser_out() {
         assert_eq!(bench.sign_in(AFAR, Some(Rights::Operator)).status, 429, "a stranger waits");
         assert_eq!(bench.sign_in_with(AFAR, &head, Some(Rights::Operator)).status, 200);
     }
-    // It is no way around the count.
+    // A recognised browser has no more attempts.
     let slips = (0..100).filter(|_| bench.sign_in_with(AFAR, &head, None).status == 401);
     assert_eq!(slips.count(), SIGN_IN_SLIPS as usize);
     let got = bench.sign_in_with(AFAR, &head, Some(Rights::Operator));
@@ -42,14 +42,15 @@ fn whoever_guesses_locks_no_reader_out_and_readers_guess_no_more_than_strangers(
     assert_eq!(bench.sign_in(AFAR, Some(Rights::Reader)).status, 429, "a stranger waits");
     let again = bench.sign_in_with(AFAR, &head, Some(Rights::Reader));
     assert_eq!(again.status, 200);
-    // However many browsers a reader makes known, they are good for as many tries as one.
+    // However many browsers a reader signs in with, together they have the attempts of one.
     let other = known(&bench.sign_in("198.51.100.9", Some(Rights::Reader))).expect("known");
     let tries = (0..100).filter(|at| {
         let head = if at % 2 == 0 { &head } else { &other };
         bench.sign_in_with(AFAR, head, None).status == 401
     });
     assert_eq!(tries.count(), SIGN_IN_SLIPS as usize);
-    // An operator's browser stays one where a reader signs in, and a reader's becomes one.
+    // An operator's browser stays one when a reader signs in; a reader's becomes one when an
+    // operator does.
     let operator = bench.sign_in_with("198.51.100.9", &other, Some(Rights::Operator));
     let operator = known(&operator).expect("an operator's browser from now on");
     let reader = bench.sign_in_with(AFAR, &operator, Some(Rights::Reader));

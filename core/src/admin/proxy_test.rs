@@ -1,4 +1,4 @@
-//! Behind a reverse proxy: whom it asks for, what it hands on, and under which name.
+//! A reverse proxy in front: its client, the headers that it forwards, and its names.
 
 use super::admin_test::{AFAR, Bench, HERE, PAGE, SOCKET};
 use super::*;
@@ -7,7 +7,7 @@ use alloc::format;
 use alloc::vec;
 use base64ct::{Base64, Encoding};
 
-/// `Authorization` of a name with a password.
+/// Returns an `Authorization` header with a name and a password.
 fn basic(name: &str) -> String {
     let coded = Base64::encode_string(format!("{name}:secret").as_bytes());
     format!("Authorization: Basic {coded}\r\n")
@@ -40,7 +40,7 @@ fn what_a_browser_typed_for_a_proxy_is_not_compared_with_passwords_here() {
         bench.cookie(Rights::Operator)
     };
     assert_eq!(release(&mut bench, &signed), 202);
-    // For names that there are here it is checked where something depends on it.
+    // For the names in use here it is checked if the answer depends on it.
     for name in ["operator", "reader", ""] {
         let link = bench.link(AFAR);
         let text = format!("GET /api/status HTTP/1.1\r\n{}\r\n", basic(name));
@@ -68,7 +68,7 @@ fn a_trusted_proxy_says_who_tries_passwords_and_nobody_else_does() {
     assert_eq!(bench.sign_in_with(proxy, &by("203.0.113.2"), right).status, 200);
     assert_eq!(bench.sign_in_with("203.0.113.1", "", right).status, 429, "without the proxy, too");
     assert!(bench.audit.iter().any(|line| line.contains("\"from\":\"203.0.113.2\"")));
-    // No other one moves the count to somebody else's address, or away from its own.
+    // No other proxy can have attempts counted to another address, or escape its own count.
     for at in 0..SIGN_IN_SLIPS {
         let got = bench.sign_in_with("198.51.100.81", &by(&format!("203.0.113.{}", 50 + at)), None);
         assert_eq!(got.status, 401);
@@ -117,7 +117,7 @@ fn a_trusted_proxy_says_which_host_was_asked_for_and_whether_by_https() {
     assert!(!sign_in(&mut bench, HERE, &plain).text.contains("; Secure"));
     for head in [
         head.replace("Origin: https://front-1.", "Origin: https://evil.example"),
-        // A name that was pointed at the proxy, and a header that it hands on.
+        // A name that resolves to the proxy, and a header that it forwards.
         page("evil.example", "https://front-1.:8443", more),
         page("127.0.0.1", "http://evil.example", "X-Forwarded-Host: evil.example\r\n"),
         page("127.0.0.1", "http://evil.example", "X-Forwarded-Host: front-1, evil.example\r\n"),

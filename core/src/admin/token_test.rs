@@ -1,4 +1,4 @@
-//! Tokens: what they give, for how long, and what is said of those that give nothing.
+//! Tokens: their rights and validity, and the answers to invalid ones.
 
 use super::admin_test::{AFAR, Bench, Got, HERE, SOCKET};
 use super::*;
@@ -7,14 +7,14 @@ use crate::base::limits::{SIGN_IN_SLIPS, TOKEN_NAME_MAX, TOKENS_MAX};
 use alloc::format;
 use alloc::string::ToString;
 
-/// Long after the time of the tests.
+/// A time long after the tests.
 const LATER: Wall = Wall(1_900_000_000);
 
 fn made(name: &str, rights: Rights, ends: Wall, seed: u8) -> (Token, String) {
     Token::make(name, rights, ends, [seed; 32]).unwrap()
 }
 
-/// A server with these tokens, and with passwords for both roles.
+/// Returns a server with these tokens, and with passwords for both roles.
 fn with(tokens: &[&Token]) -> Bench {
     let mut bench = Bench::new(true, true);
     let tokens = tokens.iter().copied().cloned().collect();
@@ -52,7 +52,7 @@ fn a_token_gives_the_rights_of_its_role_and_the_record_names_it() {
     let session: Value =
         serde_json::from_str(&get(&mut bench, AFAR, "/api/session", &looks).body).unwrap();
     assert_eq!((&session["rights"], &session["token"]), (&"reader".into(), &"grafana".into()));
-    // The header that no foreign page can send is needed all the same.
+    // The header that no foreign page can send is required all the same.
     let got = bench.post(AFAR, "/api/failover", &bearer(&changes), "");
     assert_eq!((got.status, got.command), (403, None));
 }
@@ -104,14 +104,14 @@ fn a_token_on_which_nothing_depends_is_not_looked_at() {
         for path in ["/", "/healthz", "/readyz", "/metrics"] {
             assert_eq!(get(&mut bench, AFAR, path, "tmrd_old").status, 200, "{path}");
         }
-        // A script of the machine's own has one in its environment.
+        // A script of the machine itself has a token in its environment.
         assert_eq!(get(&mut bench, SOCKET, "/api/status", "tmrd_old").status, 200);
         assert_eq!(failover(&mut bench, SOCKET, "tmrd_old").status, 202);
-        // What a proxy of another system hands on is not one of ours.
+        // A token that a proxy of another system forwards is ignored.
         let got = get(&mut bench, AFAR, "/api/status", "eyJhbGciOiJub25lIn0");
         assert!(got.status == 401 && got.body.starts_with("Sign in first"), "{got:?}");
     }
-    // It gives the machine itself what that could not do without.
+    // It gives the machine itself rights that it would not have without.
     let (operator, shown) = made("config", Rights::Operator, LATER, 2);
     let mut bench = with(&[&operator]);
     let store = |bench: &mut Bench, head: &str| {

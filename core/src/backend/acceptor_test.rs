@@ -1,4 +1,4 @@
-//! The acceptor by its rules: call, then compare the report, the records and how it stands.
+//! The acceptor's rules: an order, then its report, its records and the standing.
 
 mod restart;
 
@@ -78,7 +78,7 @@ fn gap(committed: u64) -> Report {
     Report::Gap { committed: Slot(committed) }
 }
 
-/// An acceptor and what its journal would hold.
+/// An acceptor and the records of its journal.
 struct Kept {
     acceptor: Acceptor,
     journal: Vec<Record>,
@@ -91,7 +91,7 @@ impl Kept {
         Self { acceptor, journal }
     }
 
-    /// In the group, with `ONE` promised.
+    /// Returns a member of the group that has promised `ONE`.
     fn born() -> Self {
         let mut kept = Self::blank();
         kept.order(claim(ONE));
@@ -99,7 +99,7 @@ impl Kept {
         kept
     }
 
-    /// Gives an order and keeps its records as the backend does.
+    /// Gives an order and keeps its records as a backend does.
     fn order(&mut self, order: Order) -> Report {
         let mut taken = OrderEffects::default();
         let report = self.acceptor.order(order, &mut taken);
@@ -162,7 +162,7 @@ fn a_promise_goes_strictly_upwards_and_everything_else_must_have_it() {
     // A higher front in the same round is higher.
     let higher = Epoch { round: 2, front: 3 };
     assert!(matches!(kept.order(claim(higher)), Report::Promised(_)));
-    // Neither a lower nor a higher epoch than the promised one may do anything.
+    // Orders of any epoch but the promised one are refused, lower or higher.
     for epoch in [TWO, ONE, Epoch { round: 3, front: 0 }, Epoch::default()] {
         kept.refused(Order::Found { epoch, group: GROUP }, higher);
         kept.refused(append(epoch, 1, &[handles(1)], 0), higher);
@@ -188,7 +188,7 @@ fn entries_join_without_a_hole_and_a_repeated_one_is_taken_once() {
     assert_eq!(kept.order(append(ONE, 1, &first, 0)), stored(2));
     let record = Record::Accept { epoch: ONE, first: Slot(1), entries: first.to_vec() };
     assert_eq!(kept.journal.last(), Some(&record));
-    // Twice the same; then one that overlaps.
+    // The same append twice, then one that overlaps.
     let records = kept.journal.len();
     assert_eq!(kept.order(append(ONE, 1, &first, 0)), stored(2));
     assert_eq!(kept.order(append(ONE, 2, &[], 0)), stored(2));
@@ -206,18 +206,18 @@ fn only_entries_of_the_promised_epoch_are_folded() {
     kept.order(append(ONE, 1, &[handles(1), handles(2), handles(3)], 1));
     assert_eq!(kept.acceptor.settled().handles_reserved(), 1);
     kept.order(claim(TWO));
-    // Slots 2 and 3 are chosen, says the new front; what stands there is another front's.
+    // The new front reports slots 2 and 3 as chosen; the entries there are another front's.
     let confirm = Order::Confirm { epoch: TWO, committed: Slot(3), serves: false };
     assert_eq!(kept.order(confirm), Report::Confirmed);
     assert_eq!(kept.order(append(TWO, 2, &[], 3)), stored(1));
     assert_eq!(kept.acceptor.standing().committed, Slot(1));
     assert_eq!(kept.acceptor.settled().handles_reserved(), 1);
-    // It goes as far as the new front's own entries go, and no farther than it says.
+    // The commit goes as far as the new front's own entries, and no farther than it reports.
     assert_eq!(kept.order(append(TWO, 2, &[handles(20)], 3)), stored(2));
     assert_eq!(kept.acceptor.settled().handles_reserved(), 20);
     assert_eq!(kept.acceptor.standing().committed, Slot(2));
     assert_eq!(kept.journal.last(), Some(&Record::Committed(Slot(2))));
-    // A lower commit number takes nothing back.
+    // A lower commit number has no effect.
     assert_eq!(kept.order(append(TWO, 3, &[handles(30)], 0)), stored(3));
     assert_eq!(kept.acceptor.standing().committed, Slot(2));
 }
@@ -227,8 +227,8 @@ fn a_newer_entry_takes_its_slot_and_what_stands_behind_stays_until_its_turn() {
     let mut kept = Kept::born();
     kept.order(append(ONE, 1, &[handles(1), handles(2), handles(3)], 1));
     kept.order(claim(TWO));
-    // The tail comes again in pieces. Slot 3 may be chosen with this acceptor's vote: if the
-    // front goes away between two pieces, the next one must still find it.
+    // The tail comes again in pieces. Slot 3 may be chosen with this acceptor's vote: if the front
+    // fails between two pieces, the next one must still find it.
     assert_eq!(kept.order(append(TWO, 2, &[handles(2)], 1)), stored(2));
     assert_eq!(kept.acceptor.standing().last, Slot(3));
     let want = [(1, handles(1)), (2, handles(2)), (1, handles(3))];
@@ -249,7 +249,7 @@ fn a_group_is_founded_until_something_is_built_on_its_first_entry() {
     assert_eq!(kept.journal.last(), Some(&Record::Group(group)));
     let standing = kept.acceptor.standing();
     assert_eq!((standing.group, standing.last), (Some(group), Slot(0)));
-    // A second entry, or a committed first one, is what can be lost.
+    // A second entry, or a committed first one, could be lost.
     let mut two = Kept::born();
     two.order(append(ONE, 1, &[handles(1), handles(2)], 0));
     assert_eq!(two.order(Order::Found { epoch: ONE, group }), gap(0));
@@ -259,7 +259,7 @@ fn a_group_is_founded_until_something_is_built_on_its_first_entry() {
     assert_eq!(one.acceptor.standing().group, Some(GROUP));
 }
 
-/// The fold of so many grants, as bytes.
+/// Returns the encoded state after this many grants.
 fn state(grants: u32) -> Vec<u8> {
     let mut state = State::default();
     for number in 1..=grants {
@@ -282,7 +282,7 @@ fn a_state_is_installed_piece_by_piece() {
     assert_eq!([standing.base, standing.committed, standing.last], [Slot(50); 3]);
     assert_eq!(kept.acceptor.settled().encode(), bytes);
     assert_eq!(kept.order(append(ONE, 51, &[handles(1)], 50)), stored(51));
-    // An older state changes nothing and is acknowledged: what it brings is there.
+    // An older state changes nothing and is acknowledged: its contents are included.
     assert_eq!(kept.order(install(ONE, 40, 0, &state(1), true)), stored(51));
     assert_eq!(kept.acceptor.settled().seat_count(), 20);
 }
@@ -311,11 +311,11 @@ fn pieces_that_do_not_follow_each_other_are_not_installed() {
         let reports: Vec<Report> = orders.into_iter().map(|order| kept.order(order)).collect();
         assert_eq!(reports.last(), Some(&gap(0)), "{what}");
         assert_eq!(kept.acceptor.standing().group, None, "{what}");
-        // The first piece begins anew.
+        // The first piece starts again.
         kept.order(install(ONE, 50, 0, a, false));
         assert_eq!(kept.order(install(ONE, 50, 1000, b, true)), stored(50), "{what}");
     }
-    // Another front, or a link that is gone, ends what was half done.
+    // Another front, or a closed link, ends a transfer that is half done.
     let mut kept = Kept::blank();
     kept.order(claim(ONE));
     kept.order(install(ONE, 50, 0, a, false));
@@ -355,7 +355,7 @@ fn another_groups_state_is_refused_by_a_copy_that_is_not_empty() {
         last: true,
     };
     kept.refused(order(ONE), ONE);
-    // An empty one has nothing to lose, nor has one of a birth that broke off.
+    // A blank acceptor has nothing to lose, nor has one of an interrupted birth.
     for first in [&[][..], &[handles(1)]] {
         let mut empty = Kept::born();
         empty.order(append(ONE, 1, first, 0));
@@ -376,7 +376,7 @@ fn lost_memory_is_replaced_by_what_an_operator_says_and_no_promise_is_broken() {
     let mut recover = |epoch, anew: Anew<'_>| kept.acceptor.recover(epoch, &anew);
     let refused = |result: Result<Acceptor, Box<Report>>| *result.map(|_| ()).unwrap_err();
     assert_eq!(refused(recover(TWO, Anew { ..whole })), Report::Refused { promised: ONE });
-    // Nobody is a member of a group that does not name it, nor of one without a past.
+    // A disk is no member of a group that does not name it, nor of one without a past.
     assert_eq!(refused(recover(ONE, Anew { disk: DiskId(8), ..whole })), gap(0));
     assert_eq!(refused(recover(ONE, Anew { slot: Slot(0), ..whole })), gap(0));
     let begin = Anew { bytes: front, last: false, ..whole };
@@ -387,7 +387,7 @@ fn lost_memory_is_replaced_by_what_an_operator_says_and_no_promise_is_broken() {
     let standing =
         Standing { disk, group: Some(group), promised: ONE, base: at, committed: at, last: at };
     assert_eq!((acceptor.standing(), acceptor.settled()), (standing, &state));
-    // From its journal it is the same.
+    // Its journal gives the same acceptor.
     let records = acceptor.snapshot();
     let mut again = Acceptor::blank(disk);
     assert!(records.iter().all(|record| again.replay(record)));

@@ -1,18 +1,18 @@
-//! The client against servers made up here, with a clock made up here.
+//! The client against simulated servers and a simulated clock.
 
 use super::*;
 use crate::wire::structs::{CmAccess2, CmCrypt2};
 use std::string::{String, ToString};
 use std::vec;
 
-/// What a server does.
+/// The behaviour of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Manner {
-    /// Nobody listens.
+    /// It refuses connections.
     Refuses,
     /// Packets to it are lost.
     Lost,
-    /// It takes a connection and says nothing.
+    /// It accepts a connection and sends nothing.
     Silent,
     /// It agrees on a key and answers with this status.
     Says(u32),
@@ -28,11 +28,11 @@ struct World {
     client: Client,
     now: Mono,
     manners: Vec<Manner>,
-    /// The connection that stands: name, server, its end of the stream.
+    /// The open connection: name, server, and the server's end of the stream.
     up: Option<(LinkId, usize, SecureChannel)>,
-    /// Which servers were dialled, when in ms, and how long that may take.
+    /// The servers that were dialled, when (in ms), and the time limit.
     dialled: Vec<(usize, u64, u64)>,
-    /// Calls that servers took: which server, call number.
+    /// The calls that servers received: server and call number.
     taken: Vec<(usize, u32)>,
 }
 
@@ -53,8 +53,8 @@ impl World {
         self.run(Input::Call(request.encode())).expect("every call ends")
     }
 
-    /// Gives an input, then whatever servers and the clock have to say, until there is an answer or
-    /// nothing more to come.
+    /// Gives an input, then runs servers and the clock until there is an answer or nothing is left
+    /// to do.
     fn run(&mut self, input: Input) -> Option<Result<Reply, Unanswered>> {
         let mut input = input;
         for _ in 0..10_000 {
@@ -142,7 +142,7 @@ impl World {
         }
     }
 
-    /// The connection that stands breaks.
+    /// Breaks the open connection.
     fn cut(&mut self) {
         let (link, ..) = self.up.take().expect("it stands");
         assert_eq!(self.run(Input::Closed { link, reason: CloseReason::Eof }), None);
@@ -278,7 +278,7 @@ fn what_was_answered_with_238_is_made_again() {
         let mut world = World::new(&[Manner::Says(238), Manner::Says(0)]);
         assert_eq!(world.call(&call), Ok(Reply::ok(9)));
     }
-    // With one address the connection stays, for it may be to the one that leads soon.
+    // With one address the connection stays, because it may be to the front that leads soon.
     let mut alone = World::new(&[Manner::Says(238)]);
     let status = alone.call(&access()).unwrap().status;
     assert_eq!(status, CmError::SERVER_START_PENDING, "told when its time is over");

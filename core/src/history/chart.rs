@@ -214,7 +214,7 @@ mod tests {
         ]);
         let shown = &charts.show(Span::Hour, Wall(NOW))[0];
         assert_eq!((shown.most.len(), shown.denied.len()), (60, 60));
-        // What was in use goes on until it ends, also through a step in which nothing happened.
+        // A seat stays in use until it ends, also through a step without events.
         assert_eq!(shown.most[55..], [0, 2, 1, 1, 1]);
         assert_eq!(shown.denied[55..], [0, 0, 0, 2, 0]);
         assert_eq!(Span::Hour.from(Wall(NOW)), Wall(NOW - 59 * 60));
@@ -246,7 +246,7 @@ mod tests {
         ]);
         let shown = &charts.show(Span::Hour, Wall(NOW))[0];
         assert_eq!((shown.most[59], shown.denied[59]), (1, 1));
-        // And one that is ahead of who looks.
+        // The same for a clock that is ahead of the reader's.
         charts.count(&record(Kind::Access, NOW + 120, 3));
         let shown = &charts.show(Span::Hour, Wall(NOW))[0];
         assert_eq!((shown.most.len(), shown.denied[59]), (60, 1));

@@ -1,4 +1,4 @@
-//! What a connection owes: bytes that there is no room for, what is read meanwhile, when it closes.
+//! A connection's unfinished work: bytes without room, reading meanwhile, and its end.
 
 use super::*;
 use alloc::vec;
@@ -97,7 +97,7 @@ fn a_request_that_waits_is_told_once_that_all_has_left() {
 
 #[test]
 fn a_layer_sees_all_bytes_and_the_last_ones_by_name() {
-    /// Doubles each byte.
+    /// A layer that doubles each byte.
     #[derive(Debug)]
     struct Doubles;
     impl Layer for Doubles {

@@ -20,7 +20,7 @@ const LICENCE: LicenceKey = LicenceKey {
     tmr_id: 1,
 };
 
-/// A grant with this handle, of 5 licences, from this station.
+/// Returns a grant with this handle, of 5 licences, from this station.
 fn grant(handle: u32, mode: Mode, take: u32, station: u8) -> Grant {
     Grant {
         handle: Handle(handle),
@@ -64,8 +64,8 @@ const FULL: Outcome = Outcome::Refused(Refusal::NoMoreLicences);
 const CONFLICT: Outcome = Outcome::Refused(Refusal::ExclusiveConflict);
 const TAKEN: Outcome = Outcome::Refused(Refusal::HandleTaken);
 
-/// Grants one after the other, as (mode, take, station), each with what comes of it and what is
-/// in use then.
+/// Applies grants one after the other, as (mode, take, station), and checks the outcome of each and
+/// the use after it.
 fn story(steps: &[(Mode, u32, u8, Outcome, u32)]) -> State {
     let mut state = State::default();
     for (number, (mode, take, station, outcome, after)) in steps.iter().enumerate() {
@@ -115,7 +115,7 @@ fn exclusive_is_alone_on_its_station_and_only_there() {
         (Exclusive, 1, 2, CONFLICT, 2),
         (Exclusive, 1, 3, Outcome::Granted, 3),
         (UserLimit, 2, 4, Outcome::Granted, 5),
-        // Full is told only where nothing else stands against it.
+        // A full licence is reported only if nothing else prevents the access.
         (UserLimit, 1, 3, CONFLICT, 5),
         (Exclusive, 1, 5, FULL, 5),
     ]);
@@ -280,7 +280,7 @@ fn units_run_out_exactly() {
     assert_eq!(state.apply(&units(3, 10)), Outcome::Nothing);
     assert_eq!(state.apply(&units(1, 10)), spent);
     assert_eq!(State::decode(&state.encode()).as_ref(), Some(&state));
-    // Reissued with more: what was taken stays taken.
+    // Issued again with more units: those that were taken stay taken.
     assert_eq!(state.apply(&units(5, 15)), Outcome::Nothing);
     assert_eq!(state.apply(&units(u32::MAX, u32::MAX)), spent);
     assert_eq!(state.units_taken(&LICENCE), 15);
@@ -317,7 +317,7 @@ fn what_takes_no_licence_is_held_all_the_same() {
         assert_eq!(state.held(Handle(number)), Some(&none));
     }
     assert_eq!((state.seat_count(), state.usage(&LICENCE)), (3, None));
-    // None of them is a use of the licence, so an exclusive one is alone.
+    // None of them uses the licence, so an exclusive access is alone.
     assert_eq!(apply(&mut state, &grant(9, Mode::Exclusive, 1, 1)), Outcome::Granted);
     assert_eq!(State::decode(&state.encode()).as_ref(), Some(&state));
     for number in 1..=3 {
@@ -338,7 +338,7 @@ fn a_licence_without_limit_stands_against_exclusive_use_and_takes_none() {
         (UserLimit, 4, 1, Outcome::Granted, 5),
     ]);
     assert_eq!(state.usage(&LICENCE).unwrap().no_user_limit, 2);
-    // Issued again with fewer: what takes none is still to be had.
+    // Issued again with fewer: an access that takes none is still possible.
     let fewer = Grant { quantity: 1, ..grant(300, NoUserLimit, 1, 3) };
     assert_eq!(apply(&mut state, &fewer), Outcome::Granted);
     for handle in [300, 104, 101, 100] {
@@ -385,7 +385,7 @@ fn a_list_takes_the_place_of_one_that_it_shares_two_serials_with() {
     state.apply(&name(list(4, 5, 6), 3));
     assert_eq!((state.list_of(4), state.list_of(1)), (Some(list(4, 5, 6)), None));
     assert_eq!(state.usage(&under(after)).map_or(0, super::Usage::used), 2);
-    // And what is still held under a list that is gone is found by the one that succeeds it.
+    // Seats held under a list that was replaced count under its successor.
     state.apply(&name(list(1, 2, 9), 3));
     assert_eq!(state.usage(&under(list(1, 2, 9))).map_or(0, super::Usage::used), 2);
 }
@@ -415,14 +415,14 @@ fn a_recovered_state_has_other_members_and_makes_numbers_as_before() {
     assert_eq!((state.handles_reserved(), state.numbered()), (300, Some(GroupId(7))));
     let bytes = state.encode();
     assert_eq!(State::decode(&bytes).as_ref(), Some(&state));
-    // Four bytes say that a group follows, and this one has one byte.
+    // Four bytes mark that a group follows, and this one has one byte.
     let plain = bytes.len() - 5;
     for end in plain + 1..bytes.len() {
         assert_eq!(State::decode(&bytes[..end]), None, "{end} of {} bytes", bytes.len());
     }
-    // A second time it is the first group still that names its handles.
+    // At a second recovery the first group still makes the handle numbers.
     state.recover([DiskId(7), DiskId(8), DiskId(9)], 200, GroupId(8));
     assert_eq!((state.handles_reserved(), state.numbered()), (300, Some(GroupId(7))));
-    // What was not recovered is as ever.
+    // A state that was not recovered is encoded as before.
     assert_eq!(State::decode(&before).map(|state| state.encode()), Some(before));
 }

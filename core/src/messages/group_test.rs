@@ -1,4 +1,4 @@
-//! The bytes of every own call, as `core/docs/wire.md` shows them: a change here is another
+//! The bytes of every call of the project, as in `core/docs/wire.md`: a change here needs another
 //! version of the protocol.
 
 use super::group::{
@@ -52,7 +52,7 @@ fn grant() -> Entry {
     })
 }
 
-/// A grant of a handle that takes nothing.
+/// Returns a grant of a handle that takes nothing.
 fn service() -> Entry {
     let Entry::Grant(seat) = grant() else { panic!("made as one") };
     Entry::Grant(Grant {
@@ -207,7 +207,7 @@ fn reports() -> Vec<(&'static str, Report)> {
     ]
 }
 
-/// The row of a message in the documentation, and the message back out of its bytes.
+/// Returns the row of a message in the documentation, and checks that its bytes decode.
 fn row<T: Numbered + PartialEq + core::fmt::Debug>(name: &str, body: T) -> String {
     let bytes = encode(9, &body);
     let number = body.number();

@@ -1,4 +1,4 @@
-//! Messages between fronts: what is read is what was written, and nothing else is.
+//! Messages between fronts: each decodes to what was encoded, and other bytes do not decode.
 
 use super::twin::{
     Answer, Asks, Hello, Instances, MachineReport, Malformed, RemoteHandle, Shared, SignOfLife,
@@ -62,7 +62,7 @@ fn report(obstacle: String) -> MachineReport {
     }
 }
 
-/// One of each kind, by its name in wire.md.
+/// Returns one message of each kind, by its name in wire.md.
 fn tells() -> [(&'static str, TwinMessage); 12] {
     let standing = Standing {
         part: TwinRole::Active,
@@ -115,7 +115,7 @@ fn answers() -> [(&'static str, Answer); 7] {
     ]
 }
 
-/// The vectors of wire.md.
+/// Checks the vectors of wire.md.
 #[test]
 fn the_bytes_are_pinned() {
     let mut rows = vec![("hello", hello().encode())];
@@ -146,7 +146,7 @@ fn a_hello_is_read_whatever_its_version_and_whatever_follows() {
     let mut bytes = other.encode();
     bytes.extend(b"and more");
     assert_eq!(Hello::decode(&bytes), Ok(other));
-    // What was chosen is said behind the program's version, and was not always.
+    // The last chosen position follows the program's version; older programs do not send it.
     let bytes = hello().encode();
     let before = Hello { chosen: None, ..hello() };
     let short = before.encode().len() - 1;
@@ -158,7 +158,7 @@ fn a_hello_is_read_whatever_its_version_and_whatever_follows() {
     let beyond = Some(Mark::of_entry(GROUP, EPOCH, Slot(SLOT_LAST + 1)));
     let beyond = Hello { chosen: beyond, ..hello() };
     assert_eq!(Hello::decode(&beyond.encode()), Ok(before));
-    // What goes into a log is plain.
+    // Text that goes into a log has no control characters.
     let mut bent = bytes[..short].to_vec();
     *bent.last_mut().unwrap() = b'\n';
     assert_eq!(Hello::decode(&bent), Err(Malformed));

@@ -1,4 +1,4 @@
-//! Whose a handle is, and what somebody else comes to who names it.
+//! Owners of handles, and calls of other clients with them.
 
 use super::service_test::{PLAIN, Table, table};
 use super::{CallAction, CallContext};
@@ -25,7 +25,7 @@ fn address(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
-/// A table that clients come to from several addresses.
+/// A table with clients at several addresses.
 struct Room(Table);
 
 impl Room {
@@ -50,7 +50,7 @@ impl Room {
         self.0.service.start(self.0.now);
     }
 
-    /// The replies that come of a call now.
+    /// Returns the replies that a call causes at once.
     fn call(&mut self, link: u64, request: &Request) -> Vec<Reply> {
         let (table, link) = (&mut self.0, LinkId(link));
         let mut out = Vec::new();
@@ -86,7 +86,7 @@ impl Room {
         replies[0].result
     }
 
-    /// The error of a call with a handle; `None`: it is done.
+    /// Returns the error of a call with a handle; `None` if it succeeds.
     fn uses(&mut self, link: u64, handle: u32) -> Option<CmError> {
         let replies = self.call(link, &Request::GetVersion { handle });
         Some(replies[0].status).filter(|status| status.code() != 0)
@@ -103,7 +103,7 @@ fn a_handle_is_its_own_address_s_while_its_link_is_there() {
     let release = Request::Release { handle };
     assert_eq!(room.call(3, &release)[0].status, CmError::INVALID_HANDLE);
     assert!(room.0.state.held(Handle(handle)).is_some());
-    // Another link from the same address may have it, whatever becomes of the first.
+    // Another link from the same address may use it, whatever happens to the first one.
     room.come(4, OWN);
     assert_eq!(room.uses(4, handle), None);
     room.go(2);
@@ -214,7 +214,7 @@ fn whoever_names_wrong_handles_waits_and_nobody_else_does() {
     let free = room.take(4, Mode::UserLimit);
     room.go(4);
     assert!(room.call(3, &Request::GetVersion { handle: free }).is_empty());
-    // What waits goes with its link.
+    // A delayed call is dropped with its link.
     assert!(room.call(3, &Request::GetVersion { handle }).is_empty());
     room.go(3);
     assert_eq!(
@@ -240,7 +240,7 @@ fn a_client_whose_address_is_a_guesser_s_now_gets_through() {
             }
         }
     }
-    // Two of them wait, which is as many as may.
+    // Two of them are delayed, which is the limit.
     let guess = Request::GetVersion { handle: 77 };
     let full = (3..6).any(|link| !room.call(link, &guess).is_empty());
     assert!(full);
@@ -280,7 +280,8 @@ fn a_million_guesses_take_more_than_eleven_days_and_find_nothing() {
                     guesses += 1;
                     ready.push(link);
                 }
-                // Turned away unread: nothing was learnt. It tries again when another one is through.
+                // Rejected unread, so the guess revealed nothing. It is repeated when another one
+                // is through.
                 Some(CmError::REQUEST_OVERLOAD_REJECTED) => away += 1,
                 Some(_) => found += 1,
             }
@@ -349,7 +350,7 @@ fn who_asks_in_vain_without_end_waits_and_nobody_else_does() {
     assert_eq!(refused as u32, PACE_REFUSED / 4 + 1, "a burst");
     assert_eq!(replies(&mut room, 3)[0].status, CmError::ENTRY_NOT_FOUND);
     assert_eq!(room.call(3, &ask(Mode::UserLimit))[0].status.code(), 0);
-    // What waits has its turn within a second, once, whether it is refused or not.
+    // A delayed access is served within a second, once, whether it is refused or not.
     let due = room.0.service.waits_until().unwrap();
     assert!(due > room.0.now.mono && due <= room.0.now.mono + PACE_LONGEST);
     assert!(room.0.service.waited(room.0.now.mono).is_empty());
@@ -359,7 +360,7 @@ fn who_asks_in_vain_without_end_waits_and_nobody_else_does() {
     let again = Request::parse(&waited[0].1).unwrap();
     assert_eq!(room.call(2, &again)[0].status, CmError::ENTRY_NOT_FOUND);
     assert_eq!(room.0.service.waits_until(), None);
-    // A call that names a handle does not wait for this.
+    // A call that names a handle is not delayed by this.
     let handle = room.take(2, Mode::UserLimit);
     (0..1_000).for_each(|_| drop(room.call(2, &unknown())));
     assert_eq!(room.uses(2, handle), None);
@@ -379,10 +380,10 @@ fn one_address_has_its_share_of_handles_without_a_seat_and_no_more() {
     assert_eq!(room.call(2, &without)[0].status, CmError::NO_MORE_HANDLES);
     assert_eq!(room.call(2, &ask(Mode::UserLimit))[0].status.code(), 0, "a seat is no part of it");
     room.come(3, OWN);
-    // Without a name: a host is counted under the first of its addresses.
+    // Without a host name: a host is counted under the first of its addresses.
     let own = room.call(3, &without)[0].result;
     assert_eq!(room.0.state.seatless(address(OTHER)), (SEATLESS_PER_ADDRESS, 4_097));
-    // What ends makes room, once.
+    // A handle that ends makes room, once.
     for _ in 0..2 {
         room.0.state.apply(&Entry::Expire(Handle(own)));
     }

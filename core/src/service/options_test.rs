@@ -1,4 +1,4 @@
-//! What is done with the keys of a licence, and on which conditions.
+//! Calls with the keys of a licence, and their conditions.
 
 use super::CallAction;
 use super::service_test::{PLAIN, SERIAL, Table, table};

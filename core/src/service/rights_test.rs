@@ -1,4 +1,4 @@
-//! What each kind of handle may do: every call there is, with every kind of handle.
+//! The rights of each kind of handle: every call, with every kind of handle.
 
 use super::options_test::crypt2;
 use super::service_test::{PLAIN, Table, table};
@@ -11,20 +11,20 @@ use std::format;
 use std::vec;
 use std::vec::Vec;
 
-/// What a call asks of the handle that it names.
+/// What a call requires of the handle that it names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Right {
-    /// It names none.
+    /// It names no handle.
     NoHandle,
-    /// Somebody holds it.
+    /// The handle has a holder.
     Held,
-    /// It is the handle of a licence: the keys of a product are used.
+    /// The handle is of a licence: the keys of a product are used.
     Licence,
-    /// No handle is enough: a container would be changed.
+    /// No handle is enough: the call would change a container.
     Nobody,
 }
 
-/// No arm for "the others": whoever adds a call decides what it asks.
+/// Without a wildcard arm, so that a new call needs a decision here.
 fn right(call: &Request) -> Right {
     match call {
         Request::Access { .. }
@@ -65,7 +65,7 @@ fn right(call: &Request) -> Right {
     }
 }
 
-/// One call of every kind: zeros behind its number, as many as it takes.
+/// Returns one call of every kind: zeros after its number, as many as it takes.
 fn calls() -> Vec<Request> {
     let one = |number: u32| {
         (0..4096).find_map(|length| {
@@ -76,10 +76,10 @@ fn calls() -> Vec<Request> {
     (0..0x100).filter_map(one).collect()
 }
 
-/// Takes a handle.
+/// A function that takes a handle.
 type Take = fn(&mut Table) -> u32;
 
-/// How a handle of each kind is had, and whether it is a licence's.
+/// How to get a handle of each kind, and whether it is a licence's.
 const KINDS: [(Take, bool); 7] = [
     (|table| table.other(ways::SUBSYSTEM, 0), false),
     (|table| table.other(0, 0), false),
@@ -118,7 +118,7 @@ fn the_keys_of_a_product_need_a_handle_of_its_licence() {
     }
 }
 
-/// Where every seat is taken and no access without one is allowed, nothing is done with the keys.
+/// If every seat is taken and access without a seat is not allowed, the keys cannot be used.
 #[test]
 fn a_firm_item_is_no_way_around_the_seats() {
     let mut table = table();
@@ -132,6 +132,6 @@ fn a_firm_item_is_no_way_around_the_seats() {
         assert_eq!(table.outcome(&sign(handle)), status);
         assert_eq!(table.outcome(&key(handle)), status);
     }
-    // It is a handle all the same, of what is shown of the firm item.
+    // It is still a handle for what is shown of the firm item.
     assert_eq!(table.outcome(&Request::GetVersion { handle: firm }), 0);
 }

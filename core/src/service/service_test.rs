@@ -22,7 +22,7 @@ use std::vec::Vec;
 pub(super) const SERIAL: u32 = 59_885_682;
 /// A licence with nothing but a quantity.
 pub(super) const PLAIN: u32 = 203;
-/// A licence whose parts do not agree.
+/// A licence whose parts do not match.
 const SPLIT: u32 = 204;
 const LINK: LinkId = LinkId(1);
 const CLIENT: &str = "198.51.100.7";
@@ -77,7 +77,7 @@ pub(super) fn table() -> Table {
 }
 
 impl Table {
-    /// What a call leads to, and the reply if it was answered at once.
+    /// Returns the action of a call, and the reply if it was answered at once.
     pub(super) fn call(&mut self, request: &Request) -> (CallAction, Option<Reply>) {
         let mut out = Vec::new();
         self.service.named(self.now.mono, LINK, request, &self.state);
@@ -99,7 +99,7 @@ impl Table {
         self.call(request).1.expect("an answer at once")
     }
 
-    /// The status of a call, 0 for one that goes to the keys of a licence or onto the log.
+    /// Returns the status of a call, 0 if it goes to the keys of a licence or to the log.
     pub(super) fn outcome(&mut self, request: &Request) -> u32 {
         match self.call(request) {
             (CallAction::Perform(_) | CallAction::Commit(_) | CallAction::Spend(..), None) => 0,
@@ -108,7 +108,7 @@ impl Table {
         }
     }
 
-    /// The status and the result of a call that the service answers.
+    /// Returns the status and the result of a call that the service answers.
     fn said(&mut self, request: &Request) -> (u32, u32) {
         let reply = self.ask(request);
         (reply.status.code(), reply.result)
@@ -124,14 +124,14 @@ impl Table {
         handle
     }
 
-    /// The status of an access by a link from there.
+    /// Returns the status of an access by a link from this address.
     pub(super) fn access_from(&mut self, from: SocketAddr, request: &Request) -> u32 {
         self.service.dismiss(LINK);
         self.service.accepted(self.now, LINK, from);
         self.status(request)
     }
 
-    /// A seat for a client of the newest runtime.
+    /// Takes a seat for a client of the newest runtime.
     pub(super) fn seat(&mut self, code: u32, mode: Mode) -> u32 {
         let request = Request::parse(&access(code, mode, 60)).unwrap();
         let Request::Access2 { ctrl, mut access, tail } = request else { panic!("made so") };
@@ -139,14 +139,14 @@ impl Table {
         self.handle(&Request::Access2 { ctrl, access, tail }.encode())
     }
 
-    /// A handle of an access with these flags and no codes.
+    /// Takes a handle by an access with these flags and no codes.
     pub(super) fn other(&mut self, ctrl: u32, firm_code: u32) -> u32 {
         let wanted = CmAccess2 { ctrl, firm_code, ..CmAccess2::default() };
         let request = Request::Access2 { ctrl: 0, access: Box::new(wanted), tail: vec![] };
         self.handle(&request.encode())
     }
 
-    /// A selector's answer, of one or more structures; the buffer rule is checked beside it.
+    /// Returns a selector's answer, of one or more structures, and checks the buffer rule.
     #[track_caller]
     pub(super) fn info<T: Layout>(&mut self, handle: u32, ctrl: u32) -> Vec<T> {
         let bytes = self.bytes(handle, ctrl);
@@ -369,7 +369,7 @@ fn users_are_told_without_their_handles() {
     assert_eq!((cluster.used_licenses, cluster.free_licenses), (2, 3));
     assert_eq!((cluster.total_licenses, cluster.license_quantity), (5, 5));
 
-    // Nobody gets a seat whose parts do not agree, or whose time is over.
+    // No client gets a seat of a licence whose parts do not match, or which has expired.
     let free_of = |rows: &[CmNetInfoCluster], code| {
         rows.iter().find(|row| row.product_code == code).map(|row| row.free_licenses)
     };

@@ -1,4 +1,4 @@
-//! One host is one station, by whatever addresses it comes.
+//! One host is one station, whatever addresses it uses.
 
 use super::service_test::{PLAIN, Table, table};
 use crate::log::{Mode, Usage};
@@ -6,7 +6,7 @@ use crate::testing::access;
 use crate::wire::Request;
 use core::net::SocketAddr;
 
-/// The status of an access of this host from this address.
+/// Returns the status of an access of this host from this address.
 fn asked(table: &mut Table, from: &str, host: &str, session: u32, mode: Mode) -> u32 {
     let from: SocketAddr = from.parse().unwrap();
     let request = Request::parse(&access(PLAIN, mode, 60)).unwrap();

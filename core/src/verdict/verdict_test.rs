@@ -1,4 +1,4 @@
-//! The table of states and what is said of each; the words are a snapshot.
+//! The table of states and the troubles of each; the texts are a snapshot.
 
 use super::states::{Case, well};
 use super::*;
@@ -55,7 +55,7 @@ fn who_is_not_ready_has_a_red_trouble() {
         let troubles = case.verdict();
         assert!(troubles.iter().any(|it| it.severity == Severity::Red), "{name}: {troubles:?}");
     }
-    // Where nothing else tells it, with the same reason.
+    // If no other trouble reports it, with the same reason.
     let mut case = well();
     let reason = "fewer than two members of the group are here; missing: a".to_string();
     case.ready = Err(reason.clone());
@@ -70,7 +70,7 @@ fn who_is_not_ready_has_a_red_trouble() {
     assert!(of_backend(Ok(()), true).is_empty());
 }
 
-/// The codes of a state's troubles.
+/// Returns the codes of a state's troubles.
 fn codes(name: &str) -> Vec<&'static str> {
     let (_, case) = Case::all().find(|(other, _)| *other == name).expect("it is in the table");
     case.verdict().iter().map(|it| it.code).collect()
@@ -86,7 +86,7 @@ fn what_follows_from_another_trouble_is_not_told_beside_it() {
     let gone = codes("a backend's state folder is gone, and its socket with it");
     assert_eq!(gone, ["backend-state-lost"]);
     assert_eq!(codes("memory lost"), ["cannot-lead"], "nobody is brought up to date");
-    // What has a cause of its own is.
+    // A trouble with a cause of its own is reported.
     assert_eq!(
         codes("a backend is down, and the part of another one differs"),
         ["licence-parts", "backend-down"]
@@ -134,7 +134,7 @@ fn what_somebody_has_removed_under_a_server_is_told_with_its_path() {
         let troubles = with_machine(with_places(Vec::new(), &places, is_front), &[], None);
         told(if is_front { "a front" } else { "a backend" }, &troubles, &mut out);
     }
-    // What lay in the folder has gone with it.
+    // Files in the lost folder are lost with it.
     for (state, socket) in
         [("/var/lib/x/journal", "/var/lib/x/admin.sock"), ("/srv", "/srv/admin.sock")]
     {

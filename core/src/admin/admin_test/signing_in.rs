@@ -1,4 +1,4 @@
-//! Passwords: with a request, and for a session.
+//! Passwords: in a request, and for a session.
 
 use super::*;
 
@@ -18,7 +18,7 @@ fn who_gives_the_right_password_may_change_things_until_they_sign_out() {
     assert_eq!(bench.post(AFAR, "/api/release", &signed, "{\"handle\": 8}").status, 409);
     let session = bench.ask(AFAR, &format!("GET /api/session HTTP/1.1\r\n{signed}\r\n"));
     assert!(session.body.contains("\"rights\": \"operator\""), "{}", session.body);
-    // The same from a page of somebody else's, to which a browser might give the cookie.
+    // The same from a foreign page, with which a browser might send the cookie.
     let forged = signed.replace("Origin: http://192.0.2.1:22352", "Origin: http://evil.example");
     assert_eq!(bench.post(AFAR, "/api/release", &forged, "{\"handle\": 7}").status, 403);
     let form = signed.replace("X-Tmr-Admin: 1\r\n", "");
@@ -90,7 +90,7 @@ fn with_a_password_for_readers_only_who_is_signed_in_may_look() {
     assert_eq!(got.status, 200);
     let got = bench.post(AFAR, "/api/release", &signed, "{\"handle\": 7}");
     assert_eq!((got.status, got.command), (403, None));
-    // Another password was set: nobody is signed in by the old one.
+    // Another password was set: sessions of the old one have ended.
     let mut entrance = bench.admin.entrance.clone();
     bench.admin.set_entrance(AdminAccess { trouble: Some("x".into()), ..entrance.clone() });
     let got = bench.ask(AFAR, &format!("GET /api/status HTTP/1.1\r\n{signed}\r\n"));
@@ -128,7 +128,7 @@ fn passwords_to_be_checked_are_few_and_one_a_connection() {
         assert!(bench.send(*link, &text, None).is_none());
     }
     assert_eq!(bench.ask(AFAR, &text).status, 503);
-    // Who does not wait for the answer is gone, and so is who closed.
+    // A sender that does not wait for the answer is disconnected, like one that has closed.
     assert!(bench.send(links[0], &text, None).is_some_and(|got| got.closed && got.status == 0));
     assert!(bench.admin.closed(links[1]));
     for link in &links[..2] {

@@ -1,4 +1,4 @@
-//! A copy that is read again: in pieces, after a restart, and with records that do not fit.
+//! Copies that are read: in pieces, after a restart, and with records that do not fit.
 
 use super::*;
 
@@ -26,7 +26,7 @@ fn a_copy_is_read_in_pieces_that_make_it_up() {
     }
     assert_eq!(State::decode(&bytes).as_ref(), Some(kept.acceptor.settled()));
     assert!(pieces > 1, "{} bytes in one piece", bytes.len());
-    // The log likewise, to the empty piece behind its end.
+    // The log likewise, up to the empty piece after its end.
     let (mut read, mut pieces) = (Vec::new(), 0);
     loop {
         let piece = kept.log(ONE, read.len() as u64 + 1);
@@ -41,7 +41,7 @@ fn a_copy_is_read_in_pieces_that_make_it_up() {
     for from in [u64::from(count) + 2, u64::MAX] {
         assert_eq!(kept.log(ONE, from), []);
     }
-    // What a snapshot has folded is not there to be read entry by entry.
+    // Entries that a snapshot includes cannot be read one by one.
     kept.acceptor.forget_committed();
     for from in [0, 1, u64::from(count)] {
         let piece = Piece::Log { from: Slot(from) };
@@ -116,7 +116,7 @@ impl Dice {
     }
 }
 
-/// What a restart must bring back: everything but what was only read so far.
+/// Returns what a restart must restore: everything but transfers.
 fn essence(acceptor: &mut Acceptor) -> (Standing, State, Vec<Record>) {
     acceptor.forget_committed();
     (acceptor.standing(), acceptor.settled().clone(), acceptor.snapshot())
@@ -149,7 +149,7 @@ fn whatever_it_was_told_a_restart_brings_the_same_back() {
         }
         kept_some += u64::from(kept.acceptor.standing().committed > Slot(0));
     }
-    // The dice must reach what they are for.
+    // The random cases must cover both outcomes.
     assert!(refused > 1000 && kept_some > 100, "{refused} refused, {kept_some} got anywhere");
 }
 
@@ -168,7 +168,7 @@ fn a_state_is_read_as_it_was_when_the_reading_began() {
     };
     let whole = kept.acceptor.settled().encode();
     let (slot, mut bytes, mut last) = read(&mut kept, 0);
-    // The log goes on meanwhile: another seat, before all others.
+    // The log grows meanwhile: another seat, before all others.
     let next = u64::from(count) + 1;
     kept.order(append(ONE, next, &[grant(0, 900)], next));
     while !last {
@@ -178,7 +178,7 @@ fn a_state_is_read_as_it_was_when_the_reading_began() {
         last = end;
     }
     assert!(bytes == whole, "pieces of one state");
-    // Who begins anew reads what is there now, also with a reading half done.
+    // A front that starts again reads the present state, also after a transfer that is half done.
     assert_eq!(read(&mut kept, 0).0, Slot(next));
     kept.order(append(ONE, next + 1, &[grant(count + 1, 900)], next + 1));
     assert_eq!(read(&mut kept, 0).0, Slot(next + 1));

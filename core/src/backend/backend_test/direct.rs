@@ -1,4 +1,4 @@
-//! Clients that come to a backend directly, and its pages.
+//! Clients that connect to a backend directly, and its pages.
 
 use super::*;
 
@@ -21,7 +21,7 @@ fn a_client_that_comes_directly_gets_ordinary_licences_only() {
     assert_eq!(machine.ask(link, release(handles[0])), (0, 0));
     assert_eq!(machine.ask(link, crypt(handles[0])).0, 106);
     let (_, newest) = machine.ask(link, ordinary());
-    // After a restart they are held still, and no number comes again.
+    // After a restart they are still held, and no number is used again.
     let mut again = Machine::from(&machine.disk, 2);
     again.settle();
     let link = again.client(0);
@@ -31,7 +31,7 @@ fn a_client_that_comes_directly_gets_ordinary_licences_only() {
     let (status, handle) = again.ask(link, ordinary());
     assert_eq!(status, 0);
     assert!(!handles.contains(&handle) && handle != newest);
-    // Whose clients stay silent come back, measured from the restart.
+    // Handles of silent clients end, measured from the restart.
     again.seconds += 59;
     again.step(Input::Tick);
     let link = again.client(1);
@@ -51,7 +51,7 @@ fn a_direct_grant_is_told_when_it_is_on_disk() {
     assert_eq!(machine.sent, []);
     machine.written();
     assert_eq!(reply(&machine.sent.pop().unwrap().1).0, 0);
-    // One that could not be sent is taken back.
+    // A handle whose reply could not be sent is taken back.
     machine.step(Input::Closed { link, reason: CloseReason::Eof, unsent: true });
     machine.settle();
     assert_eq!(machine.node.direct.state.seat_count(), 0);
@@ -65,7 +65,7 @@ fn a_direct_handle_without_a_seat_waits_for_no_disk_but_that_of_its_number() {
     let call = || Frame::Call(access(ORDINARY, Mode::NoUserLimit, 60));
     let mut machine = Machine::from(b"", 1);
     let link = machine.client(0);
-    // The block of its number is not on disk yet: after a restart it would be handed out again.
+    // The block of its number is not on disk yet: after a restart it would be used again.
     machine.step(Input::Frame { link, frame: call() });
     assert_eq!(machine.sent, []);
     machine.settle();
@@ -75,7 +75,8 @@ fn a_direct_handle_without_a_seat_waits_for_no_disk_but_that_of_its_number() {
     assert!(machine.write.is_some(), "it is on its way to the disk");
     let (status, second) = reply(&machine.sent.pop().expect("an answer at once").1);
     assert_eq!(status, 0);
-    // One was on disk when the power went, the other one was not; neither number comes again.
+    // One was on disk before the power failure, the other one was not; neither number is used
+    // again.
     let mut again = Machine::from(&machine.disk, 2);
     again.settle();
     let link = again.client(0);

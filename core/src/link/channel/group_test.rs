@@ -1,4 +1,4 @@
-//! Links between front and backend: who proves what, and what a batch survives.
+//! Links between front and backend: the proofs, and changed batches.
 
 use super::agreement::Secret;
 use super::cipher::sealed_length;
@@ -23,14 +23,14 @@ fn backend(key: GroupKey) -> SecureChannel {
     SecureChannel::accepted(secret(0x21), Some(key))
 }
 
-/// The 28 bytes `first`, `first + 1`, …; the scalars of protocol facts 2.5.
+/// Returns the 28 bytes `first`, `first + 1`, …; the scalars of protocol facts 2.5.
 fn secret(first: u8) -> Secret {
     let mut byte = first..;
     Secret::from_scalar(&core::array::from_fn(|_| byte.next().unwrap())).unwrap()
 }
 
-/// Runs both ends until neither has anything to say; what each made of it, and all bytes of the
-/// front and of the backend.
+/// The results of running both ends until neither sends anything: the frames of each, and all bytes
+/// of the front and of the backend.
 struct Meeting {
     front: (Result<(), CloseReason>, Vec<Frame>),
     backend: (Result<(), CloseReason>, Vec<Frame>),
@@ -125,7 +125,7 @@ fn frames_are_cut_into_batches() {
 
 #[test]
 fn the_greatest_message_has_room() {
-    // The longest plaintext that an honest end may seal: selector, tag and trailer beside it.
+    // The longest plaintext that a correct end may seal, with selector, tag and trailer beside it.
     let most = (1..).map(|less| GROUP_FRAME_MAX - less);
     let most = most.into_iter().find(|n| sealed_length(n + 16) < GROUP_FRAME_MAX).unwrap();
     let (mut front, mut backend) = joined();
@@ -174,7 +174,7 @@ fn a_flipped_bit_in_any_byte_is_found() {
     }
 }
 
-/// The channel alone lets a change through that keeps the checksum right; the tag must not.
+/// The channel alone accepts a change that keeps the checksum right; the tag must not.
 #[test]
 fn a_change_with_a_right_checksum_is_found() {
     let (mut front, mut backend) = joined();
@@ -210,7 +210,7 @@ fn another_group_key_is_refused_and_explained() {
 
 #[test]
 fn a_backend_must_prove_the_key_too() {
-    // A stranger that takes every hello: a server that answers like a backend, without the key.
+    // A server that accepts every hello and answers like a backend, without the key.
     let (mut front, mut stranger) = (front(key()), SecureChannel::accepted(secret(0x21), None));
     let (mut out, mut back) = (Vec::new(), Vec::new());
     front.greet(&mut out);
@@ -223,7 +223,7 @@ fn a_backend_must_prove_the_key_too() {
 
 #[test]
 fn a_proof_is_of_one_connection_only() {
-    // What one backend was shown is passed on to another, whose point is another.
+    // A hello for one backend is relayed to another, whose point differs.
     let (mut first, mut second) = (backend(key()), SecureChannel::licence([9; 32], Some(key())));
     let mut dialled = front(key());
     let meeting = meet(&mut dialled, &mut first);
@@ -233,7 +233,7 @@ fn a_proof_is_of_one_connection_only() {
     second.open(agreement, &mut back, &mut Vec::new()).unwrap();
     assert!(opened(&mut second, hello).is_err(), "not on another connection");
 
-    // The same by one who knows the channel's key, but not the group's.
+    // The same by an attacker with the channel's key, but without the group's.
     let cipher = secret(0x01).agree(&secret(0x21).point()).unwrap();
     let mut plain = hello[16..].to_vec();
     cipher.open(&mut plain, 1).unwrap();
@@ -314,7 +314,7 @@ fn frames_for_a_link_that_is_not_joined_wait_for_it() {
     assert_eq!(meeting.backend, (Ok(()), got));
 }
 
-/// The vector in `core/docs/wire.md`: scalars of protocol facts 2.5, group key 00 01 … 1f.
+/// Checks the vector in `core/docs/wire.md`: scalars of protocol facts 2.5, group key 00 01 … 1f.
 #[test]
 fn the_documented_vector_holds() {
     let (mut front, mut backend) = (front(key()), backend(key()));

@@ -1,4 +1,4 @@
-//! Requests are cut out of the admin door's stream whole, within their bounds, or not at all.
+//! The stream of the admin port is split into complete requests within their bounds.
 
 use super::SecureChannel;
 use crate::base::limits::{HTTP_HEAD_MAX, HTTP_REQUEST_MAX};

@@ -1,4 +1,4 @@
-//! Links between fronts: who gets through the handshake, and what a message survives.
+//! Links between fronts: handshakes that succeed and fail, and changed messages.
 
 use super::{GroupKey, SecureChannel};
 use crate::base::limits::TWIN_FRAME_MAX;
@@ -30,7 +30,7 @@ fn greeting(stream: &mut SecureChannel) -> Vec<u8> {
     wire
 }
 
-/// What a stream makes of bytes: the end, what it says, the frames.
+/// Returns what a stream makes of bytes: the result, the answer, the frames.
 fn open(
     stream: &mut SecureChannel,
     bytes: &[u8],
@@ -52,7 +52,7 @@ fn sealed(stream: &mut SecureChannel, frames: &[Vec<u8>]) -> Vec<u8> {
     wire
 }
 
-/// Two ends that have shaken hands.
+/// Returns two ends after their handshake.
 fn pair() -> (SecureChannel, SecureChannel) {
     let (mut one, mut other) = (dial(), accept());
     let hello = greeting(&mut one);
@@ -113,7 +113,7 @@ fn another_key_gets_nothing() {
         assert!(sealed(&mut other, &[vec![9]]).is_empty());
         let (end, wire, got) = open(&mut other, &greeting(&mut one));
         assert_eq!((end, wire, got), (Err(NO_TWIN), vec![], vec![]));
-        // And one with another key that answers.
+        // An end with another key that answers.
         let (mut one, mut other) = (dial(), accept());
         let (_, answer, _) = open(&mut other, &greeting(&mut one));
         let mut one = SecureChannel::twin_dial([1; 32], &stranger);
@@ -130,16 +130,16 @@ fn recorded_bytes_played_again_are_refused() {
     opened(&mut one, &answer).unwrap();
     let message = sealed(&mut one, &[vec![5]]);
     assert_eq!(opened(&mut other, &message), Ok(frames(&[vec![5]])));
-    // On the same link a message does not come twice.
+    // On the same link a message is not accepted twice.
     assert_eq!(opened(&mut other, &message), Err(CHANGED));
     assert_eq!(open(&mut other, &message).0, Err(OVER));
-    // Another link: the handshake's first message is taken, since anybody may repeat that; what
-    // is said to it, nobody can read, and nothing after it fits.
+    // Another link: the handshake's first message is accepted, since it can be replayed; the answer
+    // cannot be read without the key, and no replayed message after it is valid.
     recorded.extend(message);
     let mut later = SecureChannel::twin_accept([3; 32], &key(0));
     let (end, _, got) = open(&mut later, &recorded);
     assert_eq!((end, got), (Err(CHANGED), vec![]));
-    // The answer of the recorded link to another one of the same front.
+    // The answer of the recorded link, on another link of the same front.
     let mut again = SecureChannel::twin_dial([4; 32], &key(0));
     greeting(&mut again);
     assert_eq!(opened(&mut again, &answer), Err(NO_TWIN));
@@ -152,7 +152,8 @@ fn every_flipped_bit_and_every_cut_is_noticed() {
         for bit in 0..8 {
             let mut bent = hello.clone();
             bent[at] ^= 1 << bit;
-            // A longer length just waits for more, and times out in the hub; it is never taken.
+            // With a greater length the stream waits for more, until the hub's time-out; nothing is
+            // accepted.
             let (end, wire, got) = open(&mut accept(), &bent);
             assert!(end.is_err() && wire.is_empty() && got.is_empty(), "byte {at} bit {bit}");
         }
@@ -166,7 +167,7 @@ fn every_flipped_bit_and_every_cut_is_noticed() {
         wire[at] ^= 0x10;
         assert_eq!(opened(&mut other, &wire), Err(CHANGED), "byte {at}");
     }
-    // Two messages in the wrong order, and one that never came.
+    // Two messages in the wrong order, and one that is missing.
     let (mut one, mut other) = pair();
     let (first, second) = (sealed(&mut one, &[vec![1]]), sealed(&mut one, &[vec![2]]));
     assert_eq!(opened(&mut other, &second), Err(CHANGED));
@@ -176,10 +177,10 @@ fn every_flipped_bit_and_every_cut_is_noticed() {
 #[test]
 fn lengths_have_limits() {
     let (mut one, mut other) = pair();
-    // Whoever holds the key may still be wrong: a frame that announces too much.
+    // A peer with the key may still be wrong: a frame that announces too much.
     let wire = sealed(&mut one, &[vec![1; TWIN_FRAME_MAX + 1]]);
     assert_eq!(opened(&mut other, &wire), Err(CloseReason::Limit("length of a twin's frame")));
-    // A message must hold something, and a handshake's has one length.
+    // A message must not be empty, and a handshake's has one length.
     let (mut one, _) = pair();
     assert_eq!(opened(&mut one, &[16, 0]), Err(CHANGED));
     assert_eq!(opened(&mut accept(), &[47, 0]), Err(NO_TWIN));
@@ -187,7 +188,7 @@ fn lengths_have_limits() {
     assert_eq!(opened(&mut dial(), &[0xff, 0xff]), Err(NO_TWIN));
 }
 
-/// The vector of wire.md.
+/// Checks the vector of wire.md.
 #[test]
 fn the_bytes_are_pinned() {
     let mut one = SecureChannel::twin_dial(core::array::from_fn(|i| 0x20 + i as u8), &key(0));

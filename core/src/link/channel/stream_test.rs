@@ -1,4 +1,4 @@
-//! Client links: any chunking, any truncation, and everything a stranger may send.
+//! Client links: any chunks, any truncation, and everything that an unknown peer may send.
 
 use super::agreement::Secret;
 use super::{GroupKey, SecureChannel};
@@ -9,7 +9,7 @@ use alloc::string::ToString;
 use alloc::vec;
 use alloc::vec::Vec;
 
-/// What a client sends in one conversation: requests of all lengths up to 70, three long ones.
+/// Returns the requests of one client: all lengths up to 70, and three long ones.
 fn requests() -> Vec<Vec<u8>> {
     let lengths = (0u8..70).map(usize::from).chain([712, 1260, 5000]);
     lengths.map(|n| (0..n).map(|i| if i == 1 || i > 3 { i as u8 } else { 0 }).collect()).collect()
@@ -23,7 +23,7 @@ fn calls(requests: &[Vec<u8>]) -> Vec<Frame> {
     requests.iter().cloned().map(Frame::Call).collect()
 }
 
-/// Both ends of a client link after the key agreement, and every byte each had sent by then.
+/// Returns both ends of a client link after the key agreement, and all bytes that each has sent.
 fn agreed() -> (SecureChannel, SecureChannel, Vec<u8>, Vec<u8>) {
     let (mut client, mut server) =
         (SecureChannel::dial_server([1; 32]), SecureChannel::licence([2; 32], None));
@@ -34,7 +34,7 @@ fn agreed() -> (SecureChannel, SecureChannel, Vec<u8>, Vec<u8>) {
     (client, server, out, back)
 }
 
-/// Feeds a fresh server of the same secret the bytes in chunks that end at `cuts`.
+/// Gives a new server with the same secret the bytes in chunks that end at `cuts`.
 fn fed(bytes: &[u8], cuts: &[usize]) -> (SecureChannel, Vec<u8>, Vec<Frame>) {
     let mut server = SecureChannel::licence([2; 32], None);
     let (mut wire, mut frames) = (Vec::new(), Vec::new());
@@ -105,7 +105,7 @@ fn a_changed_byte_never_makes_another_frame() {
         let mut frames = Vec::new();
         let end = server.open(&changed, &mut Vec::new(), &mut frames);
         assert!(expected.starts_with(&frames));
-        // Taken to its end only where a change means nothing: in the envelope's constant.
+        // All frames are accepted only if the change has no meaning: in the envelope's constant.
         assert!(end.is_err() || frames == expected || server.partial(), "byte {at}");
     }
 }
@@ -212,7 +212,7 @@ fn an_announced_length_is_judged_from_the_head() {
     assert_eq!(open(most + 1), long);
 }
 
-/// What a server that has agreed on a key says to one more message.
+/// Returns the result of one more message at a server after the key agreement.
 fn then(bytes: &[u8], group: Option<GroupKey>) -> Result<(), CloseReason> {
     let mut server = SecureChannel::licence([2; 32], group);
     let (mut out, mut wire, mut frames) = (Vec::new(), Vec::new(), Vec::new());
@@ -263,7 +263,7 @@ fn a_stranger_cannot_use_the_calls_of_a_front() {
     let nobody = Err(CloseReason::Protocol("a front's hello where none is expected"));
     assert_eq!(then(&sealed(0x0001_0000, 44), None), nobody);
 
-    // A hello comes first or never.
+    // A hello must be the first message.
     let mut server = SecureChannel::licence([2; 32], key());
     let (mut out, mut frames) = (Vec::new(), Vec::new());
     SecureChannel::dial_server([1; 32]).greet(&mut out);

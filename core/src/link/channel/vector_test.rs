@@ -20,7 +20,7 @@ fn bytes(hex: &str) -> Vec<u8> {
     hex::decode(hex).unwrap()
 }
 
-/// The 28 bytes `first`, `first + 1`, …
+/// Returns the 28 bytes `first`, `first + 1`, …
 fn secret(first: u8) -> Secret {
     let mut byte = first..;
     Secret::from_scalar(&core::array::from_fn(|_| byte.next().unwrap())).unwrap()

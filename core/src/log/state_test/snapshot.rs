@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// A state with something of everything.
+/// Returns a state in which every field has a value.
 fn rich() -> State {
     use Mode::{Exclusive, NoUserLimit, StationShare, UserLimit};
     let mut state = story(&[
@@ -29,7 +29,7 @@ fn a_snapshot_is_the_state() {
         let mut back = State::decode(&bytes).unwrap();
         assert_eq!(back, state);
         assert_eq!(back.encode(), bytes);
-        // What is derived works on: the copy counts as the original does.
+        // Derived values are restored: the copy counts as the original does.
         let (mut state, next) = (state, grant(900, Mode::UserLimit, 2, 9));
         assert_eq!(apply(&mut back, &next), apply(&mut state, &next));
         assert_eq!(back, state);
@@ -62,7 +62,7 @@ fn bytes_that_are_no_snapshot_are_told_apart_or_are_another_one() {
         for bit in 0..8 {
             let mut broken = bytes.clone();
             broken[at] ^= 1 << bit;
-            // What can still be read must fold and end without a panic.
+            // States that can still be decoded must apply entries without a panic.
             let Some(mut state) = State::decode(&broken) else { continue };
             let handles: Vec<Handle> = state.seats().map(|seat| seat.handle).collect();
             for handle in handles {
@@ -77,7 +77,7 @@ fn bytes_that_are_no_snapshot_are_told_apart_or_are_another_one() {
 fn a_snapshot_with_a_handle_twice_is_none() {
     let seats = [grant(5, Mode::UserLimit, 1, 1), grant(5, Mode::UserLimit, 1, 2)];
     let bytes = |seats: &[Grant]| {
-        // No leader, members, handles or serials; after the seats none that linger, no units, no
+        // No leader, members, handles or serials; after the seats, no lingering ones, no units, no
         // usage periods.
         let head = (Epoch::default(), None::<[DiskId; 3]>, 0_u32, 0_u8);
         postcard::to_allocvec(&(head, seats, [0_u8; 3])).unwrap()

@@ -63,17 +63,17 @@ fn front() -> Hub {
     }))))
 }
 
-/// These frames are whole, and nothing follows them.
+/// Returns complete frames, with nothing after them.
 fn came(link: LinkId, frames: Vec<Frame>) -> Arrived {
     Arrived { link, frames, partial: false, held: 0 }
 }
 
-/// These frames are whole, and another one has begun.
+/// Returns complete frames, with the beginning of another one after them.
 fn dribbled(link: LinkId, frames: Vec<Frame>) -> Arrived {
     Arrived { link, frames, partial: true, held: 0 }
 }
 
-/// Whether it is a write at the end of the journal.
+/// Whether the output is a write at the end of the journal.
 fn is_append(act: &Output) -> bool {
     matches!(act, Output::Host(HostRequest::Journal(JournalWrite::Append(_))))
 }
@@ -95,7 +95,7 @@ const MICRO: Duration = Duration::from_micros(1);
 
 const PAGE: &[u8] = b"GET /api/health HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
-/// A link of somebody elsewhere, and one of this machine.
+/// Returns the address of a link from another machine.
 fn afar(port: u16) -> SocketAddr {
     ([192, 0, 2, 7], port).into()
 }
@@ -134,7 +134,7 @@ fn a_link_without_a_first_frame_is_closed_in_time() {
     let talks = hub.accept(at(0), Listener::Licence, peer(3), &mut out).unwrap();
     let due = hub.deadline().unwrap();
     assert_eq!((due.at, due.reason), (at(0).mono + FIRST_FRAME, "slow link"));
-    // Bytes that make no frame do not put it off.
+    // Bytes of an incomplete frame do not extend the limit.
     let nearly = after(FIRST_FRAME - MICRO);
     hub.received(nearly, [dribbled(drips, vec![])], &mut out);
     hub.received(nearly, [came(talks, calls(1))], &mut out);
@@ -163,8 +163,8 @@ fn a_frame_must_be_whole_in_time_however_it_drips() {
     assert_eq!(hub.deadline().map(|deadline| deadline.at), Some(due));
     hub.received(at(8), [dribbled(link, vec![])], &mut out);
     assert_eq!(hub.deadline().map(|deadline| deadline.at), Some(due));
-    // Behind a whole frame the next one has begun. Nothing more of it is read before the reply to
-    // the first one has left: its time begins then.
+    // After a complete frame the next one has begun. It is read only when the reply to the first
+    // one has left, which is when its time limit starts.
     hub.received(at(9), [dribbled(link, calls(1))], &mut out);
     let reason = |hub: &Hub| hub.deadline().map(|due| due.reason);
     assert_eq!(reason(&hub), Some("idle links"));
@@ -180,13 +180,13 @@ fn a_frame_must_be_whole_in_time_however_it_drips() {
     hub.tick(at(25), &mut out);
     let outbox = hub.outbox(link);
     assert_eq!(outbox.close, Some(CloseReason::Timeout("a whole frame")));
-    // It is forgotten: what comes now goes nowhere.
+    // The link is forgotten: further frames have no effect.
     out.clear();
     hub.received(at(25), [came(link, calls(1))], &mut out);
     assert_eq!(out, vec![]);
 }
 
-/// What a front asks again and again, on a link where it need not wait for the answer.
+/// Returns orders of a front, on a link where it need not wait for the reports.
 fn questions(count: usize) -> Vec<Frame> {
     vec![Frame::Batch(encode(1, &Order::Describe)); count]
 }
@@ -209,7 +209,7 @@ fn a_link_that_takes_nothing_is_closed_when_too_much_waits() {
     assert_eq!(frames, Vec::<Vec<u8>>::new());
     hub.closed(at(0), link, CloseReason::Eof, false, &mut out);
     assert_eq!(hub.outbox(link), Outbox { close: Some(CloseReason::Eof), ..Outbox::default() });
-    // One that is emptied in between has no limit.
+    // An outbox that is emptied in between has no limit.
     let link = front(&mut hub, &mut out);
     for _ in 0..2 {
         hub.received(at(0), [came(link, questions(OUTBOX_FRAMES))], &mut out);
@@ -231,7 +231,7 @@ fn the_next_request_goes_to_the_node_when_the_reply_before_it_has_left() {
             assert_eq!(core::mem::take(&mut out), [Output::Wake(link)]);
             let outbox = hub.outbox(link);
             assert_eq!((outbox.frames.len(), outbox.waits), (1, !last));
-            // Taken is not gone: the peer may not be reading.
+            // A reply that was taken out has not left: the peer may not be reading.
             assert_eq!(hub.outbox(link).frames.len(), 0);
             hub.host_event(at(1), HostEvent::Probe, &mut out);
             assert_eq!(out, []);
@@ -241,7 +241,7 @@ fn the_next_request_goes_to_the_node_when_the_reply_before_it_has_left() {
     }
 }
 
-/// Seats of the ordinary licence that can still be had, each by a client of its own.
+/// Counts the seats of the ordinary licence that are free, each taken by another client.
 fn free(hub: &mut Hub) -> usize {
     let mut out = vec![];
     for count in 0.. {
@@ -260,7 +260,8 @@ fn free(hub: &mut Hub) -> usize {
 
 #[test]
 fn a_reply_in_the_outbox_of_a_closed_link_was_not_sent() {
-    // Taken out or not, and whether the runtime got rid of it: is the seat given back?
+    // Whether the reply was taken out, and sent by the runtime, decides whether the seat is given
+    // back.
     for (taken, unsent, left) in [(false, false, 5), (true, true, 5), (true, false, 4)] {
         let (mut hub, mut out) = (backend(), vec![]);
         let link = hub.accept(at(0), Listener::Licence, peer(1), &mut out).unwrap();
@@ -304,7 +305,7 @@ fn dialled_and_accepted_links_have_different_names() {
     }
     let unique: alloc::collections::BTreeSet<LinkId> = names.iter().copied().collect();
     assert_eq!(unique.len(), names.len());
-    // A dialled one that could not be opened is dialled again later, under another name.
+    // A link that could not be opened is dialled again later, under another id.
     out.clear();
     let reason = CloseReason::Broken("connection refused".into());
     hub.closed(at(1), names[0], reason, false, &mut out);
@@ -346,14 +347,14 @@ fn who_asks_for_pages_without_end_waits_and_nobody_else_does() {
     assert!(hub.deadline().is_some_and(|due| due.reason == "pages"), "{:?}", hub.deadline());
     let most = usize::try_from(PAGES_RATE / PAGE_COST).unwrap();
     assert!(served > most / 4 && served <= most + 8, "{served} of {most}");
-    // Somebody else, and the machine by its socket, have theirs at once.
+    // Another address, and the machine by its socket, get theirs at once.
     let other = ([192, 0, 2, 8], 1).into();
     for (listener, from) in [(Listener::Admin, other), (Listener::Machine, here(1))] {
         let link = hub.accept(at(0), listener, from, &mut out).unwrap();
         hub.received(at(0), [came(link, vec![Frame::Http(PAGE.to_vec())])], &mut out);
         assert_eq!(hub.outbox(link).frames.len(), 1, "{listener:?}");
     }
-    // One that has gone waits for nothing; the others go on with time.
+    // A closed link waits for nothing; the others are served in time.
     hub.closed(at(0), greedy[0], CloseReason::Eof, false, &mut out);
     let before = served;
     let later = after(Duration::from_secs(1));

@@ -13,7 +13,7 @@ fn beyond_the_cap_clients_are_told_so_and_a_closed_link_makes_room() {
         .map(|_| hub.accept(at(0), Listener::Licence, peer(1), &mut out).unwrap())
         .collect();
     assert_eq!(out, []);
-    // One more takes the place of the oldest of these.
+    // One more link takes the place of the oldest of these.
     let last = hub.accept(at(1), Listener::Licence, peer(1), &mut out).unwrap();
     assert_eq!(out, [Output::End(told[0])]);
     let overloaded = |hub: &mut Hub, link| {
@@ -22,7 +22,7 @@ fn beyond_the_cap_clients_are_told_so_and_a_closed_link_makes_room() {
         Reply::parse(&frames[0]).unwrap().status == CmError::REQUEST_OVERLOAD_REJECTED
     };
     assert!(overloaded(&mut hub, last));
-    // The other doors are open still.
+    // The other listeners still accept.
     assert!(hub.accept(at(1), Listener::Admin, peer(1), &mut out).is_some());
     hub.closed(at(1), links[0], CloseReason::Eof, false, &mut out);
     hub.closed(at(1), links[0], CloseReason::Eof, false, &mut out);
@@ -65,7 +65,7 @@ fn a_front_that_proves_the_key_has_a_place_where_clients_have_taken_all() {
     assert_eq!(out, [Output::Wake(front)]);
     let Outbox { frames, close, .. } = hub.outbox(front);
     assert_eq!((frames.len(), close), (1, None));
-    // It is none of those beyond the cap any more, which others may push out.
+    // It is no longer one of the links above the cap, which others may replace.
     out.clear();
     for _ in 0..=CROWDED_LINKS {
         hub.accept(at(2), Listener::Licence, peer(1), &mut out).unwrap();
@@ -81,7 +81,7 @@ fn pages_that_are_left_open_make_room_and_this_machine_always_has_some() {
     };
     let own = accept(&mut hub, 0, here(1), &mut out);
     let idle: Vec<LinkId> = (1..64).map(|port| accept(&mut hub, 1, afar(port), &mut out)).collect();
-    // Who asks for something has said so later.
+    // A link with a request has been active later.
     let page = Frame::Http(PAGE.to_vec());
     hub.received(at(2), [came(idle[0], vec![page])], &mut out);
     hub.outbox(idle[0]);
@@ -108,7 +108,7 @@ fn the_machine_itself_has_places_that_no_other_link_takes() {
         hub.accept(at(1), Listener::Admin, here(port), &mut out);
     }
     assert!(own.iter().all(|link| !out.contains(&Output::End(*link))), "{out:?}");
-    // One that has asked is owed its answer; of the others the idlest makes room.
+    // A link with a request is to be answered; of the others the one idle longest makes room.
     out.clear();
     hub.received(at(2), [came(own[0], vec![Frame::Http(PAGE.to_vec())])], &mut out);
     hub.accept(at(3), Listener::Machine, here(1), &mut out).expect("a place");
@@ -173,7 +173,7 @@ fn no_flood_pushes_out_who_comes_from_where_the_twin_is() {
         hub.accept(at(0), Listener::Twin, afar(port), &mut out).unwrap();
     }
     assert!(!out.contains(&Output::End(link)), "{out:?}");
-    // One that comes from there as well may be the one that is alive.
+    // Another link from the same address may be the one that is alive.
     for _ in 0..7 {
         hub.accept(at(0), Listener::Twin, twin, &mut out).expect("a place");
     }
@@ -191,7 +191,7 @@ fn a_flood_at_a_backend_pushes_out_nobody_from_where_the_key_was_proved() {
     let proof = vec![Frame::Joined { front: 1, minor: 0 }];
     hub.received(at(0), [came(first, proof)], &mut out);
     hub.closed(at(0), first, CloseReason::Eof, false, &mut out);
-    // It starts anew, and its first word is on its way while others come.
+    // It starts again, and its first message is in transit while others connect.
     let again = hub.accept(at(1), Listener::Licence, front, &mut out).expect("a place");
     out.clear();
     for _ in 0..10 * CROWDED_LINKS {
@@ -225,7 +225,7 @@ fn one_address_cannot_take_every_place_and_is_told_so() {
         let link = hub.accept(at(0), Listener::Licence, from(1, port), &mut out).unwrap();
         hub.received(at(0), [came(link, calls(1))], &mut vec![]);
     }
-    // Also where it comes in by an IPv6 socket.
+    // The same if it connects to an IPv6 socket.
     let mapped = "[::ffff:192.0.2.1]:50000".parse().unwrap();
     let told = hub.accept(at(0), Listener::Licence, mapped, &mut out).unwrap();
     let other = hub.accept(at(0), Listener::Licence, from(2, 1), &mut out).unwrap();

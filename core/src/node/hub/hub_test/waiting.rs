@@ -1,11 +1,11 @@
-//! Requests and links that wait: how long they may.
+//! The time limits of requests and links that wait.
 
 use super::*;
 use crate::base::limits::{ACCEPT_BACKOFF, ORDER_LATE, WRITE_TIMEOUT};
 use crate::link::{Flow, ListenerId, NOT_READING};
 
-/// An order of somebody elsewhere that waits because its address has had its share of pages is not
-/// begun when its sender has given it up; a page is served all the same.
+/// An order that is delayed because its address has used up its share of pages is not carried out
+/// after its sender has given it up; a page is served all the same.
 #[test]
 fn an_order_that_has_waited_for_long_is_not_carried_out() {
     const ORDER: &[u8] =
@@ -49,7 +49,7 @@ fn a_client_that_has_agreed_on_a_key_may_be_silent_and_makes_room_still() {
     out.clear();
     hub.accept(at(21), Listener::Licence, afar(4), &mut out).unwrap();
     assert!(out.contains(&Output::End(greeted)) || out.len() == 1, "one makes room: {out:?}");
-    // A call that has begun has to become whole all the same, however it dribbles in.
+    // A call that has begun must still be completed in time, however slowly it arrives.
     let (mut hub, mut out) = (backend(), vec![]);
     let slow = hub.accept(at(0), Listener::Licence, afar(1), &mut out).unwrap();
     hub.greeted(at(1), slow);
@@ -60,7 +60,7 @@ fn a_client_that_has_agreed_on_a_key_may_be_silent_and_makes_room_still() {
     assert_eq!(out, []);
     hub.tick(at(30), &mut out);
     assert_eq!(out, [Output::End(slow)]);
-    // Like every other link that holds nothing, it ends after an hour.
+    // Like every link that holds no handle, it is closed after an hour.
     let (mut hub, mut out) = (backend(), vec![]);
     let greeted = hub.accept(at(0), Listener::Licence, afar(1), &mut out).unwrap();
     hub.greeted(at(1), greeted);
