@@ -25,7 +25,7 @@ pub trait View {
     /// Returns the latest events, the latest first; for `/api/events`.
     fn events(&self) -> Value;
 
-    /// What `admin::usage` says of it; `None`: it keeps no usage history.
+    /// Returns the contents of `/api/usage` (`admin::usage`); `None` if it keeps no usage history.
     fn usage(&self, span: Span) -> Option<Value>;
 
     /// Checks whether this node serves, or could.
@@ -103,10 +103,10 @@ pub enum Command {
     Release(Handle),
     /// Take all handles of this address back.
     ReleaseFrom(IpAddr),
-    /// Make a new group from what is left of the old one; then say what became of it
+    /// Make a new group from what is left of the old one, and answer with the result
     /// ([`Admin::conclude`](super::Admin::conclude)).
     Recover,
-    /// Store this configuration, which a front would take; then say what became of it
+    /// Store this configuration, which a front would accept, and answer with the result
     /// ([`Admin::conclude`](super::Admin::conclude)).
     Store(String),
 }

@@ -54,7 +54,8 @@ struct Transfers {
 struct KnownDigest {
     /// The hash of the entries up to `committed`; `None` if it is not known.
     own: Option<Digest>,
-    /// Whether the promised front has a different hash of the same entries.
+    /// Whether a promised front had a different hash of the same entries; true until the copy is
+    /// replaced.
     differs: bool,
 }
 
@@ -291,7 +292,7 @@ impl Acceptor {
         self.digest.own
     }
 
-    /// Whether this copy differs from the promised front's.
+    /// Whether a promised front had a different digest of this copy's entries.
     pub(crate) fn differs(&self) -> bool {
         self.digest.differs
     }

@@ -35,7 +35,8 @@ impl Backend {
         self.acceptor.settled().seats().map(|seat| seat.handle).collect()
     }
 
-    /// Returns the positions of disks that it was told; they are not part of the fingerprint.
+    /// Returns the positions of disks that fronts have reported; they are not part of the
+    /// fingerprint.
     #[must_use]
     pub fn told(&self) -> Vec<Acked> {
         self.acceptor.witness().acked()

@@ -80,7 +80,7 @@ impl Backend {
     /// member, a front serves with it, and it has every slot that it was told to be chosen.
     ///
     /// # Errors
-    /// What is missing, in a sentence for people.
+    /// Returns what is missing, as a sentence for people.
     fn readiness(&self) -> Result<(), String> {
         let standing = self.acceptor.standing();
         if standing.group.is_none() || standing.committed == Slot(0) {

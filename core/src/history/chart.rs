@@ -157,7 +157,7 @@ impl Charts {
         }
     }
 
-    /// Sets all use to zero, because the group was born anew.
+    /// Sets all use to zero, because the group was born again.
     pub(super) fn restart(&mut self, time: Wall) {
         for rows in self.licences.values_mut() {
             let before = core::mem::take(&mut rows.used);

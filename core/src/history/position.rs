@@ -7,9 +7,9 @@ use core::str::FromStr;
 use serde::de::{Deserialize, Deserializer, Error};
 use serde::ser::{Serialize, Serializer};
 
-/// The place of a record. A record that follows from a log entry has that entry's place, the same
-/// in every file; a record without an entry (a refusal) stands behind the last entry recorded
-/// before it, numbered by the front that led.
+/// The position of a record. A record that follows from a log entry has that entry's position, the
+/// same in every file; a record without an entry (a refusal) follows the last entry recorded before
+/// it, numbered by the front that led.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mark {
     /// The last eight hex digits of the group's name, because another group has another log.
@@ -73,7 +73,7 @@ impl Mark {
     }
 
     /// Returns whether it comes after everything up to `covered`. A record of another group does,
-    /// because its log begins anew.
+    /// because its log starts again.
     #[must_use]
     pub fn follows(&self, covered: Option<&Self>) -> bool {
         covered.is_none_or(|covered| !self.is_beside(covered) || self > covered)

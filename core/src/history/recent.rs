@@ -160,7 +160,7 @@ impl History {
             Kind::Started => (*seats, *all) = (BTreeMap::new(), true),
             Kind::Gap => {
                 *all = false;
-                // A seat with a linger time may have been released in the gap: its state is unknown.
+                // The seat may have been released in the gap and linger: its state is unknown.
                 seats.retain(|_, (access, lingers)| access.linger == 0 || *lingers);
             }
             Kind::Access if seats.len() >= HANDLES_MAX => *all = false,

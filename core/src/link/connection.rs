@@ -10,7 +10,7 @@
 //!
 //! What lives here: an incomplete frame, requests without a reply, sealed bytes that the network
 //! has not taken, and what is left to do before the connection closes. What never lives here: a
-//! socket, time, and TLS, whose library does not belong into this crate: it is a [`Layer`] in
+//! socket, time, and TLS, whose library does not belong in this crate: it is a [`Layer`] in
 //! between.
 
 use super::channel::SecureChannel;

@@ -28,7 +28,7 @@ impl fmt::Display for Epoch {
     }
 }
 
-/// A place in the log. The first entry stands at 1; 0 is the empty log.
+/// A position in the log. The first entry is at 1; 0 is the empty log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Slot(pub u64);
 

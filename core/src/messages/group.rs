@@ -84,7 +84,7 @@ pub enum Order {
         epoch: Epoch,
         /// The group.
         group: GroupId,
-        /// The chosen slot that the state stands for.
+        /// The last slot that the state includes, a chosen one.
         slot: Slot,
         /// The offset of these bytes; 0 starts again.
         offset: u64,
@@ -145,7 +145,7 @@ pub enum Order {
         group: GroupId,
         /// The id of this disk in it.
         disk: DiskId,
-        /// The slot that the state stands for; not 0.
+        /// The last slot that the state includes; not 0.
         slot: Slot,
         /// The offset of these bytes; 0 starts again.
         offset: u64,
@@ -208,7 +208,7 @@ pub enum Report {
     },
     /// The answer to [`Order::Fetch`] of state.
     State {
-        /// The chosen slot that the state stands for.
+        /// The last slot that the state includes, a chosen one.
         slot: Slot,
         /// The bytes.
         #[serde(with = "crate::base::bytes")]
@@ -293,7 +293,7 @@ pub struct Standing {
 pub struct Description {
     /// Its position in the log.
     pub standing: Standing,
-    /// Whether the front that it promised has said lately that it serves.
+    /// Whether the front that it promised has reported lately that it serves.
     pub led: bool,
     /// Its parts, one for each container.
     pub parts: Vec<Part>,

@@ -100,7 +100,7 @@ pub enum Asks {
     Never,
     /// At regular intervals.
     Regularly,
-    /// They came at regular intervals, and have not for so many seconds.
+    /// They came at regular intervals, and have not for this number of seconds.
     Silent(u32),
 }
 

@@ -97,12 +97,12 @@ impl Acceptor {
         State::decode(&state).map_or(Staged::Misfit, |state| Staged::Whole(Box::new(state)))
     }
 
-    /// Takes a piece of what is to take the place of lost memory ([`Order::Recover`]). With the last
-    /// one: the acceptor that takes the place of this one, and breaks no promise of it. It is a
-    /// member of a group of its own.
+    /// Takes a piece of the state that replaces lost memory ([`Order::Recover`]). Returns, with the
+    /// last piece, the acceptor that replaces this one and keeps its promise. It is a member of a
+    /// group of its own.
     ///
     /// # Errors
-    /// What is to be reported: there is more to come, or it does not fit.
+    /// Returns the report if more pieces are to come, or if the piece does not fit.
     pub(crate) fn recover(&mut self, epoch: Epoch, anew: &Anew<'_>) -> Result<Self, Box<Report>> {
         if epoch != self.promised || epoch == Epoch::default() {
             return Err(Box::new(Report::Refused { promised: self.promised }));

@@ -64,7 +64,8 @@ pub const CLOCK_FRESH: Duration = Duration::from_secs(60);
 pub const CLOCK_OFF: Duration = Duration::from_secs(60);
 /// A clock that differs by more than this is wrong.
 pub const CLOCK_WRONG: Duration = Duration::from_secs(24 * 60 * 60);
-/// Minutes for which a refused access is a warning; after that, and for an hour, it is information.
+/// Minutes for which a refused access is a yellow trouble; after that, and for an hour, it is for
+/// information.
 pub const DENIED_RECENT: usize = 5;
 /// Two clocks that differ by at most this agree on a date. Clocks that are not synchronised are off
 /// by minutes.
@@ -105,7 +106,8 @@ pub const JOURNAL_BATCH_MAX: usize = 128 * 1024 * 1024;
 pub const STATE_MAX: usize = 60 * 1024 * 1024;
 /// Longest licence request, in bytes.
 pub const REQUEST_FILE_MAX: usize = 16 * 1024;
-/// Longest bundle, in bytes: three licence files, with what JSON adds to their quotes and line breaks.
+/// Longest bundle, in bytes: three licence files, with the escapes that JSON adds for quotes and
+/// line breaks.
 pub const BUNDLE_FILE_MAX: usize = 5 * LICENCE_FILE_MAX;
 /// The same trouble with another server of the group, or with one that claims to be one, is logged
 /// at most this often.

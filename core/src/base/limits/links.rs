@@ -1,4 +1,5 @@
-//! Bounds on links: how many there are, how long their frames may take, and what they may make the server keep.
+//! Bounds on links: their number, the time for their frames, and the bytes that they may make the
+//! server keep.
 
 use crate::base::time::Duration;
 

@@ -31,7 +31,7 @@ pub(super) enum Kind {
     Messages(Cipher, End),
     /// As many frames in a message as fit.
     Batches(Box<Batches>),
-    /// To a twin.
+    /// Noise messages to the twin.
     Twin(Box<noise::Outward>),
 }
 

@@ -9,7 +9,8 @@ use crate::link::{CloseReason, LinkId, ListenerId, PeerKind};
 pub enum Output {
     /// Open a connection, and serve it.
     Dial(Dial),
-    /// [`Hub::outbox`](super::Hub::outbox) of this link is not empty: its connection is to be served.
+    /// [`Hub::outbox`](super::Hub::outbox) of this link is not empty: the connection is to be
+    /// served.
     Wake(LinkId),
     /// As [`Output::Wake`], and the node has ended this link: the runtime stops reading it, sends
     /// what is left, and closes it.

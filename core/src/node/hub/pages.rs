@@ -28,7 +28,7 @@ impl Pages {
         Mono(self.paid.get(&from).map_or(0, |paid| paid.0.saturating_sub(ahead)))
     }
 
-    /// Counts a page of so many bytes.
+    /// Counts a page with this number of bytes.
     fn take(&mut self, now: Mono, from: IpAddr, bytes: usize) {
         if self.paid.len() >= PAGE_ADDRESSES {
             self.paid.retain(|_, paid| *paid > now);
