@@ -1,4 +1,4 @@
-//! Makes what is shipped of the command line: man pages and shell completion.
+//! Generates the shipped files of the command line: man pages and shell completion.
 //!
 //!     cargo run -p tmr-runtime-std --example manual -- FOLDER
 //!
@@ -28,7 +28,7 @@ fn main() -> io::Result<()> {
         fs::create_dir_all(&place)?;
         let made = generate_to(shell, &mut Cli::command(), "tmrd", &place)?;
         if shell == Shell::Bash {
-            // bash looks for a file that is named like the command.
+            // bash looks for a file with the name of the command.
             fs::rename(made, place.join("tmrd"))?;
         }
     }

@@ -1,7 +1,8 @@
-//! A third runtime: one thread around mio, with sockets of its own, on what core and the std floor
-//! give to anybody. It shows how little a runtime is: accept, dial, read, write, wait, and hand on.
-//! It has the command line of the daemons, and is for machines of 64 bits, as a token is a link. It
-//! serves as the daemons do, but greets on the thread that serves.
+//! A third runtime: one thread around mio, with sockets of its own, on core and the shared parts of
+//! `runtime-std`. It shows how little a runtime is: accept, dial, read, write, wait, and hand
+//! requests on. It has the command line of the daemons, and is for machines of 64 bits, because a
+//! link's id is its token. It serves as the daemons do, but computes key agreements on the thread
+//! that serves.
 
 use mio::{Events, Interest, Poll, Registry, Token, Waker, event::Event, unix::SourceFd};
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,17 +28,17 @@ use tmr_runtime_std::reactor::dial::dial_found;
 use tmr_runtime_std::reactor::listeners::{Accepted, Listeners, Open};
 use tmr_runtime_std::reactor::net::{Socket, broken, put, read_some};
 
-/// The waker's token: no link and no listener has it.
+/// The waker's token, which no link and no listener has.
 const WOKEN: Token = Token(usize::MAX);
 
 fn main() -> ExitCode {
     commands::main(Runtime { program: "tmrd-mio", name: "mio", run })
 }
 
-/// Where dialled connections are: nowhere in particular.
+/// The peer address of dialled connections, which is not needed.
 const NOWHERE: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
-/// What other threads have the one do that serves.
+/// What other threads have the serving thread do.
 type Work = Box<dyn FnOnce(&mut Site) + Send>;
 type Tell = Arc<dyn Fn(Work) + Send + Sync>;
 
@@ -45,11 +46,11 @@ struct Peer {
     socket: Socket,
     connection: Connection,
     from: IpAddr,
-    /// Its key agreement or TLS handshake is not over.
+    /// Whether its key agreement or TLS handshake is not over.
     greets: bool,
 }
 
-/// A node, its links and their sockets.
+/// A node with its links and their sockets.
 struct Site {
     hub: Hub,
     clock: Clock,
@@ -59,7 +60,7 @@ struct Site {
     listeners: Arc<Listeners>,
     peers: BTreeMap<LinkId, Peer>,
     greetings: Greetings,
-    /// Those that wait to be greeted.
+    /// The links that wait for their greeting.
     waiting: BTreeSet<LinkId>,
     tell: Tell,
 }
@@ -71,14 +72,14 @@ fn run(setup: NodeSetup) -> Outcome {
     let registry = || poll.registry().try_clone().map_err(system);
     let waker = Waker::new(poll.registry(), WOKEN).map_err(system)?;
     let (work, told) = mpsc::channel::<Work>();
-    // Whoever serves ends only with the process.
+    // The receiver lives as long as the process.
     let tell: Tell = Arc::new(move |it| drop(work.send(it).map(|()| waker.wake())));
     let (workers, inboxes) = workers::boxes();
     let watched = registry()?;
     let watch = move |open: &Open, on: bool| {
         let fd = open.as_fd().as_raw_fd();
         if !on {
-            // It may be left alone already.
+            // It may not be watched already.
             return watched.deregister(&mut SourceFd(&fd)).or(Ok(()));
         }
         watched.register(&mut SourceFd(&fd), Token(open.name.0 as usize), Interest::READABLE)
@@ -126,7 +127,7 @@ fn run(setup: NodeSetup) -> Outcome {
 }
 
 impl Site {
-    /// Steps the hub, and does what it wants done.
+    /// Steps the hub, and performs its outputs.
     fn step<T>(&mut self, step: impl FnOnce(&mut Hub, Now, &mut Vec<Output>) -> T) -> T {
         let mut out = Vec::new();
         let result = step(&mut self.hub, self.clock.now(), &mut out);
@@ -150,7 +151,7 @@ impl Site {
         }
     }
 
-    /// Takes in who waits at a listener.
+    /// Accepts connections of a listener.
     fn take_in(&mut self, open: &Open) {
         loop {
             match open.accept() {
@@ -171,7 +172,7 @@ impl Site {
         }
     }
 
-    /// Connects where it may block.
+    /// Dials on a thread of its own, since that may block.
     fn dial(&self, Dial { link, to, callee }: Dial) {
         let tell = Arc::clone(&self.tell);
         thread::spawn(move || {
@@ -207,7 +208,7 @@ impl Site {
         }
     }
 
-    /// A link has something: it is served at once, or has to wait to be greeted.
+    /// Serves a link with events at once, or queues it for its greeting.
     fn ready(&mut self, link: LinkId, event: &Event, buffer: &mut [u8]) {
         let (closed, broken) = (event.is_read_closed(), event.is_error());
         match self.peers.get(&link).map(|peer| peer.greets) {
@@ -218,7 +219,7 @@ impl Site {
         }
     }
 
-    /// Greets some of those that wait.
+    /// Greets some of the links that wait.
     fn greet(&mut self, buffer: &mut [u8]) {
         let waits = |link: &LinkId| {
             let Peer { from, ref connection, .. } = *self.peers.get(link)?;
@@ -236,7 +237,7 @@ impl Site {
         }
     }
 
-    /// Reads a link, steps the hub with what came, and writes what that leads to.
+    /// Reads a link, steps the hub with its frames, and writes the results.
     fn serve(&mut self, link: LinkId, closed: bool, broken: bool, buffer: &mut [u8]) {
         let Some(Peer { socket, connection, .. }) = self.peers.get_mut(&link) else { return };
         let (mut frames, mut end) = (Vec::new(), None);
@@ -262,7 +263,7 @@ impl Site {
         }
     }
 
-    /// Writes what there is for a link, and sees what it is to be watched for.
+    /// Writes what there is for a link, and sets the events to watch for.
     fn flush(&mut self, link: LinkId) {
         let Some(Peer { socket, connection, .. }) = self.peers.get_mut(&link) else { return };
         let mut ended = write(socket, connection);
@@ -274,7 +275,7 @@ impl Site {
             return self.end(link, reason);
         }
         let (flow, held) = (connection.flow(), connection.held());
-        // Where nothing is wanted it is still heard that the connection breaks.
+        // Without any interest, a broken connection is still reported.
         let wanted = [
             connection.wants_read().then_some(Interest::READABLE),
             connection.wants_write().then_some(Interest::WRITABLE),
@@ -293,11 +294,11 @@ impl Site {
         }
     }
 
-    /// A link ends here, once.
+    /// Ends a link; does nothing if it has already ended.
     fn end(&mut self, link: LinkId, reason: CloseReason) {
         let Some(Peer { socket, mut connection, .. }) = self.peers.remove(&link) else { return };
         self.waiting.remove(&link);
-        // A last try to say why.
+        // One attempt to send the reason.
         let _ = write(&socket, &mut connection);
         let unsent = connection.end();
         drop(socket);

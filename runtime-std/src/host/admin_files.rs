@@ -1,8 +1,8 @@
-//! The files behind the admin pages: passwords are checked, changes are recorded, and the password file and
-//! the certificate are watched. One thread does these one after the other, so no more than one password is
+//! The files behind the admin pages: passwords are checked, changes are recorded, and the password
+//! file and the certificate are watched. One thread does all of it, so that at most one password is
 //! checked at a time, however many people sign in.
 //!
-//! What never lives here: who may do what.
+//! What never lives here: which rights a request needs.
 
 use crate::exit::{Failure, Outcome, words};
 use crate::host::certificate::Certificate;
@@ -26,23 +26,23 @@ use tmr_core::base::time::Wall;
 use tmr_core::config::Config;
 use tmr_core::io::{AdminFilesRequest, FrontEvent, HostEvent};
 
-/// How often the files are looked at.
+/// The pause between two looks at the files.
 const LOOK: Duration = Duration::from_secs(2);
-/// The record of changes, in the state folder.
+/// The name of the record of changes in the state folder.
 const AUDIT: &str = "audit.jsonl";
-/// When it is longer than this, in bytes, it is put aside; one such is kept.
+/// The length in bytes beyond which the record is renamed; one earlier record is kept.
 const AUDIT_MAX: u64 = 4 * 1024 * 1024;
-/// A certificate that ends sooner than this is warned about, once a day.
+/// A certificate that ends sooner than this is reported once a day.
 const ENDS_SOON: Duration = Duration::from_secs(21 * 24 * 60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-/// What mends a password file.
+/// How an operator mends a password file.
 const PASSWORDS: &str = "mend that line, or remove the file and set the passwords anew with tmrd \
                          password; it is taken within seconds";
-/// What mends a certificate.
+/// How an operator mends a certificate.
 const CERTIFICATE: &str = "put a certificate and its key there, in PEM, for the user that tmrd runs as \
                            to read; they are taken within seconds";
 
-/// The files that it looks after, as the configuration names them.
+/// The paths of these files, from the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AdminFilePaths {
     passwords: PathBuf,
@@ -50,7 +50,8 @@ pub struct AdminFilePaths {
 }
 
 impl AdminFilePaths {
-    /// Of a configuration at this path; relative paths begin at its folder.
+    /// Takes the paths from the configuration in the file at `path`; relative ones begin at its
+    /// folder.
     #[must_use]
     pub fn of(path: &Path, config: &Config) -> Self {
         let certificate = config.web.certificate.as_ref().map(|(chain, key)| Certificate {
@@ -60,7 +61,7 @@ impl AdminFilePaths {
         Self { passwords: files::beside(path, &config.web.password_file), certificate }
     }
 
-    /// The files, each with what it is, for people.
+    /// Returns the files, each with a name for messages.
     #[must_use]
     pub fn named(&self) -> Vec<(&'static str, PathBuf)> {
         let certificate = self.certificate.as_ref();
@@ -71,7 +72,7 @@ impl AdminFilePaths {
         std::iter::once(passwords).chain(pems.into_iter().flatten()).collect()
     }
 
-    /// Whether they could be used.
+    /// Checks that the files can be used.
     ///
     /// # Errors
     /// One of them cannot.
@@ -81,10 +82,10 @@ impl AdminFilePaths {
     }
 }
 
-/// Files as they looked at one time.
+/// The paths of the files, with their stamps.
 type Seen = (AdminFilePaths, Vec<Option<Stamp>>);
 
-/// What it looks after.
+/// The watched files, with what was read from them.
 #[derive(Debug)]
 pub struct AdminFiles {
     paths: Arc<Mutex<AdminFilePaths>>,
@@ -92,17 +93,17 @@ pub struct AdminFiles {
     audit: PathBuf,
     /// `None`: they could never be read.
     passwords: Option<Passwords>,
-    /// What was told last.
+    /// What was last reported to the node.
     told: AdminAccess,
-    /// What the files looked like then.
+    /// The stamps with which the files were read.
     seen: Seen,
-    /// Those that cannot be used.
+    /// The files that cannot be used.
     troubles: Vec<FileTrouble>,
     warned: Option<Instant>,
 }
 
 impl AdminFiles {
-    /// With all files read once. What cannot be used is logged, and is no reason not to serve.
+    /// Reads all files once. A file that cannot be used is logged and does not prevent the start.
     pub fn open(paths: Arc<Mutex<AdminFilePaths>>, folder: &Folder) -> Self {
         let mut admin_files = Self {
             told: AdminAccess::default(),
@@ -118,19 +119,19 @@ impl AdminFiles {
         admin_files
     }
 
-    /// Who can come in at the start.
+    /// Returns which ways to sign in there are at the start.
     #[must_use]
     pub fn access(&self) -> AdminAccess {
         self.told.clone()
     }
 
-    /// What connections at the admin listener are covered with.
+    /// Returns the TLS mode of the admin listener.
     #[must_use]
     pub fn tls(&self) -> Tls {
         self.tls.clone()
     }
 
-    /// Does what comes in until the node is gone.
+    /// Serves requests until the node is gone.
     pub fn serve(mut self, requests: &Receiver<AdminFilesRequest>, tell: &EventSink) {
         loop {
             match requests.recv_timeout(LOOK) {
@@ -166,8 +167,9 @@ impl AdminFiles {
         }
     }
 
-    /// Reads the files. What cannot be used changes nothing of what was read before, and it is said
-    /// why; what was never read is shut: nobody comes in by it, nor without it.
+    /// Reads the files. A file that cannot be used is reported, and what was read from it before
+    /// stays in force. If the password file was never read, passwords are required and none is
+    /// accepted.
     fn read(&mut self) -> AdminAccess {
         let AdminFilePaths { passwords: file, certificate } = self.seen.0.clone();
         let mut access = self.told.clone();
@@ -180,7 +182,7 @@ impl AdminFiles {
                 access.reader = passwords.reader();
                 files::warn_if_open(&file, "these passwords", 0o640);
                 access.tokens = passwords.tokens().to_vec();
-                // A token that comes or goes signs nobody out.
+                // Sessions end when a password changes, but not when a token does.
                 let before = self.passwords.as_ref().map(Passwords::browsers);
                 if before.as_ref() != Some(&passwords.browsers()) {
                     access.readings += 1;
@@ -189,7 +191,7 @@ impl AdminFiles {
                 self.passwords = Some(passwords);
             }
             Err(failure) => {
-                // Whether readers need a password is not known.
+                // Whether readers need a password is unknown, so they do.
                 access.reader |= self.passwords.is_none();
                 let otherwise = match self.passwords {
                     Some(_) => "the passwords that were read before hold on",
@@ -232,12 +234,12 @@ impl AdminFiles {
         self.troubles.push(files::trouble(failure, todo));
     }
 
-    /// All files of this process that cannot be used.
+    /// Returns all files of this process that cannot be used.
     fn files(&self) -> Vec<FileTrouble> {
         self.troubles.iter().cloned().chain(log::trouble()).collect()
     }
 
-    /// Of the disk of the state folder.
+    /// Returns the free space on the disk of the state folder, if it is little.
     fn room(&self) -> Option<Room> {
         self.audit.parent().and_then(files::room)
     }

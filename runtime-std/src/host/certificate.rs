@@ -1,4 +1,4 @@
-//! The certificate of the admin pages, as files: read, checked, and made a configuration of TLS.
+//! The certificate of the admin pages: its files are read, checked, and made a TLS configuration.
 //!
 //! What never lives here: when it is read again (`admin_files`), and connections (`reactor/tls`).
 
@@ -13,20 +13,20 @@ use std::sync::Arc;
 use tmr_core::base::time::Wall;
 use x509_cert::der::Decode;
 
-/// Longest certificate chain or key that is read, in bytes.
+/// The most bytes of a certificate chain or key that are read.
 const PEM_MAX: usize = 256 * 1024;
 
-/// A certificate with its key, as files.
+/// A certificate with its key, by their files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Certificate {
-    /// PEM: the server's own one first.
+    /// The chain in PEM, the server's own certificate first.
     pub chain: PathBuf,
-    /// PEM.
+    /// The key in PEM.
     pub key: PathBuf,
 }
 
 impl Certificate {
-    /// Reads both, and says when the certificate ends.
+    /// Reads both, and returns the TLS configuration with the end of the certificate.
     ///
     /// # Errors
     /// One of them cannot be used.

@@ -1,7 +1,7 @@
-//! How files are made and opened to be written: anew, or as the plain files that they are, and never
-//! through a link. Who may write in a folder must not choose what a program, perhaps root's, writes.
+//! How files are created and opened for writing: always as plain files, and never through a link. A
+//! user who may write in a folder must not choose which file a program, perhaps root's, writes.
 //!
-//! Every file that tmrd writes comes from here. What never lives here: what is in a file.
+//! Every file that tmrd writes is made here. What never lives here: the content of a file.
 
 use rustix::fs::OFlags;
 use rustix::io::Errno;
@@ -10,37 +10,37 @@ use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
-/// Ends the name of a file that is to take another's place.
+/// The suffix of a new file that is to replace another.
 pub const FRESH: &str = "new";
-/// Who may read a file before its content is whole: its owner.
+/// The mode of a file until its content is complete: only its owner may read it.
 const PRIVATE: u32 = 0o600;
 
-/// Who owns a file that takes another's place, and who may read it.
+/// The owner and the readers of a file that replaces another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Whoever runs this, and nobody else, whoever had the file before.
+    /// The user of this process and no other, whatever the old file had.
     Private,
-    /// As with the file before. The first one: everybody may read it.
+    /// As of the old file; if there was none, everybody may read it.
     Public,
-    /// As with the file before. The first one: its owner and the group of the folder may read it.
+    /// As of the old file; if there was none, its owner and the group of the folder may read it.
     Group,
 }
 
-/// Makes a file that was not there.
+/// Creates a file that does not exist.
 ///
 /// # Errors
-/// `AlreadyExists`: something has that name, if only a link. Others are the system's.
+/// `AlreadyExists`: the name is taken, if only by a link. Others are the system's.
 pub fn create(path: &Path, mode: u32, options: &OpenOptions) -> io::Result<File> {
     // O_EXCL follows no link.
     options.clone().create_new(true).mode(mode).open(path)
 }
 
-/// Opens a file that is there, if it is a plain one.
+/// Opens an existing plain file.
 ///
 /// # Errors
 /// It is a link or no plain file; others are the system's.
 pub fn open(path: &Path, options: &OpenOptions) -> io::Result<File> {
-    // A pipe must not hold up whoever opens it.
+    // Opening a pipe must not block.
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let flags = i32::try_from(flags.bits()).unwrap_or_default();
     let file = options.clone().custom_flags(flags).open(path).map_err(|error| {
@@ -55,7 +55,7 @@ pub fn open(path: &Path, options: &OpenOptions) -> io::Result<File> {
     Err(io::Error::other("it is no plain file; right would be one"))
 }
 
-/// Opens a file, and makes it if it is not there.
+/// Opens a file, and creates it if it does not exist.
 ///
 /// # Errors
 /// As of [`open`] and [`create`].
@@ -65,17 +65,17 @@ pub fn open_or_create(path: &Path, mode: u32, options: &OpenOptions) -> io::Resu
         opened => return opened,
     }
     match create(path, mode, options) {
-        // Somebody else was faster.
+        // Another process has created it meanwhile.
         Err(error) if error.kind() == ErrorKind::AlreadyExists => open(path, options),
         made => made,
     }
 }
 
-/// Puts content in a file's place, atomically and durably, and returns it open at its end. A link in
-/// that place is replaced itself. What an earlier try has left is removed.
+/// Replaces a file's content atomically and durably, and returns the file, open at its end. A link
+/// at `path` is replaced itself. What an earlier attempt has left is removed.
 ///
 /// # Errors
-/// The system's, or the owner that the file before had cannot be kept. That file is as it was, unless
+/// The system's, or the owner of the old file cannot be kept. The old file is unchanged, unless
 /// only the last step failed.
 pub fn replace(path: &Path, content: &[u8], access: Access) -> io::Result<File> {
     let mut fresh = path.as_os_str().to_owned();
@@ -96,21 +96,21 @@ pub fn replace(path: &Path, content: &[u8], access: Access) -> io::Result<File> 
         File::open(folder)?.sync_all()
     };
     if let Err(error) = put() {
-        // After the last step but one it has gone.
+        // After the last step but one it does not exist any more.
         let _ = fs::remove_file(&fresh);
         return Err(error);
     }
     Ok(file)
 }
 
-/// The folder that a path is in.
+/// Returns the folder that a path is in.
 #[must_use]
 pub fn folder_of(path: &Path) -> &Path {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     folder.unwrap_or_else(|| Path::new("."))
 }
 
-/// Gives a whole file to those who are to have it.
+/// Sets the owner, group and mode of a complete file.
 fn give(file: &File, (path, folder): (&Path, &Path), access: Access) -> io::Result<()> {
     let before = match fs::symlink_metadata(path) {
         Ok(before) => Some(before).filter(Metadata::is_file),
@@ -130,7 +130,7 @@ fn give(file: &File, (path, folder): (&Path, &Path), access: Access) -> io::Resu
         (Access::Group, None) => {
             let group = fs::metadata(folder)?.gid();
             if file.metadata()?.gid() != group {
-                // Who may not give it to another group keeps it.
+                // Without the right to change the group, the file keeps its own.
                 let _ = fchown(file, None, Some(group));
             }
             0o640

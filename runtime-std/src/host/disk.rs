@@ -1,7 +1,7 @@
-//! The state folder: one process's at a time, and what is written in it stays written.
+//! The state folder: one process at a time uses it, and what is written in it is durable.
 //!
-//! A kill between any two steps leaves a file as it was or as it was to be. What the journal's
-//! bytes mean is core's business.
+//! A kill between any two steps leaves a file in its old or its new state. Core decides what the
+//! journal's bytes mean.
 
 use crate::exit::{Failure, halt, words};
 use crate::host::create::{self, Access, FRESH};
@@ -19,11 +19,11 @@ use std::time::{Duration, Instant};
 use tmr_core::base::server_files::{Misplaced, Place};
 use tmr_core::io::{BackendEvent, HostEvent, JournalWrite};
 
-/// How often it is looked whether the folder and the journal are where they were opened.
+/// The pause between two checks that the folder and the journal are where they were opened.
 const LOOK: Duration = Duration::from_secs(10);
 const LOCK: &str = "lock";
 const JOURNAL: &str = "journal";
-/// Ends the name of a journal that a disk has gone on without.
+/// The suffix of a journal that is kept after the disk began anew.
 const OLD: &str = "old";
 
 /// A state folder, locked for as long as this lives.
@@ -35,10 +35,10 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// Opens the folder, makes it (mode 0700) if it is not there, and locks it.
+    /// Opens and locks the folder; creates it (mode 0700) if it does not exist.
     ///
     /// # Errors
-    /// Another process has it, or the system refuses.
+    /// Another process holds the lock, or the system refuses.
     pub fn open(path: &Path) -> Result<Self, Failure> {
         let refused = |error: io::Error| {
             Failure::failed(format!("state folder {}: {}", path.display(), words(&error)))
@@ -67,7 +67,7 @@ impl Folder {
             )));
         }
         let owner = format!("{}\n", std::process::id());
-        // It is for people: a full disk is no reason not to serve.
+        // The content is for people only, so a full disk does not matter.
         let _ = lock
             .set_len(0)
             .and_then(|()| lock.rewind())
@@ -75,7 +75,7 @@ impl Folder {
         Ok(Self { path: path.to_owned(), lock })
     }
 
-    /// What is found in the place of this folder; `None`: it is there.
+    /// Returns what is found in the place of this folder; `None`: it is in place.
     #[must_use]
     pub fn lost(&self) -> Option<Misplaced> {
         let lock = misplaced(&self.lock, &self.path.join(LOCK));
@@ -85,7 +85,7 @@ impl Folder {
         })
     }
 
-    /// Looks after the folder of a front until the process ends.
+    /// Returns the worker that watches the folder of a front until the process ends.
     #[must_use]
     pub fn watch(&self) -> Worker {
         let lock = self.lock.try_clone();
@@ -100,16 +100,16 @@ impl Folder {
         })
     }
 
-    /// Where a file of this folder is.
+    /// Returns the path of a file in this folder.
     #[must_use]
     pub fn path(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
 
-    /// A whole file; `None` if it is not there.
+    /// Reads a whole file; `None` if it does not exist.
     ///
     /// # Errors
-    /// It is there and cannot be read.
+    /// It exists and cannot be read.
     pub fn read(&self, name: &str) -> Result<Option<Vec<u8>>, Failure> {
         let path = self.path(name);
         let read = || -> io::Result<Vec<u8>> {
@@ -124,16 +124,16 @@ impl Folder {
         }
     }
 
-    /// Puts `bytes` in the place of a file, atomically and durably, and returns it open at its end.
+    /// Replaces a file's content atomically and durably, and returns the file, open at its end.
     ///
     /// # Errors
-    /// The system's; the old file is untouched unless the last step failed.
+    /// The system's; the old file is unchanged unless the last step failed.
     pub fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<File> {
         create::replace(&self.path(name), bytes, Access::Private)
     }
 
-    /// Gives a file a second name, under which it stays when another one takes its place. One that
-    /// was kept before goes. No file is nothing to keep.
+    /// Gives a file a second name, under which it stays when it is replaced. An earlier file of
+    /// that name is removed. A file that does not exist is no error.
     ///
     /// # Errors
     /// The system's.
@@ -151,8 +151,8 @@ impl Folder {
         Ok(())
     }
 
-    /// The journal's bytes; `None` if there is none yet. What an interrupted rewrite left behind
-    /// is removed.
+    /// Returns the journal's bytes; `None` if there is no journal. What an interrupted rewrite has
+    /// left is removed.
     ///
     /// # Errors
     /// The system's.
@@ -171,7 +171,7 @@ impl Folder {
         self.read(JOURNAL)
     }
 
-    /// Opens the journal for writing after its first `keep` bytes; what follows them is cut off.
+    /// Opens the journal for writing after its first `keep` bytes, and cuts off the rest.
     ///
     /// # Errors
     /// The system's.
@@ -201,7 +201,7 @@ impl Folder {
     }
 }
 
-/// What is found where a file was opened; `None`: that file.
+/// Returns what is found at the path where a file was opened; `None`: that file.
 fn misplaced(file: &File, path: &Path) -> Option<Misplaced> {
     let own = file.metadata().ok()?;
     let what = match std::fs::symlink_metadata(path) {
@@ -213,7 +213,7 @@ fn misplaced(file: &File, path: &Path) -> Option<Misplaced> {
     Some(Misplaced { path: shown(path), what })
 }
 
-/// Tells the node what is lost, and the log, when that has changed.
+/// Reports a lost folder or journal to the node and in the log, if that has changed.
 fn tell_lost(lost: Option<Misplaced>, told: &mut Option<Misplaced>, tell: &EventSink) {
     if lost == *told {
         return;
@@ -233,12 +233,12 @@ fn tell_lost(lost: Option<Misplaced>, told: &mut Option<Misplaced>, tell: &Event
     tell(HostEvent::Misplaced { place: Place::State, found: lost });
 }
 
-/// What is not as this server would have made it.
+/// The failure for a file that is not as this server makes it.
 fn in_the_way(path: &Path, error: &io::Error) -> Failure {
     Failure::failed(format!("{}: {}", path.display(), words(error)))
 }
 
-/// The journal file, open at its end.
+/// The journal file, open for writing at its end.
 #[derive(Debug)]
 pub struct Journal {
     folder: Folder,
@@ -246,13 +246,13 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// With a file that need not be the folder's.
+    /// Takes any file as the journal, for tests with a file outside of the folder.
     #[cfg(test)]
     pub(super) fn over(folder: Folder, file: File) -> Self {
         Self { folder, file: Some(file) }
     }
 
-    /// Does one durable write. On disk when this returns.
+    /// Performs one write, which is on disk when this returns.
     ///
     /// # Errors
     /// The system's; the journal may then have a torn tail, so nothing may be written after it.
@@ -273,10 +273,10 @@ impl Journal {
         Ok(())
     }
 
-    /// Does the writes that come in until the process ends, and says after each that it is done. A
-    /// write that fails ends the process: the node has said nothing yet that depends on it, and
-    /// finds what was written at its next start. Now and then it is looked whether the file is still
-    /// where the next start will look for it.
+    /// Performs writes until the process ends, and reports each to the node. A failed write ends
+    /// the process: the node has not answered anything that depends on it, and reads what was
+    /// written at its next start. At intervals it is checked that the file is where the next start
+    /// will look for it.
     pub fn serve(mut self, writes: &Receiver<JournalWrite>, tell: &EventSink) {
         let (mut told, mut next) = (None, Instant::now() + LOOK);
         loop {
@@ -301,7 +301,7 @@ impl Journal {
         }
     }
 
-    /// What is found in the place of this folder, or of this file; `None`: they are there.
+    /// Returns what is found in the place of the folder or the journal; `None`: both are in place.
     fn lost(&self) -> Option<Misplaced> {
         let file = self.file.as_ref().and_then(|file| misplaced(file, &self.folder.path(JOURNAL)));
         self.folder.lost().or(file)

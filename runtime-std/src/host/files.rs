@@ -1,5 +1,5 @@
-//! The files people hand to a server: keys, licences, configuration. Every error names the file,
-//! and ends in [`Exit::Usage`](crate::exit::Exit::Usage).
+//! The files that people give to a server: keys, licences, configuration. Every error names the
+//! file, and has [`Exit::Usage`](crate::exit::Exit::Usage).
 
 use crate::entropy;
 use crate::exit::{Failure, Outcome, words};
@@ -17,17 +17,17 @@ use tmr_core::config::Config;
 use tmr_core::licence::{self, Container, Issuer, IssuerKey};
 use tmr_core::link::channel::GroupKey;
 
-/// Longest key file, in bytes: a key has 65.
+/// The most bytes of a key file that are read: a key has 65.
 const KEY_MAX: usize = 1024;
 
-/// Names the file that something is wrong with.
+/// Returns the failure of a file that is wrong, with its path.
 pub fn wrong(path: &Path, what: impl Display) -> Failure {
     let text = format!("{}: {what}", shown(path));
     Failure { file: Some(path.to_owned()), ..Failure::usage(text) }
 }
 
-/// What is left of a folder's disk, in whole MiB, if it is little; `None`: there is enough, or it is
-/// not known.
+/// Returns the free space of a folder's disk in whole MiB, if it is little; `None`: there is
+/// enough, or it is unknown.
 #[must_use]
 pub fn room(folder: &Path) -> Option<Room> {
     let found = statvfs(folder).ok()?;
@@ -35,7 +35,7 @@ pub fn room(folder: &Path) -> Option<Room> {
     (free < ROOM_LOW).then(|| Room { folder: folder.display().to_string(), free })
 }
 
-/// A file that a server does without, for its status; `todo`: what mends it.
+/// Returns the status of a file that the server does without; `todo`: how to mend it.
 #[must_use]
 pub fn trouble(failure: &Failure, todo: &str) -> FileTrouble {
     let file = failure.file.as_deref().map(shown).unwrap_or_default();
@@ -44,7 +44,7 @@ pub fn trouble(failure: &Failure, todo: &str) -> FileTrouble {
     FileTrouble { file, trouble, what_to_do: todo.to_owned() }
 }
 
-/// A path for people, who may not have chosen the name: no control characters.
+/// Returns a path for messages without control characters, since its name may be a stranger's.
 #[must_use]
 pub fn shown(path: &Path) -> String {
     let clean =
@@ -52,7 +52,7 @@ pub fn shown(path: &Path) -> String {
     path.to_string_lossy().chars().map(clean).collect()
 }
 
-/// The bytes of a file, and one more than `longest` at most.
+/// Reads a file, but at most `longest` bytes and one more.
 ///
 /// # Errors
 /// It cannot be read.
@@ -61,10 +61,10 @@ pub fn bytes(path: &Path, longest: usize) -> Result<Vec<u8>, Failure> {
     read().map_err(|error: io::Error| wrong(path, words(&error)))
 }
 
-/// The same of a plain file, or a link to one: a pipe that somebody put there holds nobody up.
+/// Does the same for a plain file or a link to one; a pipe in its place does not block.
 ///
 /// # Errors
-/// It cannot be read, or is something else.
+/// It cannot be read, or is not a plain file.
 pub fn plain_bytes(path: &Path, longest: usize) -> Result<Vec<u8>, Failure> {
     let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
     let read = || {
@@ -84,7 +84,7 @@ fn read(file: &File, longest: usize) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The text of a file.
+/// Reads the text of a file.
 ///
 /// # Errors
 /// It cannot be read, or is not UTF-8.
@@ -92,10 +92,10 @@ pub fn text(path: &Path, longest: usize) -> Result<String, Failure> {
     utf8(path, bytes(path, longest)?)
 }
 
-/// The text of a plain file, or a link to one.
+/// Reads the text of a plain file, or of a link to one.
 ///
 /// # Errors
-/// It cannot be read, is something else, or is not UTF-8.
+/// It cannot be read, is not a plain file, or is not UTF-8.
 pub fn plain_text(path: &Path, longest: usize) -> Result<String, Failure> {
     utf8(path, plain_bytes(path, longest)?)
 }
@@ -107,10 +107,11 @@ fn utf8(path: &Path, bytes: Vec<u8>) -> Result<String, Failure> {
     })
 }
 
-/// A group key.
+/// Reads a group key.
 ///
 /// # Errors
-/// There is none in the file, or it is an issuer's. One that others may read is taken, with a warning.
+/// The file has none, or has an issuer's key. A file that others may read is accepted, with a
+/// warning.
 pub fn group_key(path: &Path) -> Result<GroupKey, Failure> {
     let content = text(path, KEY_MAX);
     let key = content
@@ -132,8 +133,8 @@ pub fn group_key(path: &Path) -> Result<GroupKey, Failure> {
     Ok(key)
 }
 
-/// A group key in the current folder, if there is none at `path`: of the same name, or of a name that
-/// the manual has.
+/// Finds a group key in the current folder if there is none at `path`: a file of the same name, or
+/// of a name in the manual.
 fn key_nearby(path: &Path) -> Option<PathBuf> {
     if path.exists() {
         return None;
@@ -145,16 +146,16 @@ fn key_nearby(path: &Path) -> Option<PathBuf> {
     })
 }
 
-/// Warns of a file with a secret that more may read or change than `right` says: in the log of a
-/// server, or on standard error of a command.
+/// Warns, in a server's log or on a command's standard error, of a secret file that more users may
+/// read or change than the mode `right` permits.
 pub fn warn_if_open(path: &Path, what: &str, right: u32) {
     if let Some(text) = too_open(path, what, right) {
         tracing::warn!(target: "tmr_runtime_std::daemon::files", "{text}");
     }
 }
 
-/// What is wrong with the rights of a file with a secret, if more may read or change it than `right`
-/// says.
+/// Returns the message for a secret file that more users may read or change than the mode `right`
+/// permits.
 #[must_use]
 pub fn too_open(path: &Path, what: &str, right: u32) -> Option<String> {
     let mode = std::fs::metadata(path).ok()?.permissions().mode() & 0o777;
@@ -169,20 +170,20 @@ pub fn too_open(path: &Path, what: &str, right: u32) -> Option<String> {
     Some(format!("{path}: others may {may} {what} (mode {mode:03o}); right would be {right:03o}"))
 }
 
-/// The key that licences are trusted by.
+/// Reads the public key of a trusted issuer.
 ///
 /// # Errors
-/// There is none in the file, or it is another kind of key.
+/// The file has none, or has another kind of key.
 pub fn issuer_key(path: &Path) -> Result<IssuerKey, Failure> {
     let text = text(path, KEY_MAX)?;
     KeyKind::Public.expect(path, &text, None)?;
     IssuerKey::parse(&text).map_err(|error| wrong(path, error))
 }
 
-/// Who signs licences; a new key is made if the file is not there.
+/// Reads an issuer's secret key; creates a new one if the file does not exist.
 ///
 /// # Errors
-/// The file holds something else, or cannot be made.
+/// The file holds something else, or cannot be created.
 pub fn issuer(path: &Path) -> Result<Issuer, Failure> {
     if path.exists() {
         let issuer = Issuer::parse(&text(path, KEY_MAX)?).map_err(|error| wrong(path, error))?;
@@ -194,30 +195,30 @@ pub fn issuer(path: &Path) -> Result<Issuer, Failure> {
     Ok(issuer)
 }
 
-/// The container in a licence file.
+/// Reads the container in a licence file.
 ///
 /// # Errors
-/// It is altered, cut off, foreign, or no licence.
+/// It is altered, cut off, of another issuer, or not a licence.
 pub fn container(path: &Path, issuers: &[IssuerKey]) -> Result<Container, Failure> {
     let bytes = plain_bytes(path, LICENCE_FILE_MAX)?;
     licence::File::open(&bytes, issuers).map_err(|error| wrong(path, error))
 }
 
-/// A front's configuration, with its text.
+/// Reads a front's configuration, and returns it with its text.
 ///
 /// # Errors
-/// The first mistake, with its place.
+/// The first mistake, with its position.
 pub fn config(path: &Path) -> Result<(String, Config), Failure> {
     let text = text(path, CONFIG_MAX)?;
     let config = Config::parse(&text).map_err(|error| wrong(path, error))?;
     Ok((text, config))
 }
 
-/// Puts content in the place of a file that is there, atomically and durably; its owner and its mode
-/// stay. A link to it stays one.
+/// Replaces the content of an existing file, atomically and durably; its owner and mode are kept. A
+/// link to it is kept as well.
 ///
 /// # Errors
-/// The system's, or its owner could not stay; the file is as it was.
+/// The system's, or the owner cannot be kept; the file is unchanged.
 pub fn replace(path: &Path, content: &[u8]) -> Outcome {
     let put = || create::replace(&path.canonicalize()?, content, Access::Public);
     put().map(drop).map_err(|error: io::Error| match error.kind() {
@@ -230,21 +231,21 @@ pub fn replace(path: &Path, content: &[u8]) -> Outcome {
     })
 }
 
-/// Where a path in a configuration leads to, seen from the configuration's own folder.
+/// Returns the path that a configuration names, relative to the configuration's folder.
 #[must_use]
 pub fn beside(config: &Path, path: &str) -> PathBuf {
     config.parent().unwrap_or_else(|| Path::new("")).join(path)
 }
 
-/// Makes a file that only its owner may read, and never overwrites one.
+/// Creates a file that only its owner may read; an existing one is never overwritten.
 ///
 /// # Errors
-/// It is there already, or cannot be made.
+/// It exists already, or cannot be created.
 pub fn make_secret(path: &Path, content: &[u8]) -> Outcome {
     let make = || {
         let mut file = create::create(path, 0o600, File::options().write(true))?;
         let whole = file.write_all(content).and_then(|()| file.sync_all());
-        // Half a key is none.
+        // A part of a key is of no use.
         whole.inspect_err(|_| _ = std::fs::remove_file(path))
     };
     make().map_err(|error: io::Error| match error.kind() {
@@ -255,7 +256,7 @@ pub fn make_secret(path: &Path, content: &[u8]) -> Outcome {
     })
 }
 
-/// Puts content in a file's place, atomically.
+/// Replaces a file's content, atomically.
 ///
 /// # Errors
 /// The system's.

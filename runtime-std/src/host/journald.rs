@@ -1,7 +1,7 @@
-//! The journal of systemd behind standard error: whether it is there, and the priority of each line.
+//! The systemd journal behind standard error: whether it is there, and the priority of each line.
 //!
-//! The journal takes a priority from the beginning of a line, `<4>` say, as sd-daemon(3) describes.
-//! Everywhere else these characters would be noise, so they are written to the journal only.
+//! The journal takes a priority from the beginning of a line, such as `<4>`, as sd-daemon(3)
+//! describes. Elsewhere these characters would be noise, so only the journal gets them.
 
 use rustix::fs::fstat;
 use std::fmt;
@@ -15,8 +15,8 @@ use tracing_subscriber::registry::LookupSpan;
 /// The variable in which systemd names the device and the inode of the stream to the journal.
 const VARIABLE: &str = "JOURNAL_STREAM";
 
-/// Returns whether standard error is the stream that `JOURNAL_STREAM` names. The variable alone says
-/// nothing: a child whose standard error was redirected inherits it.
+/// Returns whether standard error is the stream that `JOURNAL_STREAM` names. The variable alone
+/// does not show it: a child whose standard error was redirected inherits it.
 pub fn is_standard_error() -> bool {
     static ANSWER: OnceLock<bool> = OnceLock::new();
     *ANSWER.get_or_init(|| {
@@ -32,13 +32,13 @@ fn device_and_inode(text: &str) -> Option<(u64, u64)> {
     Some((device.parse().ok()?, inode.parse().ok()?))
 }
 
-/// Returns what a line of this level begins with on standard error: nothing if that is no journal.
+/// Returns the prefix of a line of this level on standard error: empty if that is not the journal.
 #[must_use]
 pub fn prefix(level: Level) -> &'static str {
     if is_standard_error() { priority(level) } else { "" }
 }
 
-/// The priorities of syslog(3), for levels that each have one of their own but for the last two.
+/// Returns the priority of syslog(3) for a level; the last two levels share one.
 fn priority(level: Level) -> &'static str {
     match level {
         Level::ERROR => "<3>",
@@ -48,7 +48,7 @@ fn priority(level: Level) -> &'static str {
     }
 }
 
-/// Formats events as `F` does, behind their priority.
+/// Formats events as `F` does, after their priority.
 pub(super) struct Prioritised<F>(pub(super) F);
 
 impl<S, N, F> FormatEvent<S, N> for Prioritised<F>

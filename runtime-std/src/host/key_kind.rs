@@ -1,6 +1,6 @@
-//! Which kind of key a file holds. A group key, an issuer's secret key and an issuer's public key are 64
-//! hexadecimal digits each, and each would be taken for the others: what tells them apart is their
-//! names, the files beside them, and what was signed.
+//! The kind of key that a file holds. A group key, an issuer's secret key and an issuer's public
+//! key are 64 hexadecimal digits each, and each would be accepted as any of them. They are told
+//! apart by their names, the files beside them, and the licences that were signed.
 
 use crate::exit::{Failure, Outcome};
 use crate::host::files;
@@ -9,31 +9,31 @@ use std::path::{Path, PathBuf};
 use tmr_core::base::limits::LICENCE_FILE_MAX;
 use tmr_core::licence::Issuer;
 
-/// An issuer's public key, as `issue` calls it.
+/// The name that `issue` gives an issuer's public key.
 pub(crate) const PUBLIC: &str = "issuer.pub";
-/// An issuer's secret key, as the manual calls it.
+/// The name that the manual gives an issuer's secret key.
 const SECRET: &str = "issuer.key";
-/// A group key, as the manual calls it.
+/// The names that the manual gives a group key.
 const GROUP: [&str; 2] = ["group.key", "tmr-group.key"];
-/// Where it lies on a machine of the group.
+/// The path of a group key on a machine of the group.
 const GROUP_KEY: &str = "/etc/wibu/CodeMeter/tmr-group.key";
-/// Longest key file that is compared, in bytes.
+/// The most bytes of a key file that is compared.
 const KEY_MAX: usize = 1024;
 
-/// What a key is for.
+/// The use of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KeyKind {
     /// Fronts and backends prove it to each other.
     Group,
     /// It signs licences.
     Secret,
-    /// It says whose licences are trusted.
+    /// It verifies licences of a trusted issuer.
     Public,
 }
 
 impl KeyKind {
-    /// Returns what the file at this path certainly holds, of which `text` is the content; `None`: any of
-    /// the three. `out`: another folder where an issuer's public key may lie.
+    /// Returns the kind of key in the file at `path` with the content `text`; `None`: it cannot be
+    /// determined. `out`: another folder where the issuer's public key may be.
     fn of(path: &Path, text: &str, out: Option<&Path>) -> Option<Self> {
         let content = |other: &Path| {
             let another = other.canonicalize().ok() != path.canonicalize().ok();
@@ -65,10 +65,10 @@ impl KeyKind {
         }
     }
 
-    /// Refuses a file that certainly holds another kind of key than this one.
+    /// Rejects a file that certainly holds another kind of key.
     ///
     /// # Errors
-    /// It does: what it holds, and what would be right.
+    /// It does; the message has the kind that was found, and the one that would be right.
     pub(crate) fn expect(self, path: &Path, text: &str, out: Option<&Path>) -> Outcome {
         match Self::of(path, text, out) {
             Some(found) if found != self => Err(self.refused(path, found)),
@@ -76,8 +76,8 @@ impl KeyKind {
         }
     }
 
-    /// Refuses an issuer's secret key, which has signed one of these licences, in the place of the public
-    /// one.
+    /// Rejects an issuer's secret key in the place of its public key, if it has signed one of these
+    /// licences.
     ///
     /// # Errors
     /// One of the issuers' files is such a key.
@@ -88,7 +88,7 @@ impl KeyKind {
         for path in issuers {
             let issuer = files::text(path, KEY_MAX).ok().and_then(|it| Issuer::parse(&it).ok());
             let Some(public) = issuer.map(|issuer| issuer.public().to_text()) else { continue };
-            // A licence file has the public key of its issuer in it.
+            // A licence file contains the public key of its issuer.
             let public = public.trim().as_bytes();
             let names_it = |file: &Vec<u8>| file.windows(public.len()).any(|part| part == public);
             if licences.iter().any(names_it) {
@@ -147,7 +147,7 @@ mod tests {
         }
         fs::write(folder.join("issuer.pub"), &public).unwrap();
         fs::write(folder.join("group.key"), &group).unwrap();
-        // What is in it counts more than what it is called.
+        // The content has precedence over the name.
         for (name, text, found) in [
             ("some", &secret, Some(KeyKind::Secret)),
             ("some.pub", &secret, Some(KeyKind::Secret)),

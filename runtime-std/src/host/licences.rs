@@ -1,13 +1,13 @@
-//! The licence files of a backend: read at its start, and again when one of them changes or the
-//! process gets SIGHUP.
+//! The licence files of a backend: they are read at its start, and again when one of them changes
+//! or the process gets SIGHUP.
 //!
-//! A file may be written in place or put there by a rename. What fails its check changes nothing:
-//! what was read from that file before stays in force, the log says once what is wrong, the status
-//! names the file, and it is tried again when it changes again. That holds at the start too: what a
-//! backend cannot use, it serves without.
+//! A file may be written in place or renamed to its place. A file that fails its check changes
+//! nothing: what was read from it before stays in force, the error is logged once, the status names
+//! the file, and it is read again when it changes again. The same holds at the start: a backend
+//! serves without what it cannot use.
 //!
-//! A folder stands for every `*.cmlic` in it: one that comes is taken, and what was in one that goes
-//! stays in force until the next start, or until another file there holds the same container.
+//! A folder means every `*.cmlic` in it. New files are taken. What was in a removed file stays in
+//! force until the next start, or until another file there holds the same container.
 
 use crate::exit::{Failure, words};
 use crate::host::node_setup::{EventSink, Worker};
@@ -25,31 +25,31 @@ use tmr_core::base::server_files::FileTrouble;
 use tmr_core::io::{BackendEvent, HostEvent};
 use tmr_core::licence::{Container, IssuerKey};
 
-/// Time between two looks at the files.
+/// The pause between two looks at the files.
 const LOOK: Duration = Duration::from_secs(1);
-/// What a licence file's name ends with, in a folder.
+/// The extension of licence files in a folder.
 const SUFFIX: &str = "cmlic";
-/// What mends a licence file.
+/// How an operator mends a licence file.
 const TODO: &str = "put the licence file there again, or remove what is none; it is taken without a \
                     restart";
-/// What mends a key that the next start needs.
+/// How an operator mends a key that the next start needs.
 const NEEDED: &str = "put the key there again, then systemctl reload tmrd-backend (SIGHUP): the next \
                       start would fail";
 
-/// The licence files of a backend, and what they hold.
+/// The licence files of a backend, and their containers.
 #[derive(Debug)]
 pub struct Licences {
     issuers: Vec<IssuerKey>,
-    /// Files and folders, as they were named.
+    /// The files and folders of the command line.
     named: Vec<PathBuf>,
     files: Vec<Watched>,
-    /// Folders that cannot be looked into, or hold too much.
+    /// The folders that cannot be read, or hold too many files.
     folders: Vec<Failure>,
-    /// Keys that the next start would not find as this one did.
+    /// The keys that the next start would not find as this one did.
     keys: Vec<Failure>,
-    /// What is in force.
+    /// The containers in force.
     held: Vec<Container>,
-    /// A byte comes here with every SIGHUP.
+    /// Receives a byte with every SIGHUP.
     hang_up: UnixStream,
 }
 
@@ -57,21 +57,21 @@ pub struct Licences {
 struct Watched {
     path: PathBuf,
     seen: Option<Stamp>,
-    /// It changed at the last look. A write right after that may have left the same stamp, so it
-    /// is read once more.
+    /// Whether it changed at the last look. A write right after that may have left the same stamp,
+    /// so it is read once more.
     fresh: bool,
-    /// What it held when it last was a licence file; `None`: it never was.
+    /// Its content when it was last a valid licence file; `None`: it never was.
     good: Option<Container>,
-    /// That is served.
+    /// Whether that content is served.
     in_force: bool,
-    /// Why it is no licence file now.
+    /// Why it is not a valid licence file now.
     wrong: Option<Failure>,
     /// Why it cannot be served beside the others.
     clash: Option<Failure>,
 }
 
 impl Watched {
-    /// One that has not been read.
+    /// Makes the record of a file that was not read yet.
     fn new(path: PathBuf) -> Self {
         Self {
             path,
@@ -85,22 +85,22 @@ impl Watched {
     }
 }
 
-/// What a look at the files has shown.
+/// The result of a look at the files.
 #[derive(Debug, Default)]
 struct Look {
-    /// One was read that may hold something else now.
+    /// Whether a file was read that may hold something else now.
     read: bool,
-    /// For the log.
+    /// Lines for the log.
     lines: Vec<String>,
 }
 
 impl Licences {
-    /// Reads them all. From here on SIGHUP does not end this process. `first`: this backend has never
-    /// run with its state folder.
+    /// Reads all files. From here on SIGHUP does not end this process. `first`: this backend has
+    /// never run with its state folder.
     ///
     /// # Errors
-    /// It is the first start, only files are named, and none of them holds a licence; the system refuses
-    /// a handler.
+    /// This is the first start, only files are named, and none of them holds a licence; or the
+    /// system refuses a signal handler.
     pub fn open(paths: &[PathBuf], issuers: Vec<IssuerKey>, first: bool) -> Result<Self, Failure> {
         let hang_up = signals::hang_up()?;
         hang_up
@@ -119,9 +119,9 @@ impl Licences {
         licences.list(&mut look);
         licences.read(false, &mut look);
         licences.held = licences.choose(&mut look);
-        // Whoever names files and none that is a licence has made a mistake in the command line; what
-        // lies in a folder may be anybody's. A backend that has run before is a member of its group all
-        // the same: the others need its disk.
+        // If only files are named and none is a licence, the command line is wrong; the content of
+        // a folder proves nothing. A backend that has run before is a member of its group all the
+        // same: the others need its disk.
         let wrong = licences.files.iter().find_map(|file| file.wrong.clone());
         if let Some(failure) = wrong.filter(|_| {
             first && licences.held.is_empty() && paths.iter().all(|path| names_a_file(path))
@@ -138,15 +138,15 @@ impl Licences {
         Ok(licences)
     }
 
-    /// What is in force.
+    /// Returns the containers in force.
     #[must_use]
     pub fn containers(&self) -> Vec<Container> {
         self.held.clone()
     }
 
-    /// Tells a backend when something else comes into force, or is in trouble. `keys`: whether the
-    /// files that only the start reads are as it needs them; `state`: its state folder, whose disk is
-    /// looked at, too.
+    /// Returns the worker that reports changes of the containers and troubles of files to the
+    /// backend. `keys` checks the files that only a start reads; `state`: the state folder, whose
+    /// free space is reported too.
     #[must_use]
     pub fn source(
         mut self,
@@ -163,8 +163,8 @@ impl Licences {
                     let entrance = AdminAccess { files, room, names, ..AdminAccess::default() };
                     tell(HostEvent::AdminAccess(Box::new(entrance)));
                 }
-                // The handler holds the other end for as long as the process lives, so no byte
-                // means that the time is up.
+                // The handler holds the other end for as long as the process lives, so if no byte
+                // came the time-out is over.
                 let hung_up = self.hang_up.read(&mut [0; 64]).is_ok();
                 if hung_up {
                     systemd::reloading();
@@ -193,7 +193,7 @@ impl Licences {
         })
     }
 
-    /// Files that cannot be used, and what mends them.
+    /// Returns the files that cannot be used, and how to mend them.
     fn troubles(&self) -> Vec<FileTrouble> {
         let of = |todo| move |failure: &Failure| files::trouble(failure, todo);
         let wrong =
@@ -202,8 +202,8 @@ impl Licences {
         self.keys.iter().map(of(NEEDED)).chain(licences).chain(log::trouble()).collect()
     }
 
-    /// Looks at the files, at `all` or at those that changed. `Some`: other containers are in
-    /// force now.
+    /// Looks at `all` files or at those that changed. Returns the containers in force if they are
+    /// others now.
     fn look(&mut self, all: bool) -> Option<Vec<Container>> {
         let mut look = Look::default();
         self.list(&mut look);
@@ -227,7 +227,7 @@ impl Licences {
         Some(containers)
     }
 
-    /// Takes up files that have come, and forgets those that have gone and were never licences.
+    /// Adds new files, and removes those that are gone and were never licences.
     fn list(&mut self, look: &mut Look) {
         let (listed, folders) = listed(&self.named);
         let known: BTreeSet<&Path> = self.files.iter().map(|file| &*file.path).collect();
@@ -268,7 +268,7 @@ impl Licences {
                         };
                         look.lines.push(format!("{failure}; {rest}"));
                     }
-                    // One with the same container may stand in for it.
+                    // Another file with the same container may replace it.
                     look.read |= file.good.is_some();
                     file.wrong = Some(failure);
                 }
@@ -276,8 +276,8 @@ impl Licences {
         }
     }
 
-    /// Decides which files are served: those that are in force already go before others that hold the
-    /// same, so that a copy that comes changes nothing.
+    /// Decides which files are served. Files in force have precedence over others with the same
+    /// container, so that a new copy changes nothing.
     fn choose(&mut self, look: &mut Look) -> Vec<Container> {
         self.forget_moved();
         let mut order: Vec<usize> = (0..self.files.len()).collect();
@@ -306,7 +306,7 @@ impl Licences {
         served.filter_map(|file| file.good.clone()).collect()
     }
 
-    /// Files that are gone, and what was in them is in another one now: they were renamed.
+    /// Removes files that are gone and whose container another file holds now: they were renamed.
     fn forget_moved(&mut self) {
         let (there, gone): (Vec<_>, Vec<_>) =
             self.files.drain(..).partition(|file| file.path.exists() || file.good.is_none());
@@ -335,23 +335,24 @@ impl Look {
     }
 }
 
-/// A path on the command line that means a file: all but folders, and what may become one.
+/// Returns whether a path of the command line means a file: it is no folder, and if it does not exist,
+/// it has the name of a licence file.
 fn names_a_file(path: &Path) -> bool {
     !path.is_dir() && (like_a_file(path) || path.exists())
 }
 
-/// A path that has the name of a licence file.
+/// Returns whether a path has the name of a licence file.
 fn like_a_file(path: &Path) -> bool {
     path.extension().is_some_and(|it| it == SUFFIX)
 }
 
-/// The licence files that some paths stand for.
+/// Returns the licence files that these paths mean.
 pub(super) fn files_of(named: &[PathBuf]) -> Vec<PathBuf> {
     listed(named).0
 }
 
-/// The licence files that some paths stand for, a folder for those in it, by name; and what is wrong
-/// with a folder.
+/// Returns the licence files that these paths mean, those of a folder by name; and the errors of
+/// folders.
 fn listed(named: &[PathBuf]) -> (Vec<PathBuf>, Vec<Failure>) {
     let (mut all, mut wrong) = (Vec::new(), Vec::new());
     for path in named {
@@ -368,7 +369,7 @@ fn listed(named: &[PathBuf]) -> (Vec<PathBuf>, Vec<Failure>) {
         };
         let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
         let mut found: Vec<PathBuf> = paths.filter(|path| like_a_file(path)).collect();
-        // Hidden ones are rarely meant: they must not keep others out.
+        // Hidden files are rarely meant, and must not displace others.
         let hidden =
             |path: &PathBuf| path.file_name().is_some_and(|it| it.as_encoded_bytes()[0] == b'.');
         found.sort_by_cached_key(|path| (hidden(path), path.clone()));
@@ -387,8 +388,9 @@ fn listed(named: &[PathBuf]) -> (Vec<PathBuf>, Vec<Failure>) {
     (all, wrong)
 }
 
-/// Why a container cannot be served beside that of another file. Each is of a set of its own, because
-/// a backend is one third of each; those without a CmActId are told apart by their serials.
+/// Returns why a container cannot be served beside that of another file. Each must be of another
+/// set, because a backend is one third of each; those without a CmActId are told apart by their
+/// serials.
 fn clash((path, good): (&Path, &Container), other: &Watched) -> Option<Failure> {
     let (part, before) = (&good.part, &other.good.as_ref()?.part);
     let (set, place) = (part.cm_act_id, files::shown(&other.path));

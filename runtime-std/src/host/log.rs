@@ -1,10 +1,9 @@
-//! Logs go to standard error, and to a file if one is configured, one line an event. Never coloured;
-//! with a priority, and without a time, where standard error is the journal.
+//! Logs go to standard error, and to a file if one is configured, one line for each event. They are
+//! never coloured; where standard error is the journal, they have a priority and no time.
 //!
-//! What is logged: what `TMR_LOG` says at the start, else the configuration; and what a
-//! configuration says that comes into force later. The file is only ever added to, at its end
-//! wherever that is: it may be cut off (logrotate's `copytruncate`), or moved away, until SIGHUP
-//! opens a new one.
+//! The level is that of `TMR_LOG` at the start, else that of the configuration; a configuration
+//! that comes into force later has precedence. The file is opened in append mode, so it may be
+//! truncated (logrotate's `copytruncate`), or moved away, until SIGHUP opens a new one.
 
 use crate::exit::{Failure, Outcome};
 use crate::host::files;
@@ -19,13 +18,13 @@ use tracing_subscriber::layer::{Layered, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
-/// The variable that says what is logged.
+/// The variable with the levels.
 pub const VARIABLE: &str = "TMR_LOG";
 
-/// One for each place that lines go to.
+/// A layer for each destination of lines.
 type Lines = Vec<Box<dyn Layer<Registry> + Send + Sync>>;
 
-/// How logging is changed while it goes on.
+/// How logging is changed while it is in use.
 struct Control {
     lines: reload::Handle<Lines, Registry>,
     levels: reload::Handle<EnvFilter, Layered<reload::Layer<Lines, Registry>, Registry>>,
@@ -42,12 +41,12 @@ struct Now {
 static CONTROL: OnceLock<Control> = OnceLock::new();
 /// Why the log file is not written.
 static TROUBLE: Mutex<Option<FileTrouble>> = Mutex::new(None);
-/// What mends that.
+/// How an operator mends that.
 const TODO: &str = "name a file of its own, in a folder that the user that tmrd runs as may write, in \
                     Log.File (a backend: --log-file), and reload";
 
-/// Starts logging to standard error, and makes a panic end the process: a broken invariant must not
-/// be served on. A `TMR_LOG` that cannot be understood is left aside, which is logged.
+/// Starts logging to standard error, and makes a panic end the process: after a broken invariant
+/// nothing may be served. A `TMR_LOG` that cannot be parsed is ignored, with a warning.
 pub fn start() {
     let wanted = variable().map(|wanted| (EnvFilter::try_new(&wanted), wanted));
     let (filter, aside) = match wanted {
@@ -62,7 +61,7 @@ pub fn start() {
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         if journald::is_standard_error() {
-            // The report has several lines, none of which can have a priority.
+            // The standard report has several lines, which cannot have a priority each.
             note!("<2>{}", panic.to_string().replace('\n', " "));
         }
         report(panic);
@@ -81,7 +80,7 @@ fn variable() -> Option<String> {
     std::env::var(VARIABLE).ok()
 }
 
-/// Another way of logging that could come into force.
+/// A way of logging that can be put into force.
 #[derive(Debug)]
 pub struct Prepared {
     now: Now,
@@ -89,11 +88,11 @@ pub struct Prepared {
     sink: Option<Arc<LogFile>>,
 }
 
-/// Opens the log file, anew if it is in use already, so that one that was moved away is not written
-/// to any more. `reserved`: files that it must not be.
+/// Opens the log file, anew if it is in use already, so that a file that was moved away is not
+/// written any more. `reserved`: files that must not be used.
 ///
 /// # Errors
-/// It cannot be opened or is something else, or the levels are none.
+/// The file cannot be opened or is something else, or the levels are not valid.
 pub fn prepare(log: &Log, reserved: &Reserved) -> Result<Prepared, Failure> {
     let levels = EnvFilter::try_new(&log.level)
         .map_err(|error| Failure::usage(format!("Log.Level {}: {error}", log.level)))?;
@@ -102,7 +101,7 @@ pub fn prepare(log: &Log, reserved: &Reserved) -> Result<Prepared, Failure> {
     Ok(Prepared { now: Now { log: log.clone(), reserved: reserved.clone() }, levels, sink })
 }
 
-/// Looks whether a log could come into force, and makes no file.
+/// Checks that a log could be put into force, without creating a file.
 ///
 /// # Errors
 /// As of [`prepare`].
@@ -111,7 +110,7 @@ pub fn check(log: &Log, reserved: &Reserved) -> Outcome {
     log.file.as_ref().map_or(Ok(()), |path| LogFile::check(path.as_ref(), reserved))
 }
 
-/// Logs so from now on.
+/// Puts a way of logging into force.
 pub fn apply(prepared: Prepared) {
     *lock(&TROUBLE) = None;
     let Prepared { now: new, levels, sink } = prepared;
@@ -120,7 +119,7 @@ pub fn apply(prepared: Prepared) {
     let mut now = lock(&control.now);
     let same = now.as_ref().map(|now| now.log.level == log.level);
     match (same, variable()) {
-        // What it says at the start holds until something else is configured.
+        // The level of the start is kept until another one is configured.
         (None, Some(variable)) => {
             if log.level != "info" {
                 tracing::info!(
@@ -138,7 +137,7 @@ pub fn apply(prepared: Prepared) {
     *now = Some(new);
 }
 
-/// Logs as configured at the start. A log file that cannot be written stops nothing.
+/// Logs as configured at the start. A log file that cannot be written does not prevent the start.
 pub fn begin(log: &Log, reserved: &Reserved) {
     match prepare(log, reserved) {
         Ok(prepared) => apply(prepared),
@@ -155,13 +154,13 @@ pub fn begin(log: &Log, reserved: &Reserved) {
     }
 }
 
-/// Says why there is no log file, or why it is the one that was open before.
+/// Logs and records why there is no log file, or why the earlier one is kept.
 pub fn complain(failure: &Failure, otherwise: &str) {
     tracing::error!(target: "tmr_runtime_std::daemon::log", "{failure}; {otherwise}");
     *lock(&TROUBLE) = Some(files::trouble(failure, TODO));
 }
 
-/// Why the log file is not written; `None`: it is, or there is none.
+/// Returns why the log file is not written; `None`: it is written, or there is none.
 #[must_use]
 pub fn trouble() -> Option<FileTrouble> {
     lock(&TROUBLE).clone()

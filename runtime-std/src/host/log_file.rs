@@ -1,8 +1,8 @@
-//! The log file: a file of its own, which is only ever added to.
+//! The log file, which is only ever appended to.
 //!
-//! Its name comes from a configuration, which can be changed over the network: lines go into a file
-//! that was not there, is empty, or begins as a log of tmrd does, and never into one that this server
-//! needs for something else.
+//! Its name comes from a configuration, which can be changed over the network. So lines go only
+//! into a file that is new, is empty, or begins like a log of tmrd, and never into one that this
+//! server needs for something else.
 
 use crate::exit::{Failure, Outcome, words};
 use crate::host::{create, files, history, journald, storage};
@@ -14,33 +14,33 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// How a line of text begins, `0` for every digit, and how one of JSON does.
+/// How lines of the two formats begin; `0` stands for any digit.
 const BEGINNINGS: [&[u8]; 2] = [b"0000-00-00T00:00:00", b"{\"timestamp\":\""];
-/// Fewer bytes, of a line that a full disk has cut off, say nothing.
+/// Fewer bytes do not identify a format: a full disk may have cut the line off.
 const FEWEST: usize = 5;
-/// What is wrong with a file that is none.
+/// The error for a file that is not a log.
 const NO_LOG: &str = "it has something else in it than a log; right would be a new file, an empty one, or \
                       a log of tmrd";
 
-/// What a server needs for something else.
+/// The paths that a server needs for something else.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reserved {
-    /// Each with what it is, for people.
+    /// Each with a name for messages.
     files: Vec<(&'static str, PathBuf)>,
     state: Option<PathBuf>,
 }
 
 impl Reserved {
-    /// Everything in a state folder, and these files, whether they are there or not.
+    /// Reserves everything in a state folder, and these files, whether they exist or not.
     #[must_use]
     pub fn new(state: &Path, files: Vec<(&'static str, PathBuf)>) -> Self {
         Self { files, state: Some(state.to_owned()) }
     }
 
-    /// Whether a log may be at this path.
+    /// Checks that a log may be at this path.
     ///
     /// # Errors
-    /// It may not: what is there.
+    /// It may not; the message has what is there.
     pub fn check(&self, log: &Path) -> Outcome {
         storage::could_keep(log).map_err(|error| files::wrong(log, error))?;
         let at = place(log);
@@ -62,7 +62,7 @@ impl Reserved {
     }
 }
 
-/// A path without links, but for the last one.
+/// Returns a path without links, except its last component.
 fn place(path: &Path) -> PathBuf {
     match (create::folder_of(path).canonicalize(), path.file_name()) {
         (Ok(folder), Some(name)) => folder.join(name),
@@ -70,17 +70,17 @@ fn place(path: &Path) -> PathBuf {
     }
 }
 
-/// A log file.
+/// An open log file.
 #[derive(Debug)]
 pub struct LogFile {
     path: PathBuf,
     file: File,
-    /// The last line could not be written, and that was said.
+    /// Whether the last line could not be written, which is reported once.
     failed: AtomicBool,
 }
 
 impl LogFile {
-    /// Opens it, and makes it (mode 0640) if it is not there.
+    /// Opens the file; creates it (mode 0640) if it does not exist.
     ///
     /// # Errors
     /// It cannot be opened, or is something else.
@@ -94,7 +94,7 @@ impl LogFile {
         Ok(Self { path, file, failed: AtomicBool::new(false) })
     }
 
-    /// Whether one could be opened there; none is made.
+    /// Checks that a log file could be opened, without creating one.
     ///
     /// # Errors
     /// As of [`open`](Self::open).
@@ -113,8 +113,8 @@ impl LogFile {
     }
 }
 
-/// Whether a file could be made in a folder. Where nothing can be written at all, that is said, as an
-/// attempt would have it, whoever may write there otherwise.
+/// Checks that a file could be created in a folder. If nothing can be written there at all (a
+/// read-only file system), the error is the one that an attempt would have.
 fn could_create(folder: &Path) -> io::Result<()> {
     if statvfs(folder)?.f_flag.contains(StatVfsMountFlags::RDONLY) {
         return Err(Errno::ROFS.into());
@@ -136,8 +136,8 @@ fn unusable(path: &Path, error: &io::Error) -> Failure {
     files::wrong(path, format!("{}{}", words(error), advice(error)))
 }
 
-/// What mends a file that cannot be opened; empty: the error says it. A service that systemd runs
-/// sees the machine's folders read-only, but for its own.
+/// Returns how to mend a file that cannot be opened; empty if the error says enough. A service of
+/// systemd sees the machine's folders read-only, except its own.
 fn advice(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::ReadOnlyFilesystem => {
@@ -160,8 +160,8 @@ fn begins_as_log(head: &[u8]) -> bool {
     head.is_empty() || BEGINNINGS.into_iter().any(fits)
 }
 
-/// A line that the file has no room for is left out, which is said where it can be said: standard
-/// error has the line too.
+/// A line that the file has no room for is left out, with a message on standard error, which also
+/// gets the line.
 impl Write for &LogFile {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let written = (&self.file).write_all(line);

@@ -1,8 +1,8 @@
-//! The socket by which the machine itself comes in: keepalived's scripts, the package, the command
-//! line. No port, address, certificate or flood decides whether it answers, and the system decides
-//! who opens it: root, the user of the server, and the members of its group.
+//! The Unix socket for programs of this machine: keepalived's scripts, the package, the command
+//! line. It answers independently of ports, addresses, certificates and floods. The system decides
+//! who may open it: root, the user of the server, and the members of its group.
 //!
-//! What never lives here: what is said there (that is HTTP, as at the admin port).
+//! What never lives here: the requests on it (HTTP, as at the admin port).
 
 use crate::exit::words;
 use crate::host::files::shown;
@@ -23,22 +23,22 @@ use tmr_core::base::server_files::{Misplaced, Place};
 use tmr_core::io::HostEvent;
 use tmr_core::link::Listener;
 
-/// What it is called in its folder.
+/// The name of the socket in its folder.
 pub const SOCKET: &str = "admin.sock";
-/// Where the packages' units have those of a front and of a backend.
+/// The sockets of a front and of a backend under the packages' units.
 pub const USUAL: [&str; 2] = ["/run/tmrd-front/admin.sock", "/run/tmrd-backend/admin.sock"];
-/// The variable in which systemd names the folder that it has made for a unit.
+/// The variable with the folder that systemd has made for a unit.
 pub const RUNTIME_FOLDER: &str = "RUNTIME_DIRECTORY";
-/// How often it is looked whether it is there.
+/// The pause between two checks that the socket is there.
 const LOOK: Duration = Duration::from_secs(5);
-/// Ends the name of one that is being made.
+/// The suffix of a socket that is being made.
 const NEW: &str = ".new";
-/// Longest path that the system takes, in bytes: 108 with the zero at its end.
+/// The most bytes of a socket's path: 108 with the zero at its end.
 const PATH_MAX: usize = 107;
 /// Read and write for the user and the group of the server.
 const MODE: u32 = 0o660;
 
-/// The file of a socket, to be removed when the process ends.
+/// Removes the socket's file when the process ends.
 #[derive(Clone, Debug, Default)]
 pub struct SocketCleanup(Arc<Mutex<Left>>);
 
@@ -46,36 +46,36 @@ pub struct SocketCleanup(Arc<Mutex<Left>>);
 struct Left {
     /// `None`: the socket could not be made.
     file: Option<File>,
-    /// The process ends.
+    /// Whether the process ends.
     ended: bool,
 }
 
-/// A file by its number, which another one in its place does not have.
+/// A file with its device and inode, which differ for another file at its path.
 #[derive(Debug)]
 struct File {
     path: PathBuf,
     number: (u64, u64),
 }
 
-/// Looks after the socket while the server runs: where somebody has removed it, another one is made.
+/// Watches the socket while the server runs, and makes another one if it was removed.
 #[derive(Debug)]
 pub struct Watch {
-    /// The one to begin with; `None`: it could not be opened.
+    /// The socket of the start; `None`: it could not be opened.
     pub(super) machine: Option<MachineListener>,
     cleanup: SocketCleanup,
-    /// Where it belongs.
+    /// The folders that it may be in, in order of preference.
     folders: Vec<PathBuf>,
 }
 
 impl Watch {
-    /// Opens the socket, and watches the folders in which it belongs.
+    /// Opens the socket, as [`open`].
     #[must_use]
     pub fn open(state: &Path, cleanup: &SocketCleanup) -> Self {
         let machine = open(state, cleanup);
         Self { machine, cleanup: cleanup.clone(), folders: folders(state) }
     }
 
-    /// Looks after it until the process ends. What fails is logged once, and told.
+    /// Watches it until the process ends. An error is logged once, and reported to the node.
     pub(super) fn serve(self, listeners: &Listeners, tell: &EventSink) {
         let mut said = String::new();
         loop {
@@ -101,7 +101,7 @@ impl Watch {
         }
     }
 
-    /// Where it is, or was to be first.
+    /// Returns the path of the socket, or the first that was tried.
     fn path(&self) -> String {
         let left = lock(&self.cleanup.0);
         let own = left.file.as_ref().map(|file| file.path.clone());
@@ -109,7 +109,8 @@ impl Watch {
         shown(&own.or_else(first).unwrap_or_default())
     }
 
-    /// Another socket where the one that was opened is gone, or none could be; `None`: it is there.
+    /// Makes another socket if the opened one is gone, or none could be opened; `None`: it is
+    /// there.
     fn look(&self) -> io::Result<Option<MachineListener>> {
         let mut left = lock(&self.cleanup.0);
         if left.ended {
@@ -147,8 +148,8 @@ impl Watch {
 }
 
 /// Opens the socket of a server in the folder that systemd has made for it, or else in its state
-/// folder, which no other process has. Without one the server serves all the same: that is said
-/// in the log.
+/// folder, which no other process uses. A server without a socket serves all the same; the error is
+/// logged.
 fn open(state: &Path, cleanup: &SocketCleanup) -> Option<MachineListener> {
     for folder in folders(state) {
         let path = folder.join(SOCKET);
@@ -172,7 +173,7 @@ fn open(state: &Path, cleanup: &SocketCleanup) -> Option<MachineListener> {
     None
 }
 
-/// Listens there. What an earlier process has left goes; one that answers stays.
+/// Listens at a path. A socket of an ended process is replaced; one that answers is not.
 fn listen(path: &Path) -> io::Result<MachineListener> {
     let mut new = path.as_os_str().to_owned();
     new.push(NEW);
@@ -195,7 +196,7 @@ fn listen(path: &Path) -> io::Result<MachineListener> {
         }
         Ok(_) => {}
     }
-    // Nobody finds it before it has its mode.
+    // It gets its path only after its mode.
     match fs::remove_file(&new) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
@@ -213,7 +214,7 @@ impl SocketCleanup {
         left.ended = true;
         let Some(file) = left.file.take() else { return };
         if number(&file.path).is_ok_and(|there| there == file.number) {
-            // A folder that is gone has none.
+            // It does not exist if its folder is gone.
             let _ = fs::remove_file(&file.path);
         }
     }
@@ -224,31 +225,31 @@ fn number(path: &Path) -> io::Result<(u64, u64)> {
     Ok((data.dev(), data.ino()))
 }
 
-/// Where the socket may be: in the folder that systemd has made for this server, or else in its state
-/// folder.
+/// Returns where the socket may be: in the folder that systemd has made for this server, or else in
+/// its state folder.
 fn folders(state: &Path) -> Vec<PathBuf> {
     runtime_folder().into_iter().chain([state.to_owned()]).collect()
 }
 
-/// The folder that systemd has made for this server, if there is one.
+/// Returns the folder that systemd has made for this server.
 fn runtime_folder() -> Option<PathBuf> {
     let folders = std::env::var(RUNTIME_FOLDER).ok()?;
     let first = folders.split(':').next().filter(|folder| !folder.is_empty())?;
     Some(PathBuf::from(first))
 }
 
-/// Whether somebody listens there, also one who is too busy or hangs.
+/// Returns whether a server listens there, also one that is busy or hangs.
 fn answers(path: &Path) -> bool {
     matches!(call(path), Ok(()) | Err(Errno::AGAIN))
 }
 
-/// Whether somebody may listen there: one does, or the system does not let this user see it.
+/// Returns whether a server may listen there: one does, or the system hides it from this user.
 #[must_use]
 pub fn may_answer(path: &Path) -> bool {
     matches!(call(path), Ok(()) | Err(Errno::AGAIN | Errno::ACCESS))
 }
 
-/// Connects, and hangs up.
+/// Connects, and closes the connection.
 fn call(path: &Path) -> rustix::io::Result<()> {
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let to = SocketAddrUnix::new(path)?;

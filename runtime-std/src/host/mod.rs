@@ -1,5 +1,5 @@
-//! The machine under a node: files, the disk, logs, signals, keepalived's address, systemd, and the worker
-//! that serves each kind of request.
+//! The machine of a node: files, the disk, logs, signals, keepalived's address, systemd, and a
+//! worker for each kind of request.
 //!
 //! What never lives here: links and their sockets (`reactor`), and the command line (`commands`).
 

@@ -1,15 +1,15 @@
-//! The names of this machine: what `hostname -f` would find in files. No name service is asked, for who
-//! answers for that could have any name counted as one of these.
+//! The names of this machine, as `hostname -f` would find them in files. No name service is asked,
+//! because its operator could make any name count as one of this machine's.
 
 use std::fs;
 
-/// This machine's name.
+/// Returns this machine's host name.
 #[must_use]
 pub fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
-/// Its host name, the names that `/etc/hosts` has beside it, and the host name in the domain of
+/// Returns its host name, the names beside it in `/etc/hosts`, and the host name in the domain of
 /// `/etc/resolv.conf`.
 #[must_use]
 pub(super) fn own() -> Vec<String> {
@@ -30,7 +30,7 @@ fn of(host: &str, hosts: &str, resolver: &str) -> Vec<String> {
         let mut words = line.split_whitespace();
         words.next().filter(|word| ["domain", "search"].contains(word)).and_then(|_| words.next())
     });
-    // The last line counts, as for the resolver itself.
+    // The last line counts, as in the resolver itself.
     if let Some(domain) = domains.next_back().filter(|it| *it != "." && !host.contains('.')) {
         names.push(format!("{host}.{domain}"));
     }

@@ -1,7 +1,7 @@
-//! Everything that a runtime is given: the node, its listeners, how connections begin, and the workers that
-//! serve its requests to the machine.
+//! Everything that a runtime gets: the node, its listeners, how connections begin, and the workers
+//! that serve its requests to the host.
 //!
-//! What never lives here: reading of files and options (`commands/startup`), and what a worker does.
+//! What never lives here: reading files and options (`commands/startup`), and what a worker does.
 
 use crate::exit::{Failure, Outcome};
 use crate::host::admin_files::AdminFiles;
@@ -19,41 +19,41 @@ use tmr_core::io::HostEvent;
 use tmr_core::link::Listener;
 use tmr_core::node::hub::Hub;
 
-/// A node with all that it needs of this machine.
+/// A node with everything that it needs of this machine.
 #[derive(Debug)]
 pub struct NodeSetup {
-    /// The node and its links. Not stepped yet.
+    /// The node and its links, not stepped yet.
     pub hub: Hub,
-    /// Where connections come in.
+    /// The listeners, already bound.
     pub listeners: Vec<(Listener, TcpListener)>,
-    /// How a new connection begins.
+    /// How new connections begin.
     pub connections: Connections,
-    /// What the node hears of beside its links.
+    /// The workers, not started yet.
     pub workers: Workers,
 }
 
-/// Tells the node something, from any thread.
+/// Passes an event to the node, from any thread.
 pub type EventSink = Arc<dyn Fn(HostEvent) + Send + Sync>;
 
-/// Something of this machine that a node is told of; on a thread of its own until the process ends.
+/// A source of events, which runs on a thread of its own until the process ends.
 pub type Worker = Box<dyn FnOnce(EventSink) + Send>;
 
-/// What a node hears of beside its links: that its writes are done, and what the machine reports.
+/// The workers of a node: they serve its requests, and report events of the machine.
 #[derive(Default)]
 pub struct Workers {
-    /// Where the machine itself comes in.
+    /// The Unix socket of this machine.
     pub machine: Option<machine::Watch>,
-    /// A backend's; a front has none.
+    /// The journal of a backend; a front has none.
     pub journal: Option<Journal>,
-    /// Of a front that has a virtual address.
+    /// The watch of a front with a virtual address.
     pub address: Option<vip::Watch>,
-    /// A front's, for its admin pages.
+    /// The files of a front's admin pages.
     pub admin_files: Option<AdminFiles>,
-    /// A front's.
+    /// The configuration of a front.
     pub settings: Option<Settings>,
-    /// Of a front that keeps its usage history.
+    /// The writer of a front that keeps its usage history.
     pub history: Option<HistoryWriter>,
-    /// The others, each with a name for its thread.
+    /// The others, each with the name of its thread.
     pub others: Vec<(&'static str, Worker)>,
 }
 
@@ -71,8 +71,8 @@ impl fmt::Debug for Workers {
 }
 
 impl Workers {
-    /// Starts them all; each tells what it has by `tell`. `inboxes`: what the node wants done;
-    /// `listeners`: where its links come in.
+    /// Starts all workers; each reports its events by `tell`. `inboxes`: the node's requests;
+    /// `listeners`: the open listeners.
     ///
     /// # Errors
     /// The system does not give a thread.

@@ -1,7 +1,7 @@
-//! The file of passwords for the admin pages: `operator:HASH`, and `reader:HASH` where not everybody
-//! may look, Argon2id, as its own text form has it; and tokens, as core's `admin::tokens` has them.
+//! The password file of the admin pages: `operator:HASH`, and `reader:HASH` if readers need a
+//! password, with Argon2id in its text form; and tokens, in the form of core's `admin::tokens`.
 //!
-//! What never lives here: who is signed in (that is core's `admin`).
+//! What never lives here: sessions (core's `admin`).
 
 use crate::entropy;
 use crate::exit::{Failure, Outcome, words};
@@ -20,19 +20,20 @@ use tmr_core::base::credentials::tokens::{NoToken, Token};
 use tmr_core::base::credentials::{BrowserKey, Rights};
 use tmr_core::base::limits::{PASSWORD_MAX, TOKENS_MAX};
 
-/// Fewer characters are guessed.
+/// The least number of characters; shorter passwords can be guessed.
 const SHORTEST: usize = 8;
-/// Longest file of passwords, in bytes.
+/// The most bytes of a password file.
 const FILE_MAX: usize = 16 * 1024;
-/// What checking one takes, in KiB: a front may have 512 MB for everything. Passes make up for it.
+/// The memory for checking one password, in KiB. A front may have 512 MB for everything, so it is
+/// small, and there are more passes.
 const MEMORY: u32 = 19 * 1024;
-/// How often that memory is gone through.
+/// The number of passes over that memory.
 const PASSES: u32 = 2;
-/// How long a command waits for others that change the same file, and looks how often.
+/// How long a command waits for others that change the same file, and the pause between attempts.
 const LOCK_WAIT: Duration = Duration::from_secs(10);
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
-/// The hashes of a password file.
+/// The hashes and tokens of a password file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Passwords {
     operator: Option<String>,
@@ -41,11 +42,11 @@ pub struct Passwords {
 }
 
 impl Passwords {
-    /// Reads the file; one that is not there has none. A link that leads nowhere is there: where a
-    /// folder of secrets was not mounted, nobody comes in.
+    /// Reads the file; one that does not exist has no passwords. A link that leads nowhere is an
+    /// error: if a folder of secrets was not mounted, nobody may sign in.
     ///
     /// # Errors
-    /// It cannot be read, or a line of it is none.
+    /// It cannot be read, or a line of it is not valid.
     pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
         if fs::symlink_metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound) {
             return Ok(Self::default());
@@ -85,10 +86,11 @@ impl Passwords {
         Ok(passwords)
     }
 
-    /// Reads the file of a server. One that was emptied, or cut off, does not open what it has closed.
+    /// Reads the file of a server. An emptied or truncated file is an error, so that it does not
+    /// remove the protection.
     ///
     /// # Errors
-    /// It cannot be read, a line of it is none, or it is there and has none.
+    /// It cannot be read, a line of it is not valid, or it exists and has no password.
     pub fn of_server(path: &Path) -> Result<Self, Failure> {
         let passwords = Self::read(path)?;
         if passwords == Self::default() && fs::symlink_metadata(path).is_ok() {
@@ -98,25 +100,25 @@ impl Passwords {
         Ok(passwords)
     }
 
-    /// There is one for operators.
+    /// Returns whether there is a password for operators.
     #[must_use]
     pub fn operator(&self) -> bool {
         self.operator.is_some()
     }
 
-    /// There is one for readers.
+    /// Returns whether there is a password for readers.
     #[must_use]
     pub fn reader(&self) -> bool {
         self.reader.is_some()
     }
 
-    /// What browsers are known by that have signed in with these.
+    /// Returns the key by which browsers are recognised that have signed in with these passwords.
     #[must_use]
     pub fn browsers(&self) -> BrowserKey {
         BrowserKey::of(&self.hashes())
     }
 
-    /// What a password gives. Takes long on purpose.
+    /// Returns the rights that a password gives. Takes long on purpose.
     #[must_use]
     pub fn check(&self, password: &str) -> Option<Rights> {
         let is = |hash: &Option<String>| {
@@ -131,24 +133,24 @@ impl Passwords {
         is(&self.reader).then_some(Rights::Reader)
     }
 
-    /// The tokens, also those that give nothing any more.
+    /// Returns all tokens, also expired ones.
     #[must_use]
     pub fn tokens(&self) -> &[Token] {
         &self.tokens
     }
 
-    /// The same, to be changed.
+    /// Lends all tokens, to be changed.
     pub fn tokens_mut(&mut self) -> &mut Vec<Token> {
         &mut self.tokens
     }
 
-    /// Changes a file by command, as nobody else does meanwhile: what is read is what is written back.
-    /// `change` says what is answered once that has been done. The file's group is the server's, which
-    /// reads it.
+    /// Changes a file by command, under a lock: what was read is what is written back. Returns the
+    /// result of `change` once the file is written. The file's group is the server's, which reads
+    /// it.
     ///
     /// # Errors
-    /// As of [`Passwords::of_command`] and of `change`; the file cannot be written, or another command
-    /// goes on changing one of that folder.
+    /// As of [`Passwords::of_command`] and of `change`; the file cannot be written, or another
+    /// command holds the lock for too long.
     pub fn change<T>(
         path: &Path,
         change: impl FnOnce(&mut Self) -> Result<T, Failure>,
@@ -172,7 +174,7 @@ impl Passwords {
         text
     }
 
-    /// The passwords alone.
+    /// Returns the lines of the passwords, without tokens.
     fn hashes(&self) -> String {
         let mut text = String::new();
         for (name, hash) in [("operator", &self.operator), ("reader", &self.reader)] {
@@ -184,8 +186,8 @@ impl Passwords {
     }
 }
 
-/// Keeps other commands from changing a password file: their lock is on its folder, for the file itself
-/// is replaced. Whoever may write there could hold it for good, so nobody waits for that.
+/// Locks a password file against other commands; the lock is on its folder, since the file itself
+/// is replaced. Another user who may write there could hold it for good, so the wait is bounded.
 fn lock(path: &Path) -> Result<File, Failure> {
     let end = Instant::now() + LOCK_WAIT;
     let folder = create::folder_of(path);
@@ -207,12 +209,12 @@ fn lock(path: &Path) -> Result<File, Failure> {
     }
 }
 
-/// `tmrd password`: asks for a password and keeps its hash.
+/// `tmrd password`: asks for a password and stores its hash.
 ///
 /// # Errors
 /// It is too short, was typed in two ways, or the file cannot be written.
 pub fn set(path: &Path, rights: Rights) -> Outcome {
-    // What is wrong with the file is said before anybody types.
+    // Errors of the file are reported before anybody types.
     Passwords::of_command(path)?;
     let password = ask(rights)?;
     if password.chars().count() < SHORTEST || password.len() > PASSWORD_MAX {
@@ -236,7 +238,7 @@ pub fn set(path: &Path, rights: Rights) -> Outcome {
     Ok(())
 }
 
-/// Twice where somebody types, once where it comes from a file or a pipe.
+/// Asks twice at a terminal, once if the password comes from a file or a pipe.
 fn ask(rights: Rights) -> Result<String, Failure> {
     let failed = |error: io::Error| Failure::failed(format!("no password was read: {error}"));
     if !io::stdin().is_terminal() {
@@ -251,7 +253,7 @@ fn ask(rights: Rights) -> Result<String, Failure> {
     Ok(first)
 }
 
-/// The password that somebody types, or that comes from a file or a pipe.
+/// Reads a password from the terminal, a file or a pipe.
 ///
 /// # Errors
 /// None can be read.

@@ -1,9 +1,10 @@
-//! What the system lets this process have, and what it must not leave behind.
+//! The limits of this process: files, links, core dumps.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tmr_core::base::limits::{CLIENT_LINKS_MAX, FILES_RESERVED};
 
-/// One file a connection: as many as the system lets this process have. Returns how many that is.
+/// Raises the limit on open files, one for each connection, as far as the system permits. Returns
+/// the limit.
 pub fn raise_file_limit() -> usize {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
@@ -20,8 +21,7 @@ pub fn raise_file_limit() -> usize {
     files.map_or(usize::MAX, |files| usize::try_from(files).unwrap_or(usize::MAX))
 }
 
-/// A process that dies leaves no picture of its memory on a disk: the group key and the secrets of
-/// licences are in it.
+/// Prevents core dumps, because the memory has the group key and the secrets of licences.
 pub fn leave_no_core() {
     let limit = getrlimit(Resource::Core);
     let none = Rlimit { current: Some(0), maximum: limit.maximum };
@@ -33,8 +33,8 @@ pub fn leave_no_core() {
     }
 }
 
-/// How many client links there may be with so many files, one file each, less those that a full table
-/// must not take from backends, pages and the journal.
+/// Returns how many client links fit into this many files, one file each, without those that are
+/// reserved for backends, pages and the journal.
 #[must_use]
 pub fn clients_max(files: usize) -> usize {
     let clients = files.saturating_sub(FILES_RESERVED);

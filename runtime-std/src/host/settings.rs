@@ -1,9 +1,9 @@
-//! The configuration of a front: its file, and how another one comes into force while it runs.
+//! The configuration of a front: its file, and how a new one comes into force while the front runs.
 //!
-//! It is read again on SIGHUP, and written when the node wants another one stored. Everything that
-//! can be wrong with it is looked at before anything changes: the text, the group key, the log, the
-//! passwords and the certificate, the ports, the folder of the usage history. So a bad one changes
-//! nothing, and the log or the node hears what is wrong with it.
+//! It is read again on SIGHUP, and written when the node requests it. Everything that can be wrong
+//! is checked before anything changes: the text, the group key, the log, the passwords and the
+//! certificate, the ports, the folder of the usage history. So an invalid one changes nothing, and
+//! the error is logged or reported to the node.
 
 use crate::exit::{Failure, Outcome, halt, words};
 use crate::host::admin_files::AdminFilePaths;
@@ -28,41 +28,41 @@ use tmr_core::io::{ConfigNotStored, FrontEvent};
 use tmr_core::link::Listener;
 use tmr_core::link::channel::GroupKey;
 
-/// In the state folder: the usage history, unless it has a folder of its own.
+/// The default folder of the usage history, in the state folder.
 const HISTORY: &str = "history";
 
-/// The configuration of a front.
+/// The configuration of a front, with what is needed to change it.
 #[derive(Debug)]
 pub struct Settings {
     path: PathBuf,
     /// The state folder.
     state: PathBuf,
-    /// What is in force, and its text.
+    /// The configuration in force, and its text.
     config: Config,
     text: String,
-    /// What this process began with, of what no process can change.
+    /// What a running process cannot change, as it was at the start.
     group: GroupKey,
     unfenced: bool,
-    /// Where clients reach this machine, where there is no virtual address.
+    /// The address at which clients reach this machine if there is no virtual address.
     address: IpAddr,
     addresses: Addresses,
     admin_paths: Arc<Mutex<AdminFilePaths>>,
-    /// A byte comes here with every SIGHUP.
+    /// Receives a byte with every SIGHUP.
     hang_up: UnixStream,
 }
 
-/// What another configuration changes while it runs.
+/// What a new configuration changes in the running process.
 struct Running<'a> {
     listeners: &'a Listeners,
-    /// What the usage history is written from.
+    /// The queue of the usage history.
     queue: &'a HistoryQueue,
-    /// Tells the node.
+    /// Passes events to the node.
     tell: &'a EventSink,
 }
 
 impl Settings {
-    /// Of a front that begins with this file, this state folder, this configuration, this key and
-    /// this address. From here on SIGHUP does not end the process.
+    /// Takes the configuration file and the state folder, the configuration and its text, the group
+    /// key and the address of a starting front. From here on SIGHUP does not end the process.
     ///
     /// # Errors
     /// The system's.
@@ -91,20 +91,21 @@ impl Settings {
         })
     }
 
-    /// The virtual addresses, as they are in force.
+    /// Returns the virtual addresses in force, shared with the watch.
     #[must_use]
     pub fn addresses(&self) -> Addresses {
         Arc::clone(&self.addresses)
     }
 
-    /// The files that say who comes in at the admin pages, as they are in force.
+    /// Returns the paths of the password file and the certificate in force, shared with their
+    /// worker.
     #[must_use]
     pub fn admin_paths(&self) -> Arc<Mutex<AdminFilePaths>> {
         Arc::clone(&self.admin_paths)
     }
 
-    /// Tells the node what is in force; then reads the file at every SIGHUP, and stores what the node
-    /// wants stored (`texts`), until the process ends.
+    /// Reports the configuration in force to the node. Then reads the file at every SIGHUP, and
+    /// stores the texts that the node sends, until the process ends.
     pub fn serve(
         self,
         texts: &Receiver<String>,
@@ -141,7 +142,7 @@ impl Settings {
         });
     }
 
-    /// Reads the file again, and says what came of it.
+    /// Reads the file again, and logs the result.
     fn reload(&mut self, running: &Running<'_>) {
         systemd::reloading();
         let words = match self.read(running) {
@@ -158,7 +159,7 @@ impl Settings {
         systemd::ready(&words);
     }
 
-    /// Puts a text into the file, and into force; logs what came of it.
+    /// Writes a text to the file, puts it into force, and logs the result.
     fn store(&mut self, text: String, running: &Running<'_>) -> Result<Vec<String>, Failure> {
         let stored = self.replace(text, running);
         match &stored {
@@ -174,7 +175,7 @@ impl Settings {
         stored
     }
 
-    /// Says that what was read is in force, and what the admin pages do without.
+    /// Logs that the configuration is in force, with the files that the admin pages do without.
     fn said_in_force(&self) -> String {
         let path = self.path.display();
         let words = match lock(&self.admin_paths).check() {
@@ -197,7 +198,7 @@ impl Settings {
         self.change((text, config), running, |_| Ok(()))
     }
 
-    /// What the file says that nobody has put in force is not written over.
+    /// Refuses to overwrite a file with changes that are not in force.
     fn replace(&mut self, text: String, running: &Running<'_>) -> Result<Vec<String>, Failure> {
         let config = Config::parse(&text).map_err(|error| files::wrong(&self.path, error))?;
         if files::text(&self.path, CONFIG_MAX)? != self.text {
@@ -210,8 +211,8 @@ impl Settings {
         self.change((text, config), running, write)
     }
 
-    /// Puts another configuration into force, after `write`, which is the last thing that can fail.
-    /// Says what of it needs a restart.
+    /// Puts a new configuration into force after `write`, the last step that can fail. Returns what
+    /// of it needs a restart.
     fn change(
         &mut self,
         (text, new): (String, Config),
@@ -221,7 +222,7 @@ impl Settings {
         let group = files::group_key(&files::beside(&self.path, &new.group_key_file))?;
         let logging = self.prepare_log(&new)?;
         let admin_paths = AdminFilePaths::of(&self.path, &new);
-        // Those that are in force already are looked after by whoever reads them.
+        // Paths that are in force already are checked by the worker that reads them.
         if admin_paths != *lock(&self.admin_paths) {
             admin_paths.check()?;
         }
@@ -268,8 +269,8 @@ impl Settings {
         Ok(later)
     }
 
-    /// The log as another configuration has it; `None`: it stays as it is, for nothing about it is
-    /// new and the file cannot be opened again.
+    /// Prepares the log of a new configuration; `None`: the log is kept, because its settings are
+    /// the same and the file cannot be opened again.
     fn prepare_log(&self, new: &Config) -> Result<Option<log::Prepared>, Failure> {
         let of = |config: &Config| {
             (logging(&self.path, config), reserved((&self.path, &self.state), config))
@@ -284,7 +285,7 @@ impl Settings {
         }
     }
 
-    /// What the file says and this process cannot do.
+    /// Returns the keys of the configuration that need a restart.
     fn later(&self, group: &GroupKey) -> Vec<String> {
         let rows = [
             ("the key in TmrServer.GroupKeyFile", group.check() != self.group.check()),
@@ -304,12 +305,12 @@ impl Settings {
     }
 }
 
-/// Looks at what a reload refuses of a configuration, without changing or making anything.
-/// `before`: what is in force in a front that runs here: what is as it was there is not looked at again,
-/// but for the group key. Without it no port is said to be in use, for that front may have it.
+/// Checks what a reload refuses, without changing or creating anything. `before`: the configuration
+/// in force in a front that runs here; what is the same there is not checked again, except the
+/// group key. Without it no port counts as in use, since such a front may hold it.
 ///
 /// # Errors
-/// It would be refused.
+/// A reload would refuse it.
 pub fn check((path, state): (&Path, &Path), new: &Config, before: Option<&Config>) -> Outcome {
     files::group_key(&files::beside(path, &new.group_key_file))?;
     let log = |config: &Config| (logging(path, config), reserved((path, state), config));
@@ -324,7 +325,7 @@ pub fn check((path, state): (&Path, &Path), new: &Config, before: Option<&Config
     let own = before.map(listen_at);
     let is_open = |spot: &ListenAt| own.iter().flatten().any(|it| it == spot);
     listen_at(new).iter().filter(|spot| !is_open(spot)).try_for_each(|spot| {
-        // The front itself may be there: it gives a port up for a spot beside it.
+        // A running front may hold the port: it would release it for a listener at another address.
         let may = own.as_ref().is_none_or(|own| own.iter().any(|it| it.at.port == spot.at.port));
         listen::could_listen(spot, may).map_err(|failure| Failure::usage(failure.text))
     })?;
@@ -335,11 +336,10 @@ pub fn check((path, state): (&Path, &Path), new: &Config, before: Option<&Config
     Ok(())
 }
 
-/// Looks whether the paths of a configuration are such that anything could be kept there, on whichever
-/// machine.
+/// Checks that files could be kept at the paths of a configuration, on any machine.
 ///
 /// # Errors
-/// One of them is not.
+/// One of the paths is not suitable.
 pub fn check_paths(path: &Path, state: &Path, config: &Config) -> Outcome {
     if let Some(file) = &logging(path, config).file {
         storage::check(path, "Log.File", Path::new(file))?;
@@ -348,20 +348,20 @@ pub fn check_paths(path: &Path, state: &Path, config: &Config) -> Outcome {
     if kept.enabled { storage::check(path, "LicenseTracking.Path", &kept.folder) } else { Ok(()) }
 }
 
-/// Why the usage history cannot be kept as the configuration at this path says.
+/// Returns the failure of a usage history that cannot be kept as configured.
 fn unkept(path: &Path, kept: &history::Settings, error: &std::io::Error) -> Failure {
     let what = format!("LicenseTracking.Path: {}: {}", kept.folder.display(), words(error));
     files::wrong(path, what)
 }
 
-/// How a front with this configuration logs; a relative path begins at the folder of the file.
+/// Returns the logging of a front; a relative path begins at the folder of the configuration file.
 #[must_use]
 pub fn logging(path: &Path, config: &Config) -> Log {
     let beside = |file: &String| files::beside(path, file).to_string_lossy().into_owned();
     Log { file: config.log.file.as_ref().map(beside), ..config.log.clone() }
 }
 
-/// What no log of a front with this configuration and this state folder is written into.
+/// Returns the paths that the log of this front must not use.
 #[must_use]
 pub fn reserved((path, state): (&Path, &Path), config: &Config) -> Reserved {
     let mut files = AdminFilePaths::of(path, config).named();
@@ -370,7 +370,7 @@ pub fn reserved((path, state): (&Path, &Path), config: &Config) -> Reserved {
     Reserved::new(state, files)
 }
 
-/// Where a front with this configuration and this state folder keeps its usage history.
+/// Returns the settings of this front's usage history.
 #[must_use]
 pub fn history((path, state): (&Path, &Path), config: &Config) -> history::Settings {
     let Tracking { enabled, path: folder, file, files, months } = &config.tracking;
@@ -380,7 +380,7 @@ pub fn history((path, state): (&Path, &Path), config: &Config) -> history::Setti
     history::Settings { enabled, folder, file, files, months }
 }
 
-/// Where a front with this configuration listens.
+/// Returns where this front listens.
 #[must_use]
 pub fn listen_at(config: &Config) -> [ListenAt; 3] {
     let spot = |kind, what, at: &_| ListenAt { kind, what, at: Clone::clone(at) };

@@ -1,5 +1,5 @@
-//! What a process is told from outside: SIGTERM, SIGINT and a parent that is gone end it, SIGHUP
-//! has it look at its files.
+//! Signals: SIGTERM, SIGINT and the end of the parent end the process, SIGHUP has it read its
+//! files.
 
 use crate::exit::{Exit, Failure};
 use rustix::process::{Signal, set_parent_process_death_signal};
@@ -9,8 +9,8 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::thread;
 
-/// Calls `stop` once, on a thread of its own, when SIGTERM or SIGINT arrives. The second one ends
-/// the process at once.
+/// Calls `stop` once, on a thread of its own, when SIGTERM or SIGINT arrives. The second signal
+/// ends the process at once.
 ///
 /// # Errors
 /// The system refuses a handler, a socket pair or a thread.
@@ -34,8 +34,8 @@ pub fn on_stop(stop: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
     })
 }
 
-/// Has a write beyond the limit on file sizes (`ulimit -f`) fail like one on a full disk. Without a
-/// handler, SIGXFSZ ends the process without a word.
+/// Makes a write beyond the limit on file sizes (`ulimit -f`) fail like one on a full disk. Without
+/// a handler, SIGXFSZ ends the process without a message.
 ///
 /// # Errors
 /// The system refuses a handler.
@@ -44,7 +44,7 @@ pub fn survive_file_limit() -> Result<(), Failure> {
     registered.map(drop).map_err(|error| Failure::failed(format!("cannot handle SIGXFSZ: {error}")))
 }
 
-/// A stream to which a byte comes with every SIGHUP.
+/// Returns a stream that receives a byte with every SIGHUP.
 ///
 /// # Errors
 /// The system refuses a handler or a socket pair.
@@ -59,13 +59,13 @@ pub fn hang_up() -> Result<UnixStream, Failure> {
     })
 }
 
-/// Ends this process, after `last`, when whoever holds the other end of standard input is gone,
-/// however it went.
+/// Ends this process, after `last`, when the holder of the other end of standard input is gone for
+/// any reason.
 ///
 /// # Errors
 /// The system refuses a thread.
 pub fn die_with_parent(last: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
-    // A process that is stopped (SIGSTOP) does not see the end of its input: the system lets it go on
+    // A stopped process (SIGSTOP) does not see the end of its input, so the system continues it
     // when its parent is gone.
     if let Err(error) = set_parent_process_death_signal(Some(Signal::CONT)) {
         tracing::warn!(
@@ -75,7 +75,7 @@ pub fn die_with_parent(last: impl FnOnce() + Send + 'static) -> Result<(), Failu
     }
     let watch = || {
         let mut input = std::io::stdin().lock();
-        // Nothing is ever written there: all that can come is the end.
+        // Nothing is ever written there: a read returns only at the end.
         let _ = std::io::copy(&mut input, &mut std::io::sink());
         tracing::info!(target: "tmr_runtime_std::daemon::signals", "the parent is gone: stopping");
         last();

@@ -1,9 +1,10 @@
-//! By what a change of a file is known.
+//! The stamp of a file, which shows that it has changed.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-/// How a file looked at one time. Other rights are another look: who could not read it tries again.
+/// The metadata of a file at one time. It includes the mode, so that a file that could not be read
+/// is tried again when that changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
     modified: (i64, i64),
@@ -13,7 +14,7 @@ pub struct Stamp {
 }
 
 impl Stamp {
-    /// Of what is at this path; `None`: nothing that can be looked at.
+    /// Returns the stamp of the file at this path; `None`: it has no metadata that can be read.
     #[must_use]
     pub fn of(path: &Path) -> Option<Self> {
         let data = std::fs::metadata(path).ok()?;

@@ -1,19 +1,19 @@
-//! Places where nothing is kept: what the system shows under `/proc`, `/sys` and `/dev` are no files of a
-//! disk, also where root may make some there.
+//! Paths at which no file can be kept: those under `/proc`, `/sys` and `/dev` are not on a disk,
+//! even if root may create some there.
 
 use crate::exit::Outcome;
 use crate::host::files;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
-/// Folders of the system, and the one of them in which programs may have files, in memory.
+/// Folders of the system, and the only one of them in which programs may keep files.
 const SYSTEM: [&str; 3] = ["/proc", "/sys", "/dev"];
 const MEMORY: &str = "/dev/shm";
 
-/// Refuses a path at which nothing could be kept.
+/// Rejects a path at which no file could be kept.
 ///
 /// # Errors
-/// It is in a folder of the system's.
+/// It is in a folder of the system.
 pub(super) fn could_keep(path: &Path) -> io::Result<()> {
     let place = place(path);
     let system = SYSTEM.into_iter().find(|system| place.starts_with(system));
@@ -28,7 +28,7 @@ pub(super) fn could_keep(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Refuses such a path of a key of the configuration at `file`.
+/// Rejects such a path in a key of the configuration at `file`.
 ///
 /// # Errors
 /// As of [`could_keep`].
@@ -37,7 +37,7 @@ pub(super) fn check(file: &Path, key: &str, path: &Path) -> Outcome {
         .map_err(|error| files::wrong(file, format!("{key}: {}: {error}", files::shown(path))))
 }
 
-/// Where a path leads to: without links as far as it is there, and without dots behind that.
+/// Resolves a path: without links as far as it exists, and without dots in the rest.
 fn place(path: &Path) -> PathBuf {
     let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let there = whole.ancestors().find_map(|it| Some((it, it.canonicalize().ok()?)));

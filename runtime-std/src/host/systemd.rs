@@ -1,7 +1,6 @@
-//! What systemd is told (sd_notify): that this process listens, reads its files anew, stops, and
-//! still works.
+//! Notifications to systemd (sd_notify): this process listens, reloads, stops, or is alive.
 //!
-//! Without a service manager that asks for it (`NOTIFY_SOCKET`, `WATCHDOG_USEC`) nothing is told.
+//! Without a service manager that requests it (`NOTIFY_SOCKET`, `WATCHDOG_USEC`) nothing is sent.
 
 use crate::host::node_setup::Worker;
 use crate::reactor::steps_taken;
@@ -9,27 +8,27 @@ use sd_notify::NotifyState;
 use std::thread;
 use tmr_core::io::HostEvent;
 
-/// Signs of life in the time after which systemd gives up: one may be late, and one lost.
+/// Watchdog notifications within systemd's time-out: one may be late, and one lost.
 const SIGNS: u32 = 4;
 
-/// It listens, and has read what it was told to read; the words are shown by `systemctl status`.
+/// Reports that the process listens and has read its files; `systemctl status` shows the words.
 pub fn ready(words: &str) {
     tell(&[NotifyState::Ready, NotifyState::Status(words)]);
 }
 
-/// It reads its files anew, until it is [`ready`] again.
+/// Reports that the process reads its files again, until it is [`ready`].
 pub fn reloading() {
-    // The time of it is wanted for `Type=notify-reload` alone, which systemd of Debian 12 has not.
+    // Only `Type=notify-reload` needs the time, which systemd of Debian 12 does not have.
     tell(&[NotifyState::Reloading]);
 }
 
-/// It was told to stop, and does.
+/// Reports that the process stops.
 pub fn stopping() {
     tell(&[NotifyState::Stopping]);
 }
 
-/// If systemd wants signs of life: gives them for as long as the node takes steps. One that hangs
-/// is ended by systemd and started again.
+/// Returns the worker that notifies systemd's watchdog, if it is enabled, for as long as the node
+/// takes steps. Systemd ends and restarts a process that hangs.
 pub(super) fn watchdog() -> Option<Worker> {
     let pause = sd_notify::watchdog_enabled()? / SIGNS;
     Some(Box::new(move |tell_node| {
@@ -41,7 +40,7 @@ pub(super) fn watchdog() -> Option<Worker> {
     }))
 }
 
-/// Returns whether the node takes a step when it is asked to, within a pause.
+/// Returns whether the node takes a step within a pause after it was asked to.
 fn takes_steps(steps: impl Fn() -> u64, ask: impl FnOnce(), pause: impl FnOnce()) -> bool {
     let before = steps();
     ask();
@@ -50,7 +49,7 @@ fn takes_steps(steps: impl Fn() -> u64, ask: impl FnOnce(), pause: impl FnOnce()
 }
 
 fn tell(states: &[NotifyState<'_>]) {
-    // Whoever does not listen needs no error: systemd itself acts on what it does not hear.
+    // This is no error for the process: systemd itself acts on missing notifications.
     if let Err(error) = sd_notify::notify(states) {
         tracing::debug!(
             target: "tmr_runtime_std::daemon::notify",

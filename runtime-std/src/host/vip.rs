@@ -1,5 +1,5 @@
-//! The virtual address: is it on this machine, could it come, and is it to leave. Who moves it is
-//! keepalived; what follows from it is core's business.
+//! The virtual address: whether it is on this machine, could come here, or is to leave. Keepalived
+//! moves it, and core decides what follows.
 
 use crate::exit::words;
 use crate::host::create;
@@ -16,27 +16,27 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tmr_core::io::{FrontEvent, VipRequest};
 
-/// How often this machine's addresses are looked at.
+/// The pause between two looks at this machine's addresses.
 const LOOK: Duration = Duration::from_millis(100);
-/// In the state folder: `1` while the address is to leave this machine, else `0`; for keepalived's
-/// `track_file`, which sees it at once.
+/// The name of a file in the state folder for keepalived's `track_file`, which notices a change at
+/// once: `1` while the address is to leave this machine, else `0`.
 const GIVE_AWAY: &str = "give-away";
 
-/// The virtual addresses; others may be configured while they are looked for.
+/// The virtual addresses, which a reload may change meanwhile.
 pub type Addresses = Arc<Mutex<Vec<IpAddr>>>;
 
-/// Looks for the virtual address, for as long as the process lives.
+/// The worker that looks for the virtual address until the process ends.
 #[derive(Debug)]
 pub struct Watch {
     addresses: Addresses,
     folder: Folder,
-    /// Why `give-away` does not say what it should: keepalived may keep the address off.
+    /// Why `give-away` could not be written; keepalived may then keep the address off this machine.
     unwritten: Option<String>,
 }
 
 impl Watch {
-    /// A watch for any of these addresses; with none, the role is set by command. Keeps the state
-    /// folder, which is what keeps a second process away.
+    /// Makes a watch for these addresses; without any, the role is set by command. It keeps the
+    /// folder, whose lock excludes a second process.
     #[must_use]
     pub fn new(addresses: Addresses, folder: Folder) -> Self {
         let mut watch = Self { addresses, folder, unwritten: None };
@@ -44,7 +44,7 @@ impl Watch {
         watch
     }
 
-    /// Looks, and does what is asked, until the node is gone.
+    /// Looks, and serves requests, until the node is gone.
     pub fn serve(mut self, requests: &Receiver<VipRequest>, tell: &EventSink) {
         let (mut told, mut obstacle) = (None, None);
         loop {
@@ -65,8 +65,8 @@ impl Watch {
         }
     }
 
-    /// Whether an address is here (`None`: there is none to look for, or the system does not say), and
-    /// what stands against one here.
+    /// Returns whether an address is here (`None`: none is configured, or the system does not
+    /// report its addresses), and why an address could not come here.
     fn look(&self) -> (Option<bool>, Option<String>) {
         let addresses = lock(&self.addresses).clone();
         if addresses.is_empty() {
@@ -87,8 +87,8 @@ impl Watch {
         }
     }
 
-    /// Written in place: whoever watches it looks at this very file. Where it cannot be written
-    /// clients are served all the same. Returns why it could not be written.
+    /// Writes `give-away` in place, because keepalived watches this very file. Clients are served
+    /// even if that fails. Returns the error.
     fn say(&self, away: bool) -> Option<String> {
         let path = self.folder.path(GIVE_AWAY);
         let put = || {
@@ -102,9 +102,8 @@ impl Watch {
     }
 }
 
-/// Says that the interface is down that one of these addresses belongs on, going by the networks of
-/// the addresses that are there. Where keepalived puts it elsewhere, or the system does not say how
-/// the interface stands, nothing is known.
+/// Returns that the interface is down whose network has one of these addresses. If keepalived uses
+/// another interface, or the system does not report its state, nothing is returned.
 fn interface_down(all: &[Interface], addresses: &[IpAddr]) -> Option<String> {
     let network = |found: &Interface| {
         let length = match &found.addr {
@@ -122,8 +121,8 @@ fn interface_down(all: &[Interface], addresses: &[IpAddr]) -> Option<String> {
     is_down(&state).then(|| format!("the interface {name}, which it belongs on, is down"))
 }
 
-/// Whether a state of an interface is one in which nothing goes through it, as the kernel calls them
-/// (RFC 2863).
+/// Returns whether an interface in this state, as the kernel names it (RFC 2863), carries no
+/// traffic.
 fn is_down(state: &str) -> bool {
     matches!(state.trim(), "down" | "lowerlayerdown" | "notpresent")
 }
@@ -135,7 +134,7 @@ mod tests {
     use std::thread;
     use tmr_core::io::HostEvent;
 
-    /// What a watch for these addresses tells, and its `give-away` after one request.
+    /// Returns the events of a watch for these addresses, and its `give-away` after one request.
     fn watched(name: &str, addresses: &[&str]) -> (Vec<HostEvent>, String) {
         let path = std::env::temp_dir().join(format!("tmr-vip-{name}-{}", std::process::id()));
         let folder = Folder::open(&path).unwrap();

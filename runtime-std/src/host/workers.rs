@@ -1,5 +1,5 @@
-//! What a node wants of its machine, on its way to the worker that does it: one worker for each
-//! kind of request, with a thread and an inbox of its own, so that none waits for another.
+//! The node's requests on their way to workers: one worker for each kind of request, with a thread
+//! and an inbox of its own, so that none waits for another.
 //!
 //! What never lives here: what a worker does (`disk`, `history`, `vip`, `admin_files`, `settings`).
 
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use tmr_core::io::{AdminFilesRequest, HistoryRequest, HostRequest, JournalWrite, VipRequest};
 
-/// Where requests go. What no worker of this process serves is not done.
+/// The senders of requests. A request without a worker in this process is dropped.
 #[derive(Debug)]
 pub struct Outboxes {
     journal: Sender<JournalWrite>,
@@ -20,18 +20,18 @@ pub struct Outboxes {
     history: Arc<HistoryQueue>,
 }
 
-/// Where the workers find what they are to do.
+/// The receivers, from which the workers take their requests.
 #[derive(Debug)]
 pub struct Inboxes {
     pub(super) journal: Receiver<JournalWrite>,
     pub(super) vip: Receiver<VipRequest>,
     pub(super) admin_files: Receiver<AdminFilesRequest>,
-    /// Texts to be stored.
+    /// Configuration texts to be stored.
     pub(super) config: Receiver<String>,
     pub(super) history: Arc<HistoryQueue>,
 }
 
-/// Makes both ends.
+/// Makes the senders and the receivers.
 #[must_use]
 pub fn boxes() -> (Outboxes, Inboxes) {
     let (journal, vip) = (mpsc::channel(), mpsc::channel());
@@ -56,7 +56,7 @@ pub fn boxes() -> (Outboxes, Inboxes) {
 
 impl Requests for Outboxes {
     /// # Panics
-    /// A backend has no journal.
+    /// If a backend has no journal.
     fn hand_on(&self, request: HostRequest) {
         match request {
             HostRequest::Journal(write) => {

@@ -1,26 +1,27 @@
-//! When a file is too old. The date is one machine's word, and may be years off for some seconds. So
-//! a file is removed for its age only while the date has gone along with the time that passes for a
-//! whole day, of one month a day at most, and never before a file that is older by its number.
+//! The age at which a file is removed. The date is that of one machine, and may be wrong by years
+//! for some seconds. So files are removed by age only after the date has agreed with the monotonic
+//! clock for a whole day, of one month a day at most, and never before a file with a lower number.
 //!
-//! What lives here: whether the date can be believed. What never lives here: files.
+//! What lives here: whether the date can be trusted. What never lives here: files.
 
 use std::time::Duration;
 use tmr_core::base::time::{Mono, Now, Wall};
 
-/// How long the date must have gone along with the time that passes.
+/// How long the date must have agreed with the monotonic clock.
 const STEADY: Duration = Duration::from_secs(24 * 60 * 60);
-/// How far the two may come apart in that time: a clock that is corrected by small steps is steady.
+/// How many seconds the two may differ in that time: a clock that is corrected in small steps is
+/// steady.
 const APART: u64 = 10 * 60;
 
-/// Looks at the date.
+/// Compares the date with the monotonic clock.
 #[derive(Debug, Default)]
 pub(super) struct Steady {
-    /// Since when the date has gone along with the time that passes.
+    /// The times at which both clocks began to agree.
     since: Option<(Mono, Wall)>,
 }
 
 impl Steady {
-    /// A look at both clocks. Returns `true` once a day, when the date has been steady for that day.
+    /// Compares both clocks. Returns `true` once a day, when they have agreed for that day.
     pub(super) fn day_is_over(&mut self, now: Now) -> bool {
         let (mono, wall) = *self.since.get_or_insert((now.mono, now.wall));
         let passed = now.mono.since(mono);
@@ -34,9 +35,9 @@ impl Steady {
     }
 }
 
-/// Which of these months, those of files in the order of their numbers, belong to files that are to
-/// be removed: those of the first month that is before `oldest`. A file with a month behind
-/// `current` was written while the date ran ahead: it says nothing of its age.
+/// Returns the indices of the files to be removed, of files that are given by their months in the
+/// order of their numbers: those of the first month before `oldest`. A file with a month after
+/// `current` was written while the date was ahead, so its month does not show its age.
 pub(super) fn too_old(months: &[u32], oldest: u32, current: u32) -> Vec<usize> {
     let mut old = Vec::new();
     let mut first = None;
@@ -87,11 +88,11 @@ mod tests {
         assert_eq!(too_old(&[8, 8, 9, 10, 12], 10, 12), [0, 1]);
         assert_eq!(too_old(&[9, 10], 10, 12), [0]);
         assert_eq!(too_old(&[10, 12], 10, 12), [0; 0]);
-        // Written while the date was set back: it is younger than the one before it.
+        // Written while the date was set back: it is younger than its predecessor.
         assert_eq!(too_old(&[11, 1, 12], 10, 12), [0; 0]);
-        // Written while the date ran ahead.
+        // Written while the date was ahead.
         assert_eq!(too_old(&[30, 9, 9, 30, 9, 11], 10, 12), [1, 2, 4]);
-        // The date is set back now: everything lies ahead.
+        // The date is set back now, so all files seem to be of the future.
         assert_eq!(too_old(&[9, 10, 11], 2, 3), [0; 0]);
     }
 }

@@ -1,8 +1,8 @@
-//! The files of a usage history: names, rotation, what is removed, and reading back.
+//! The files of a usage history: their names, rotation, removal, and reading back.
 //!
-//! `usage-NUMBER-YYYY-MM.jsonl` has all records, `tracking-FIRMCODE-NUMBER-YYYY-MM.log` those of one
-//! Firm Code as licence tracking writes them. Numbers rise with every file of the folder. A file is
-//! followed by another one when it is as large as it may be, or the month is over.
+//! `usage-NUMBER-YYYY-MM.jsonl` has all records, `tracking-FIRMCODE-NUMBER-YYYY-MM.log` those of
+//! one Firm Code in the format of licence tracking. Numbers rise with every file of the folder. The
+//! next file begins when a file has reached its size, or with the next month.
 
 use super::age::{Steady, too_old};
 use super::share::Share;
@@ -20,33 +20,33 @@ use tmr_core::base::rfc3339;
 use tmr_core::base::time::{Now, Wall};
 use tmr_core::history::{Kind, Mark, Record, Server, Tracking};
 
-/// Where a usage history is, and how much is kept of it.
+/// The folder of a usage history, and how much of it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// It is written; else the node has its memory alone.
+    /// Whether it is written; if not, the node keeps records in memory only.
     pub enabled: bool,
-    /// Its folder; made (mode 0750) if it is not there.
+    /// The folder, created (mode 0750) if it does not exist.
     pub folder: PathBuf,
-    /// Where a file is followed by the next, in bytes.
+    /// The size in bytes at which the next file begins.
     pub file: u64,
-    /// All files together, in bytes; the oldest are removed.
+    /// The most bytes of all files together; the oldest are removed.
     pub files: u64,
-    /// Months before the current one that are kept.
+    /// The number of months before the current one that are kept.
     pub months: u32,
 }
 
 impl Settings {
-    /// Other files than so far are to be written.
+    /// Whether writing begins, or begins in another folder, with these settings.
     #[must_use]
     pub fn begins(&self, before: &Self) -> bool {
         self.enabled && (!before.enabled || self.folder != before.folder)
     }
 
-    /// Looks whether its files can be begun, where others were written before: makes the folder, if
-    /// it is not there.
+    /// Checks that files can be written where these settings begin others; creates the folder if it
+    /// does not exist.
     ///
     /// # Errors
-    /// It cannot be made, or written.
+    /// The folder cannot be created or written.
     pub fn prepare(&self, before: &Self) -> io::Result<()> {
         if !self.begins(before) {
             return Ok(());
@@ -56,10 +56,10 @@ impl Settings {
     }
 }
 
-/// Looks whether the folder of a usage history could be begun, and makes none.
+/// Checks that the folder of a usage history could be created and written, without creating it.
 ///
 /// # Errors
-/// What there is of its path cannot be written, or is no folder.
+/// The existing part of its path cannot be written, or is not a folder.
 pub fn could_begin(folder: &Path) -> io::Result<()> {
     storage::could_keep(folder)?;
     let there = folder.ancestors().find(|it| !it.as_os_str().is_empty() && it.exists());
@@ -70,7 +70,7 @@ pub fn could_begin(folder: &Path) -> io::Result<()> {
     Ok(rustix::fs::access(there, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK)?)
 }
 
-/// Makes a folder, if it is not there.
+/// Creates a folder, if it does not exist.
 fn make(folder: &Path) -> io::Result<()> {
     storage::could_keep(folder)?;
     let made = DirBuilder::new().recursive(true).mode(0o750).create(folder);
@@ -80,13 +80,13 @@ fn make(folder: &Path) -> io::Result<()> {
     })
 }
 
-/// The name of a file, understood.
+/// The parsed name of a file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Name {
     number: u64,
     /// `YYYY-MM`.
     month: String,
-    /// Of a tracking file: its Firm Code.
+    /// The Firm Code of a tracking file.
     firm_code: Option<u32>,
 }
 
@@ -114,13 +114,13 @@ impl Name {
     }
 }
 
-/// Whether a file of a usage history may have this path.
+/// Returns whether a path has the name of a usage history file.
 #[must_use]
 pub fn is_name(path: &Path) -> bool {
     path.file_name().and_then(|name| Name::of(name.to_str()?)).is_some()
 }
 
-/// The files of a folder that have records, oldest first.
+/// Returns the files with records in a folder, oldest first.
 ///
 /// # Errors
 /// The system's.
@@ -139,7 +139,7 @@ fn listed(folder: &Path) -> io::Result<Vec<Name>> {
     Ok(all)
 }
 
-/// Months since the year 0.
+/// Returns the months since the year 0.
 fn month_number(month: &str) -> Option<u32> {
     let (year, month) = month.split_once('-')?;
     let (year, month): (u32, u32) = (year.parse().ok()?, month.parse().ok()?);
@@ -155,11 +155,11 @@ fn month_of(now: Wall) -> String {
 pub enum Unwritten {
     /// The records.
     Records(io::Error),
-    /// What they mean to a licence tracking file.
+    /// The lines for licence tracking files.
     Tracking(io::Error),
 }
 
-/// The file that records go to.
+/// The file that records are appended to.
 #[derive(Debug)]
 struct Open {
     name: Name,
@@ -168,7 +168,7 @@ struct Open {
     refusals: Share,
 }
 
-/// A file of one Firm Code.
+/// The tracking file of one Firm Code.
 #[derive(Debug)]
 struct Track {
     name: Name,
@@ -186,13 +186,14 @@ pub struct Files {
     server: Server,
     /// When this process wrote its first line.
     begun: Option<Wall>,
-    /// The set-up has started, and these Firm Codes have a file that says so.
+    /// The Firm Codes whose tracking file says that the group has started; `None`: it has not
+    /// started in this process.
     started: Option<BTreeSet<u32>>,
     steady: Steady,
 }
 
 impl Files {
-    /// Nothing is read or written yet. `own`: until it is known who leads.
+    /// Begins without reading or writing. `own` counts as the leader until another one is known.
     #[must_use]
     pub fn new(settings: Settings, own: Server) -> Self {
         let (open, tracks) = (None, BTreeMap::new());
@@ -200,13 +201,13 @@ impl Files {
         Self { settings, open, tracks, server: own, begun: None, started: None, steady }
     }
 
-    /// Where they are, and how much is kept.
+    /// Returns the settings in force.
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// From now on they are so. What is written to a folder that is left stays there.
+    /// Takes other settings into force. Files in the old folder stay there.
     pub fn change(&mut self, settings: Settings) {
         if settings.folder != self.settings.folder || !settings.enabled {
             self.open = None;
@@ -219,17 +220,17 @@ impl Files {
         &self.settings.folder
     }
 
-    /// Lines that are in no file here say who leads.
+    /// Takes the leader from lines that are in no file here.
     pub fn follow(&mut self, lines: &[u8]) {
         if let Some(server) = lines.rsplit(|byte| *byte == b'\n').find_map(leader) {
             self.server = server;
         }
     }
 
-    /// Reads the latest files, so many bytes at most, oldest first, file by file.
+    /// Reads the latest files, at most `most` bytes, oldest first, and passes them on file by file.
     ///
     /// # Errors
-    /// The system's; a folder that is not there is none.
+    /// The system's; a folder that does not exist is empty.
     pub fn read_back(&mut self, most: u64, mut take: impl FnMut(&[u8])) -> io::Result<()> {
         let names = match names(self.folder()) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
@@ -257,13 +258,13 @@ impl Files {
         Ok(())
     }
 
-    /// Adds lines, and what they mean to the files of their Firm Codes: right behind one another, so
-    /// that a process that is killed leaves both or neither. Refused accesses have a share of a file;
-    /// those beyond it are counted at the beginning of the next one. What cannot be written is in no
-    /// file, as far as the system lets that be.
+    /// Appends lines, and what they mean to the tracking files of their Firm Codes, one right after
+    /// the other, so that a killed process most likely leaves both or neither. Refused accesses
+    /// have a share of a file; those beyond it are counted at the beginning of the next one. A
+    /// failed write is taken back as far as the system permits.
     ///
     /// # Errors
-    /// The system's, and which files it is about.
+    /// The system's, with the files concerned.
     pub fn write(&mut self, lines: &[u8], now: Now) -> Result<(), Unwritten> {
         self.leave_removed();
         self.turn(now.wall).map_err(Unwritten::Records)?;
@@ -276,7 +277,7 @@ impl Files {
         let Some(open) = &mut self.open else { return Ok(()) };
         if let Err(error) = append(&mut open.file, &lines) {
             self.open = None;
-            // What they say of licences stands in no file.
+            // What the lines mean to tracking files is not written either.
             self.tracks.clear();
             return Err(Unwritten::Records(error));
         }
@@ -284,8 +285,8 @@ impl Files {
         tracked.and_then(|mut texts| self.write_texts(&mut texts)).map_err(Unwritten::Tracking)
     }
 
-    /// Leaves files that are not in the folder any more: somebody has removed or moved them, and what
-    /// is added to them is gone or in the wrong place.
+    /// Closes files that were removed or moved from the folder, since what is appended to them
+    /// would be lost or in the wrong place.
     fn leave_removed(&mut self) {
         let path = |name: &Name| self.settings.folder.join(name.file());
         let is_there = |open: &Open| {
@@ -304,7 +305,7 @@ impl Files {
         self.tracks.retain(|_, track| self.settings.folder.join(track.name.file()).exists());
     }
 
-    /// Makes what was written durable.
+    /// Makes the records durable that were written to the open file.
     ///
     /// # Errors
     /// The system's.
@@ -312,7 +313,7 @@ impl Files {
         self.open.as_ref().map_or(Ok(()), |open| open.file.sync_data())
     }
 
-    /// Opens the file that is to be written, the next one if the last is full or of another month.
+    /// Opens the file to write to: the next one if the last is full or of another month.
     fn turn(&mut self, now: Wall) -> io::Result<()> {
         let month = month_of(now);
         let fits = |name: &Name, length| name.month == month && length < self.settings.file;
@@ -323,7 +324,7 @@ impl Files {
         let folder = self.folder().to_owned();
         make(&folder)?;
         let last = listed(&folder)?.into_iter().rfind(|name| name.firm_code.is_none());
-        // The one that another process of this front has left is gone on with.
+        // The last file of an earlier process is continued.
         if let Some(name) = last.filter(|_| first) {
             let options = File::options().read(true).append(true).clone();
             let mut file = create::open(&folder.join(name.file()), &options)?;
@@ -353,12 +354,12 @@ impl Files {
         Ok(Name { number: last + 1, month, firm_code })
     }
 
-    /// How many refusals were left out of the file that is written, and were not told of yet.
+    /// Returns, once, how many refusals were left out of the open file.
     pub(super) fn take_left_out(&mut self) -> u64 {
         self.open.as_mut().map_or(0, |open| open.refusals.take_left_out())
     }
 
-    /// The files that are not written to any more, oldest first.
+    /// Returns the files that are not written to any more, oldest first.
     fn closed(&self) -> Vec<Name> {
         let mut all = listed(self.folder()).unwrap_or_default();
         all.retain(|name| {
@@ -369,7 +370,8 @@ impl Files {
         all
     }
 
-    /// Removes files of the oldest month that is too old. What is not removed today is tomorrow.
+    /// Removes the files of the oldest month that is too old. The next month has its turn a day
+    /// later.
     fn remove_late(&self, now: Wall) {
         let current = month_number(&month_of(now)).unwrap_or_default();
         let oldest = current.saturating_sub(self.settings.months);
@@ -381,7 +383,7 @@ impl Files {
         }
     }
 
-    /// Removes the oldest files while all together are too large.
+    /// Removes the oldest files until all together are small enough.
     fn remove_most(&self) {
         let length = |name: &Name| {
             fs::metadata(self.folder().join(name.file())).map_or(0, |about| about.len())
@@ -397,7 +399,7 @@ impl Files {
         }
     }
 
-    /// Removes a file, and says so in the log.
+    /// Removes a file, and logs it.
     fn remove(&self, name: &Name, reason: &str) {
         let path = self.folder().join(name.file());
         match fs::remove_file(&path) {
@@ -415,8 +417,8 @@ impl Files {
         }
     }
 
-    /// What the lines mean to the files of their Firm Codes; files that are full are followed by
-    /// others.
+    /// Returns what the lines mean to the tracking files of their Firm Codes; begins new files
+    /// where others are full.
     fn track(&mut self, lines: &[u8], now: Wall) -> io::Result<BTreeMap<u32, String>> {
         let begun = *self.begun.get_or_insert(now);
         let mut texts: BTreeMap<u32, String> = BTreeMap::new();
@@ -430,7 +432,7 @@ impl Files {
                 self.tracks.clear();
                 self.started = Some(BTreeSet::new());
             }
-            // Only what is known here has a file: clients may ask for any Firm Code.
+            // Firm Codes without a licence here have no file, because clients may ask for any.
             let firm_code = record.firm_code;
             if firm_code == 0 || record.tmr_id == 0 {
                 continue;
@@ -480,7 +482,7 @@ impl Files {
         Ok(())
     }
 
-    /// Lines that follow a mark, one message at most.
+    /// Returns lines that follow a mark, one message's worth at most.
     ///
     /// # Errors
     /// The system's.
@@ -499,7 +501,7 @@ impl Files {
         for path in names.into_iter().skip(from) {
             let mut reader = lines_of(&path)?;
             let mut line = Vec::new();
-            // The place that is asked for lies behind.
+            // Whether the mark has been passed.
             let mut past = mark.is_none();
             while reader.by_ref().take(HISTORY_LINE as u64).read_until(b'\n', &mut line)? > 0 {
                 match id_of(&line) {
@@ -526,7 +528,7 @@ impl Files {
     }
 }
 
-/// Adds all of it or, as far as the system lets that be, nothing.
+/// Appends all bytes, or none of them as far as the system permits.
 fn append(file: &mut File, bytes: &[u8]) -> io::Result<()> {
     let length = file.metadata()?.len();
     file.write_all(bytes).inspect_err(|_| _ = file.set_len(length))
@@ -536,7 +538,7 @@ fn lines_of(path: &Path) -> io::Result<BufReader<File>> {
     create::open(path, File::options().read(true)).map(BufReader::new)
 }
 
-/// A whole line's place.
+/// Returns the mark of a whole line.
 fn id_of(line: &[u8]) -> Option<Mark> {
     Some(line)
         .filter(|line| line.ends_with(b"\n"))
@@ -545,15 +547,15 @@ fn id_of(line: &[u8]) -> Option<Mark> {
         .filter(|id| *id != Mark::default())
 }
 
-/// Who begins to lead with this line.
+/// Returns the front that begins to lead with this line.
 fn leader(line: &[u8]) -> Option<Server> {
-    // Most lines are others, and need not be read for this.
+    // Lines of other kinds need not be parsed.
     const KINDS: [&[u8]; 2] = [b"\"kind\":\"leads\"", b"\"kind\":\"started\""];
     KINDS.iter().find(|kind| memchr::memmem::find(line, kind).is_some())?;
     leading(&Record::parse(line).ok()?)
 }
 
-/// Who begins to lead, as this record says.
+/// Returns the front that begins to lead with this record.
 fn leading(record: &Record) -> Option<Server> {
     let leads = matches!(record.kind, Kind::Leads | Kind::Started);
     let address = record.address.filter(|_| leads)?;
@@ -568,7 +570,7 @@ fn new_file(path: &Path) -> io::Result<File> {
     create::create(path, 0o640, File::options().append(true))
 }
 
-/// How long a file is without a last line that was cut off.
+/// Returns the length of a file without an incomplete last line.
 fn whole_lines(file: &mut File) -> io::Result<u64> {
     let length = file.metadata()?.len();
     let from = length.saturating_sub(HISTORY_LINE as u64);

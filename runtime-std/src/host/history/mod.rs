@@ -1,9 +1,9 @@
-//! The usage history of a front on this machine: a thread that writes what the node records, reads
-//! back what it asks for, and keeps the files within their bounds.
+//! The usage history of a front on this machine: a thread that writes the node's records, reads
+//! back those that the node asks for, and keeps the files within their bounds.
 //!
-//! What lives here: the thread and what it is handed ([`HistoryQueue`]), the files ([`Files`]). What never
-//! lives here: what a line means (that is core's business), and anything that a client waits for. A
-//! disk that is full costs lines, which are counted and logged; never service.
+//! What lives here: the thread and its queue ([`HistoryQueue`]), the files ([`Files`]). What never
+//! lives here: the meaning of a line (core), and anything that a client waits for. A full disk
+//! costs lines, which are counted and logged, but never service.
 
 mod age;
 mod files;
@@ -26,22 +26,22 @@ use tmr_core::front::Front;
 use tmr_core::history::{Kind, Mark, Record, Server};
 use tmr_core::io::FrontEvent;
 
-/// Writes the usage history.
+/// The thread that writes the usage history.
 #[derive(Debug)]
 pub struct HistoryWriter {
     files: Files,
-    /// Lines that could not be written, and are not told of yet.
+    /// The number of lines that were not written, and are not recorded as lost yet.
     lost: u64,
-    /// When a trouble was last logged.
+    /// When an error was last logged.
     logged: Option<Instant>,
     synced: Instant,
-    /// When this began; times that pass are measured from there.
+    /// The origin of monotonic times.
     began: Instant,
     shutdown_flush: ShutdownFlush,
 }
 
 impl HistoryWriter {
-    /// Writes as these settings say; `own`: who this front is. Nothing is written yet.
+    /// Begins with these settings, without writing; `own` identifies this front.
     #[must_use]
     pub fn new(settings: Settings, own: Server, shutdown_flush: ShutdownFlush) -> Self {
         let files = Files::new(settings, own);
@@ -53,7 +53,8 @@ impl HistoryWriter {
         self.files.settings().enabled
     }
 
-    /// Gives a node what was written before. What cannot be read is logged, and left out.
+    /// Gives the front the records of earlier processes. An error is logged, and the rest is left
+    /// out.
     pub fn remind(&mut self, front: &mut Front) {
         if !self.enabled() {
             return;
@@ -64,7 +65,7 @@ impl HistoryWriter {
         }
     }
 
-    /// Writes until the process ends.
+    /// Writes lines until the process ends.
     pub fn serve(mut self, queue: &Arc<HistoryQueue>, tell: &EventSink) {
         self.shutdown_flush.waits_for(queue, tell);
         loop {
@@ -124,7 +125,7 @@ impl HistoryWriter {
     fn write(&mut self, lines: &[u8]) {
         let count = lines.iter().filter(|byte| **byte == b'\n').count() as u64;
         if !self.enabled() {
-            // Files that are written later say how much is not in them.
+            // The next file that is written records how many lines are missing.
             self.lost = self.lost.saturating_add(count);
             return self.files.follow(lines);
         }
@@ -155,7 +156,8 @@ impl HistoryWriter {
         }
     }
 
-    /// The process ends, and only it knows how many refusals had no place in the file.
+    /// Records at the end of the process how many refusals were left out of the open file, since
+    /// only this process knows.
     fn tell_left_out(&mut self) {
         self.lost = self.lost.saturating_add(self.files.take_left_out());
         if self.enabled() && self.lost > 0 {
@@ -170,7 +172,7 @@ impl HistoryWriter {
         }
     }
 
-    /// Logs a trouble, but not again and again.
+    /// Logs an error, at most once within [`TROUBLE_LOGGED`].
     fn trouble(&mut self, what: &str, error: &io::Error) {
         if self.logged.is_none_or(|at| at.elapsed() >= TROUBLE_LOGGED) {
             self.logged = Some(Instant::now());
@@ -183,7 +185,7 @@ impl HistoryWriter {
     }
 }
 
-/// The system's time; before 1970 it reads as 1970.
+/// Returns the system's time; before 1970 it reads as 1970.
 fn today() -> Wall {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     Wall(since.unwrap_or(Duration::ZERO).as_secs())

@@ -1,6 +1,6 @@
-//! The queue between a node and the thread that writes its usage history. The node never waits: it queues
-//! lines and goes on; lines beyond a bound are counted and dropped. No line wakes the writer, which looks
-//! once a second.
+//! The queue between a node and the thread that writes its usage history. The node never waits: it
+//! queues lines and continues. Lines beyond a bound are counted and dropped. A few lines do not
+//! wake the writer, which looks once a second; `HEAP` bytes do.
 
 use super::Settings;
 use crate::host::node_setup::EventSink;
@@ -11,38 +11,38 @@ use tmr_core::base::limits::HISTORY_QUEUE;
 use tmr_core::history::Mark;
 use tmr_core::io::HostEvent;
 
-/// Lines that are enough to be written at once, in bytes.
+/// The number of queued bytes at which the writer is woken.
 const HEAP: usize = HISTORY_QUEUE / 16;
-/// How long the end of a process waits for what its node has to record still.
+/// How long the end of a process waits for the node to queue its last lines.
 const LAST_WORD: Duration = Duration::from_millis(500);
-/// How long the end of a process waits for its last lines.
+/// How long the end of a process waits until the last lines are written.
 const LAST_LINES: Duration = Duration::from_secs(2);
 
-/// Lines on their way to the disk.
+/// The queue of lines that are to be written.
 #[derive(Debug, Default)]
 pub struct HistoryQueue {
     queued: Mutex<Queued>,
     changed: Condvar,
 }
 
-/// What was queued.
+/// What is queued for the writer.
 #[derive(Debug, Default)]
 pub(super) struct Queued {
-    /// A thread takes what is queued.
+    /// Whether a thread takes what is queued.
     served: bool,
-    /// To be written.
+    /// The lines to write.
     pub(super) lines: Vec<u8>,
-    /// Lines there was no room for.
+    /// The number of lines that were dropped.
     pub(super) lost: u64,
-    /// Lines after this are wanted back.
+    /// A request to read back the lines after this mark, or all.
     pub(super) recall: Option<Option<Mark>>,
-    /// Lines behind so many bytes are kept otherwise.
+    /// The settings for the lines after this number of bytes.
     pub(super) change: Option<(usize, Settings)>,
-    /// The node has queued its last lines.
+    /// Whether the node has queued its last lines.
     all: bool,
-    /// The process ends.
+    /// Whether the process ends.
     pub(super) stop: bool,
-    /// The last lines are written.
+    /// Whether the last lines are written.
     done: bool,
 }
 
@@ -51,7 +51,7 @@ impl HistoryQueue {
         self.queued.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lines are to be written. Where nobody writes, they are nobody's.
+    /// Queues lines to be written. Without a writer they are dropped.
     pub fn record(&self, lines: &[u8]) {
         let mut queued = self.queued();
         if !queued.served {
@@ -69,13 +69,13 @@ impl HistoryQueue {
         }
     }
 
-    /// Lines are to be read back.
+    /// Requests that the lines after a mark are read back.
     pub fn recall(&self, after: Option<Mark>) {
         self.queued().recall = Some(after);
         self.changed.notify_all();
     }
 
-    /// Lines that come from now on are kept so.
+    /// Applies other settings to all lines that are queued from now on.
     pub fn change(&self, settings: Settings) {
         let mut queued = self.queued();
         let upto = queued.change.as_ref().map_or(queued.lines.len(), |(upto, _)| *upto);
@@ -83,7 +83,7 @@ impl HistoryQueue {
         self.changed.notify_all();
     }
 
-    /// Takes up what there is, after this time or when it cannot wait.
+    /// Takes what is queued: after the time `within`, or at once if it cannot wait.
     pub(super) fn wait(&self, within: Duration) -> Queued {
         let idle = |queued: &mut Queued| {
             let asked = queued.stop || queued.recall.is_some() || queued.change.is_some();
@@ -99,25 +99,25 @@ impl HistoryQueue {
         std::mem::replace(&mut *queued, Queued { stop, all, served, ..Queued::default() })
     }
 
-    /// The node has queued its last lines.
+    /// Records that the node has queued its last lines.
     pub fn all_recorded(&self) {
         self.queued().all = true;
         self.changed.notify_all();
     }
 
-    /// Waits for the node's last lines, but not for long: it may hang.
+    /// Waits for the node's last lines, at most for [`LAST_WORD`], since the node may hang.
     fn wait_for_all(&self) {
         let (queued, left) = (self.queued(), |queued: &mut Queued| !queued.all);
         drop(self.changed.wait_timeout_while(queued, LAST_WORD, left));
     }
 
-    /// All is written.
+    /// Records that all lines are written.
     pub(super) fn done(&self) {
         self.queued().done = true;
         self.changed.notify_all();
     }
 
-    /// The process ends: waits until all is written, but not for long.
+    /// Ends the writer, and waits until all is written, at most for [`LAST_LINES`].
     fn finish(&self) {
         let mut queued = self.queued();
         if !queued.served {
@@ -134,7 +134,7 @@ impl HistoryQueue {
     }
 }
 
-/// What is to be done before a process that was told to stop ends.
+/// What a process that was told to stop does before it ends.
 #[derive(Clone, Default)]
 pub struct ShutdownFlush(Arc<OnceLock<(Arc<HistoryQueue>, EventSink)>>);
 
@@ -145,8 +145,8 @@ impl fmt::Debug for ShutdownFlush {
 }
 
 impl ShutdownFlush {
-    /// The node records what it has only counted so far, and the last lines of the history are
-    /// written.
+    /// Has the node record what it has only counted so far, and waits until the last lines of the
+    /// history are written.
     pub fn say(&self) {
         if let Some((queue, tell)) = self.0.get() {
             tell(HostEvent::Stopping);
@@ -155,7 +155,7 @@ impl ShutdownFlush {
         }
     }
 
-    /// From now on it waits for what lies there, and for the node that is told by `tell`.
+    /// From now on [`say`](Self::say) waits for this queue, and for the node behind `tell`.
     pub(super) fn waits_for(&self, queue: &Arc<HistoryQueue>, tell: &EventSink) {
         let _ = self.0.set((Arc::clone(queue), Arc::clone(tell)));
     }

@@ -1,28 +1,28 @@
-//! Refused accesses have a share of each file, and no more: whoever asks in vain for months pushes
-//! nobody's accesses out of the files that are kept.
+//! The share of a history file that refused accesses may take, so that repeated refused calls do
+//! not push accesses out of the files that are kept.
 //!
-//! What lives here: which lines are refusals, and how many of them are left out. What never lives
-//! here: files.
+//! What lives here: which lines are refusals, and how many are left out. What never lives here:
+//! files.
 
 use super::files::Settings;
 use std::borrow::Cow;
 use std::io::{self, BufRead};
 use tmr_core::base::limits::HISTORY_REFUSALS;
 
-/// The share of the file that is written.
+/// The use of a file's share.
 #[derive(Debug, Default)]
 pub(super) struct Share {
-    /// Bytes of refusals in it.
+    /// The bytes of refusals in the file.
     bytes: u64,
-    /// Refusals that were left out of it.
+    /// The number of refusals that were left out of it.
     left_out: u64,
 }
 
 impl Share {
-    /// The share of a file that has these lines already.
+    /// Reads the use of the share from a file's lines.
     ///
     /// # Errors
-    /// It cannot be read.
+    /// The file cannot be read.
     pub(super) fn of(file: impl BufRead) -> io::Result<Self> {
         let lines = file.split(b'\n');
         let length = |line: io::Result<Vec<u8>>| {
@@ -32,12 +32,12 @@ impl Share {
         Ok(Self { bytes, left_out: 0 })
     }
 
-    /// The lines that have a place in the file.
+    /// Returns the lines that are to be written.
     pub(super) fn sift<'a>(&mut self, lines: &'a [u8], settings: &Settings) -> Cow<'a, [u8]> {
         if !is_refusal(lines) {
             return Cow::Borrowed(lines);
         }
-        // A file a month may be far from full when the month is over.
+        // With one file a month, a file may be far from full when the month ends.
         let months = u64::from(settings.months) + 1;
         let most = settings.file.min(settings.files / months) / HISTORY_REFUSALS;
         let mut kept = Vec::with_capacity(lines.len());
@@ -63,17 +63,17 @@ impl Share {
         Cow::Owned(kept)
     }
 
-    /// How many were left out, and were not told of yet.
+    /// Returns, once, how many refusals were left out.
     pub(super) fn take_left_out(&mut self) -> u64 {
         std::mem::take(&mut self.left_out)
     }
 }
 
-/// How a line says that it is one; texts of clients cannot, for their quotes are escaped.
+/// What only the line of a refusal contains: quotes in clients' texts are escaped.
 const REFUSAL: &[u8] = b"\"kind\":\"denied\"";
 
 fn is_refusal(lines: &[u8]) -> bool {
-    // Every line that is written is looked through.
+    // Every line is searched, so this must be fast.
     memchr::memmem::find(lines, REFUSAL).is_some()
 }
 
@@ -109,7 +109,7 @@ mod tests {
         let refused = 4_000 / line(Kind::Denied, "eve").len();
         assert_eq!((of(b"access"), of(b"eve")), (400, refused));
         assert_eq!(share.take_left_out(), 400 - refused as u64);
-        // Whoever goes on with such a file goes on with its share.
+        // A process that continues a file continues its share.
         let mut again = Share::of(&kept[..]).unwrap();
         assert_eq!(again.bytes, share.bytes);
         assert!(again.sift(&line(Kind::Denied, "eve"), &settings).is_empty());
