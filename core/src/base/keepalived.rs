@@ -34,7 +34,7 @@ pub(crate) enum NoticeState {
 /// The reason why words are no [`Notice`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NoticeError {
-    /// They are not what keepalived adds to a command.
+    /// They do not have the form of the words that keepalived adds to a command.
     Words,
     /// Keepalived has no such state.
     State(String),

@@ -27,7 +27,7 @@ use crate::wire::structs::{CmBoxControl, CmBoxSecurity, CmMemInfo, CmMemInfo2, L
 use crate::wire::{CmError, Reply, inferred};
 
 impl LicenceService {
-    /// CmGetInfo.
+    /// Answers CmGetInfo.
     pub(super) fn info(
         &self,
         holder: &Grant,

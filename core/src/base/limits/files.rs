@@ -29,7 +29,7 @@ pub const TEXT_UNITS_MAX: usize = 255;
 pub const QUANTITY_MAX: u32 = HANDLE_LAST;
 /// A licence that ends sooner should be renewed now.
 pub const LICENCE_ENDS_SOON: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-/// Free bytes below which the disk of a state folder is soon full.
+/// Free bytes below which the disk of a state folder is considered nearly full.
 pub const ROOM_LOW: u64 = 256 << 20;
 /// Free bytes below which it is considered full.
 pub const ROOM_LEAST: u64 = 32 << 20;

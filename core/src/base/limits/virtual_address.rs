@@ -12,7 +12,7 @@ pub const HANDOVER_CLAIM: Duration = Duration::from_secs(1);
 /// How long the twin waits for that: longer, so that the two do not claim the role at once.
 pub const HANDOVER_WAIT: Duration = Duration::from_millis(1500);
 /// Links of clients that wait for a reply are closed after this time, before the virtual address
-/// goes.
+/// leaves.
 pub const HANDOVER_CLOSE: Duration = Duration::from_millis(300);
 /// Time between the close of the last link and the release of the address: bytes sent on the links
 /// leave the machine.

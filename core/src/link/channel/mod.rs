@@ -10,9 +10,8 @@
 //!
 //! A second key agreement on one connection is rejected by closing it: no client was seen to make
 //! one (protocol facts 1 list it as unknown).
-//! one (protocol facts 1 have it as unknown).
+//!
 //! The format, for authors of other clients or backends:
-//! The format, for who wants to write another client or backend:
 //!
 #![doc = include_str!("../../../docs/wire.md")]
 
