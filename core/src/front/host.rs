@@ -1,4 +1,4 @@
-//! What the machine of a front reports: each event goes to whom it concerns.
+//! What the machine of a front reports, routed to the component that it concerns.
 
 use super::Front;
 use crate::base::time::Now;
@@ -6,7 +6,7 @@ use crate::io::{FrontEvent, HostEvent, Intent};
 use alloc::vec::Vec;
 
 impl Front {
-    /// Takes what the machine reports.
+    /// Takes an event that the machine reports.
     pub(super) fn host_event(&mut self, now: Now, event: HostEvent, out: &mut Vec<Intent>) {
         match event {
             HostEvent::Probe | HostEvent::Backend(_) => {}

@@ -1,8 +1,8 @@
-//! What an exhaustive check needs of a front beside steps (feature `model`): which fronts are
-//! alike, timers that fire when it is told so, and what there is to compare.
+//! What an exhaustive check needs of a front beside steps (feature `model`): fingerprints that tell
+//! which fronts are alike, timers that fire on demand, and values to compare.
 //!
-//! A check steps fronts at one time that never moves. So no timer is ever due by itself, and every
-//! order in which timers could fire on machines of any speed can be tried.
+//! A check steps fronts at one time that never moves. So no timer is due by itself, and a check can
+//! try every order in which timers could fire on machines of any speed.
 
 use super::Front;
 use super::leadership::phase::Phase;
@@ -25,7 +25,7 @@ pub enum Timer {
     Dial(usize),
     /// To ask the backends for their confirmation.
     Heartbeat,
-    /// To claim after a pause, or to give up a claim that leads nowhere.
+    /// To claim after a pause, or to give up a claim without progress.
     Claim,
     /// To give up the oldest call that waits for its slot.
     Call,
@@ -35,7 +35,7 @@ pub enum Timer {
 
 #[doc(hidden)]
 impl Front {
-    /// Makes a timer due at the next step; `false` if it does not run.
+    /// Makes a timer due at the next step. Returns `false` if it does not run.
     pub fn let_fire(&mut self, timer: Timer) -> bool {
         let due = Mono(0);
         match timer {
@@ -53,14 +53,15 @@ impl Front {
         true
     }
 
-    /// Fronts for which this is equal do the same from here on, whatever comes. `name` says of a
-    /// disk what tells it from others: disks of one name are members of the same sets.
+    /// Returns the fingerprint of this front: fronts with equal fingerprints behave alike from here
+    /// on, whatever their inputs. `name` returns what tells a disk from others: disks with one name
+    /// are members of the same sets.
     #[must_use]
     pub fn fingerprint(&self, now: Now, name: &dyn Fn(DiskId) -> u8) -> Fingerprint {
-        // Taken apart, so that whoever adds a field has to think of it here. Left out: what
-        // is configured alike for all, times, because none but `now` and a constant later ever
-        // occurs; numbers of links, which are names; what is drawn at random, which is how long
-        // to pause and names that were given before; what follows from the rest.
+        // Taken apart, so that a new field has to be considered here. Left out are: what is
+        // configured alike for all; times, since only `now` and a constant later occur; numbers of
+        // links, which are names; random values, which are pauses and names; what follows from the
+        // rest.
         let Self {
             config,
             replication,
@@ -69,7 +70,7 @@ impl Front {
             placed,
             calls,
             usage: _,
-            // What is told to people, and what is only counted; no keepalived is there.
+            // This only concerns people and counters; there is no keepalived.
             operator,
             numbers: _,
             unfenced,
@@ -93,7 +94,7 @@ impl Front {
         print.add(&replication.seems_lost());
         print.add(&(witness.group, witness.seen.known(), witness.seen.date()));
         calls.fingerprint(&mut print);
-        // Reports come in the order of their orders: the numbers say nothing more.
+        // Reports arrive in the order of their orders, so the numbers add nothing.
         let asked = backends.each_ref().map(|backend| {
             let present = |pending: &PendingOrder| (pending.what, pending.round == round);
             format!("{:?}", backend.pending.values().map(present).collect::<Vec<_>>())
@@ -112,7 +113,7 @@ impl Front {
     fn backend_print(&self, index: usize, name: &dyn Fn(DiskId) -> u8) -> Vec<u8> {
         let (mut print, backend) =
             (Print(Vec::with_capacity(128)), self.replication.backend(index));
-        // Silence, pauses and load are the business of timers; a backend of ours has no seats here.
+        // Silence, pauses and load only affect timers; a tmrd backend has no seats here.
         let wire = match backend.link_state {
             LinkState::Down(_) => 0u8,
             LinkState::Dialling(..) => 1,
@@ -125,7 +126,7 @@ impl Front {
         });
         print.add(&(wire, standing, backend.trouble.is_some(), self.has_confirmed(index)));
         print.add(&(backend.was_here, backend.was_read));
-        // Of what it had before, its own name is known already.
+        // The name of the disk is known already.
         let had = |was: Acked| (was.promised, was.slot);
         let exclusion = match backend.exclusion {
             Some(Exclusion::WentBack { was, last }) => format!("{:?} {last}", had(was)),
@@ -135,7 +136,8 @@ impl Front {
             backend.went_back.map(|lapse| (had(lapse.was), lapse.promised, lapse.committed));
         print.add(&(format!("{:?}", backend.progress), exclusion, lapse));
         let facts = backend.facts.as_ref().map(|facts| {
-            // What it was told of disks is beside this; names and clocks make no difference.
+            // The acknowledgements that it knows of are added separately; names and clocks make no
+            // difference.
             let Facts { process: _, before, known, digest, differs, acked: _, .. } = facts;
             (before, known, digest, differs)
         });
@@ -147,38 +149,39 @@ impl Front {
         print.0
     }
 
-    /// The epoch under which it leads, or believes so.
+    /// Returns the epoch under which it leads, or assumes to.
     #[must_use]
     pub fn leads(&self) -> Option<Epoch> {
         if let Phase::Leading { epoch } = *self.leadership.phase() { Some(epoch) } else { None }
     }
 
-    /// It was told to lead, and claims as soon as its pause is over.
+    /// Whether it is to lead, and claims as soon as its pause is over.
     #[must_use]
     pub fn pauses(&self) -> bool {
         matches!(self.leadership.phase(), Phase::Pausing { .. })
             && self.leadership.could_claim(self.view())
     }
 
-    /// Two backends are there, so a claim could lead somewhere.
+    /// Whether a claim could succeed.
     #[must_use]
     pub fn may_claim(&self) -> bool {
         self.leadership.could_claim(self.view())
     }
 
-    /// It is taking the lead.
+    /// Whether it is taking the lead.
     #[must_use]
     pub fn claims(&self) -> bool {
         self.leadership.epoch().is_some() && self.leads().is_none()
     }
 
-    /// It was not told to lead.
+    /// Whether it stands by.
     #[must_use]
     pub fn stands_by(&self) -> bool {
         !self.leadership.role().is_to_lead()
     }
 
-    /// What it knows to be committed: the slot before the first entry, the entries, and the fold.
+    /// Returns what it knows to be committed: the slot before the first entry, the entries, and the
+    /// state after them.
     #[must_use]
     pub fn committed_log(&self) -> (Slot, Vec<Entry>, &State) {
         let first = self.replication.log().first();
@@ -188,20 +191,20 @@ impl Front {
         (Slot(first.0 - 1), entries.unwrap_or_default(), self.replication.log().committed_state())
     }
 
-    /// The link to a backend, if there is one.
+    /// Returns the link to a backend, if there is one.
     #[must_use]
     pub fn link_to(&self, index: usize) -> Option<LinkId> {
         self.replication.backend(index).link()
     }
 
-    /// The highest epoch that it has seen.
+    /// Returns the highest epoch that it has seen.
     #[must_use]
     pub fn highest(&self) -> Epoch {
         self.leadership.highest()
     }
 
-    /// The oldest order that a backend has not answered is of a claim that is over for good, or
-    /// asks for a confirmation that it has in this round already, or that comes too late for it.
+    /// Whether the oldest order that a backend has not answered is void: it is of a claim that is
+    /// over, or it asks for a confirmation that this round has already or that would come too late.
     #[must_use]
     pub fn is_past(&self, index: usize) -> bool {
         let oldest = self.replication.backend(index).pending.values().next();
@@ -231,43 +234,43 @@ impl Front {
         standing.is_some_and(|own| self.replication.in_this_round(&own.disk))
     }
 
-    /// In whatever round.
+    /// Whether the backend has confirmed this front, in any round.
     fn is_confirmed_by(&self, index: usize) -> bool {
         let standing = self.replication.backend(index).standing();
         standing
             .is_some_and(|own| self.replication.rounds().confirmations().contains_key(&own.disk))
     }
 
-    /// The number of the oldest order that a backend has not answered.
+    /// Returns the number of the oldest order that a backend has not answered.
     #[must_use]
     pub fn oldest_order(&self, index: usize) -> Option<u32> {
         self.replication.backend(index).pending.keys().next().copied()
     }
 }
 
-/// How a front stands.
+/// The fingerprint of a front.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fingerprint {
-    /// What it is apart from the backends.
+    /// Everything apart from the backends.
     pub own: Vec<u8>,
-    /// What each backend is to it.
+    /// What it knows of each backend.
     pub peers: [Vec<u8>; 3],
-    /// What each backend was asked and has not answered.
+    /// The orders that each backend has not answered.
     pub asked: [String; 3],
-    /// What it knows of disks, and has no backend's word for.
+    /// What it knows of disks beyond the reports of the backends.
     pub disks: Vec<(DiskId, Vec<u8>)>,
-    /// What each backend has told of disks.
+    /// What each backend has reported of disks.
     pub told: [Vec<(DiskId, Vec<u8>)>; 3],
 }
 
-/// How far a disk has come, apart from which it is.
+/// How far a disk has come, with its id apart.
 fn told_of(acked: &Acked) -> (DiskId, Vec<u8>) {
     let mut print = Print(Vec::new());
     print.add(&(acked.promised, acked.slot));
     (acked.disk, print.0)
 }
 
-/// Bytes that say how a front stands.
+/// The bytes of a fingerprint.
 pub(super) struct Print(Vec<u8>);
 
 impl Print {

@@ -1,5 +1,5 @@
-//! Calls that any one backend can do. Each goes to the healthy backend with the least to do, and to the
-//! next one where that fails or takes too long; its client sees nothing of it.
+//! Calls that any one backend can do. Each goes to the healthy backend with the least load, and to
+//! the next one if that fails or takes too long; its client does not notice.
 
 use super::Context;
 use super::virtual_containers::VirtualContainers;
@@ -15,12 +15,12 @@ use crate::wire::{CmError, Reply, Request};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
-/// A call that one backend does: whichever answers first.
+/// A call that one backend does, and whose first answer counts.
 #[derive(Clone, Debug)]
 struct AnyOneCall {
     link: LinkId,
     licence: LicenceKey,
-    /// As the client said it.
+    /// The call, as the client sent it.
     call: Vec<u8>,
     tried: [bool; 3],
     at: usize,
@@ -34,19 +34,19 @@ struct AnyOneCall {
 pub(super) struct Performance {
     pub(super) link: LinkId,
     pub(super) licence: LicenceKey,
-    /// As the client said it.
+    /// The call, as the client sent it.
     pub(super) call: Vec<u8>,
     /// When its time ends.
     pub(super) until: Mono,
 }
 
-/// The calls of this kind that are on their way, by number.
+/// The any-one calls without an answer, by number.
 #[derive(Clone, Debug, Default)]
 pub(super) struct AnyOneCalls {
     calls: BTreeMap<u64, AnyOneCall>,
     /// When each moves on to the next backend.
     next_attempts: BTreeSet<(Mono, u64)>,
-    /// How many there were.
+    /// The number of the latest call.
     number: u64,
 }
 
@@ -78,13 +78,13 @@ impl AnyOneCalls {
         self.next_attempts.first().map(|&(at, _)| at)
     }
 
-    /// Forgets every call; the links they came by are closed by the caller.
+    /// Drops every call; the caller closes their links.
     pub(super) fn clear(&mut self) {
         self.calls.clear();
         self.next_attempts.clear();
     }
 
-    /// Sends a call to the healthy backend with the least to do.
+    /// Sends a call to the healthy backend with the least load.
     pub(super) fn perform(
         &mut self,
         now: Mono,
@@ -100,7 +100,7 @@ impl AnyOneCalls {
         self.failover_to_next(now, self.number, with, out);
     }
 
-    /// Moves on with calls that a backend has had for too long.
+    /// Moves calls to the next backend that a backend has had for too long.
     pub(super) fn move_on(&mut self, now: Mono, with: &mut Performers<'_>, out: &mut Vec<Intent>) {
         while let Some(&(at, number)) = self.next_attempts.first() {
             if at > now {
@@ -111,7 +111,7 @@ impl AnyOneCalls {
         }
     }
 
-    /// Tries a call at the next backend; the client sees nothing of it.
+    /// Tries a call at the next backend; the client does not notice.
     fn failover_to_next(
         &mut self,
         now: Mono,
@@ -135,8 +135,9 @@ impl AnyOneCalls {
         with.backends[index].ask(now, OrderPurpose::Perform(number), &order, out);
     }
 
-    /// A backend has done a call. The first answer counts; a later one finds no call. One whose
-    /// part was taken away while the call was on its way is no answer while there is another part.
+    /// Takes a backend's answer to a call. The first answer counts; a later one finds no call. An
+    /// answer of a backend whose part was removed meanwhile does not count while another part is
+    /// left.
     pub(super) fn performed(
         &mut self,
         now: Mono,
@@ -161,7 +162,7 @@ impl AnyOneCalls {
         }
     }
 
-    /// A backend is gone, or cannot do what it was asked: that is tried at another.
+    /// Tries calls at another backend, because this one is gone or cannot do them.
     pub(super) fn failover_from(
         &mut self,
         now: Mono,
@@ -188,7 +189,7 @@ pub(in crate::front) struct Performed {
     pub(in crate::front) reply: Vec<u8>,
 }
 
-/// No backend is left to try.
+/// Answers a call for which no backend is left.
 fn unanswered(flight: &AnyOneCall, service: &mut LicenceService, out: &mut Vec<Intent>) {
     match Request::parse(&flight.call) {
         Ok(call) => {
@@ -202,12 +203,13 @@ fn unanswered(flight: &AnyOneCall, service: &mut LicenceService, out: &mut Vec<I
     }
 }
 
-/// The healthy backend with the least to do that holds a matching part and was not tried yet.
+/// Returns the healthy backend with the least load that holds a matching part and was not tried
+/// yet.
 fn next_holder(with: &Performers<'_>, flight: &AnyOneCall, number: u64) -> Option<usize> {
     let merged = with.virtuals.merged.get(&flight.licence)?;
     (0..3)
         .filter(|&i| !flight.tried[i] && merged.prints[i] == Some(merged.print))
         .filter(|&i| with.backends[i].is_up())
-        // Equal ones take turns, so that load is spread evenly.
+        // Equally loaded backends take turns.
         .min_by_key(|&i| (with.backends[i].busy, (i as u64 + number) % 3))
 }

@@ -1,7 +1,7 @@
-//! Containers that more than one backend holds. Three parts of a licence come from three containers;
-//! a licence file that was copied to a second backend is the same part there once more, and not
-//! another one. What lives here: which backends hold the same container, and how that is told.
-//! What never lives here: what a licence is made of (that is `catalogue`).
+//! Containers that more than one backend holds. The three parts of a licence come from three
+//! containers; a licence file that was copied to a second backend is the same part once more, not
+//! another part. What lives here: which backends hold the same container, and how that is reported.
+//! What never lives here: the properties of a licence (that is `catalogue`).
 
 use super::virtual_containers::VirtualContainers;
 use crate::licence::Part;
@@ -13,14 +13,15 @@ use alloc::vec::Vec;
 /// One container at more than one backend.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Copied {
-    /// As people write it, like `130-1000001`.
+    /// Its name for people, like `130-1000001`.
     pub name: String,
-    /// Those that hold it: two or three, lowest first.
+    /// The backends that hold it: two or three, lowest first.
     pub backends: Vec<usize>,
 }
 
 impl Copied {
-    /// What is wrong and what mends it, in a sentence; `addresses` are those of the three backends.
+    /// Returns what is wrong and how to correct it, in a sentence; `addresses` are those of the
+    /// three backends.
     #[must_use]
     pub fn trouble(&self, addresses: &[String; 3]) -> String {
         let holders: Vec<&str> =
@@ -33,7 +34,7 @@ impl Copied {
     }
 }
 
-/// The containers with TMR licences that more than one of three backends holds, by serial.
+/// Returns the containers with TMR licences that more than one of three backends holds, by serial.
 pub(super) fn copies(parts: &[Option<&[Part]>; 3]) -> Vec<Copied> {
     let mut holders: BTreeMap<u32, (String, BTreeSet<usize>)> = BTreeMap::new();
     for (index, held) in parts.iter().enumerate() {
@@ -51,13 +52,13 @@ pub(super) fn copies(parts: &[Option<&[Part]>; 3]) -> Vec<Copied> {
         .collect()
 }
 
-/// How many different containers these are.
+/// Returns how many different containers these serials name.
 pub(super) fn distinct(serials: impl Iterator<Item = u32>) -> usize {
     serials.collect::<BTreeSet<u32>>().len()
 }
 
 impl VirtualContainers {
-    /// Logs what is new among the copies since `before`, and that there are none any more.
+    /// Logs copies that are new since `before`, and when there are none any more.
     pub(super) fn log_copies(&self, before: &[Copied], addresses: &[String; 3]) {
         for copied in self.copies.iter().filter(|copied| !before.contains(copied)) {
             tracing::error!(target: "tmr_core::front::copies", "{}", copied.trouble(addresses));

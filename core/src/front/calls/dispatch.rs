@@ -1,4 +1,4 @@
-//! What a call means: answered at once, refused, an entry of the log, or something that a backend does.
+//! The decision on a call: answered at once, refused, proposed as an entry, or sent to a backend.
 
 use super::any_one::Performance;
 use super::pending::{Proposal, Waits};
@@ -19,7 +19,7 @@ pub(in crate::front) struct Call<'a> {
     /// When its time ends.
     pub(in crate::front) until: Mono,
     pub(in crate::front) request: &'a Request,
-    /// What it was understood from, for the backend that is to do it.
+    /// Its bytes as received, for a backend that is to do it.
     pub(in crate::front) bytes: Vec<u8>,
 }
 
@@ -40,7 +40,7 @@ impl Calls {
         match self.service.call(link, request, &ground, out) {
             CallAction::Done => {}
             CallAction::Refused(error) => self.denied(link, request, error, context),
-            // A release is always taken: its handle is not watched any more, and there are no
+            // A release is always accepted: its handle is not watched any more, and there are no
             // more releases than handles.
             CallAction::Commit(Entry::Grant(_)) if context.uncommitted() >= UNCOMMITTED_MAX => {
                 self.turn_down(link, request, CmError::REQUEST_OVERLOAD_REJECTED, context, out);
@@ -52,8 +52,8 @@ impl Calls {
                 };
                 self.commit(now.mono, Proposal { link, entry, waits, until }, context, out);
             }
-            // Each stock server has a counter of its own, and none can be turned back: a call that
-            // two of them did and one did not would leave them apart for good.
+            // Each stock server has its own counter, and none can be turned back: after a call that
+            // two of them did and the third did not, they would differ for good.
             CallAction::Spend(_, _) if context.config.unfenced => {
                 let error = CmError::COMMAND_NOT_SUPPORTED_BY_TMR;
                 self.service.refuse(link, request, error, out);
@@ -85,7 +85,7 @@ impl Calls {
         self.service.refuse(link, request, error, out);
     }
 
-    /// An access is refused.
+    /// Records that an access is refused.
     fn denied(&self, link: LinkId, request: &Request, error: CmError, context: &mut Context<'_>) {
         let Some(asked) = self.service.asked(link, request) else { return };
         let (usage, lent) = recording(context, &self.virtuals);

@@ -1,9 +1,9 @@
-//! Licences that are gone while seats of them are held. A licence that is issued anew under another
-//! TMR-Id or CmActId is another one to the log, and its holders live on: their seats count against
-//! the one that took its place, so that both together never have more than there are.
+//! Licences that are gone while seats of them are held. A licence that is issued again with another
+//! TMR-Id or CmActId is a different licence to the log, and its holders keep their seats: these
+//! count against the licence that replaced it, so that both together never exceed its quantity.
 //!
-//! What lives here: which licences those are. Counting is for the log, by the quantity that a grant
-//! says; so nothing of this is folded, and fronts of any version count alike.
+//! What lives here: which licences are gone. The log counts, by the quantity in a grant; nothing of
+//! this is part of the state, so fronts of all versions count alike.
 
 use super::virtual_containers::VirtualContainers;
 use crate::licence::Part;
@@ -13,11 +13,11 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// The containers of each backend that is there: what each belongs to, and its serial.
+/// For each connected backend, its containers: what each belongs to, and its serial.
 pub(super) type Places = [Vec<(ContainerId, u32)>; 3];
 
-/// Whether some backend holds a container of either kind, and they are two: then they are different
-/// sets, and neither took the other one's place.
+/// Whether some backend holds a container of either kind, and the two differ: then they are
+/// different sets, and neither replaced the other.
 fn apart(places: &Places, one: ContainerId, other: ContainerId) -> bool {
     let both = |held: &Vec<(ContainerId, u32)>| {
         let of = |id: ContainerId| held.iter().filter(move |(own, _)| *own == id);
@@ -26,10 +26,10 @@ fn apart(places: &Places, one: ContainerId, other: ContainerId) -> bool {
     one != other && places.iter().any(both)
 }
 
-/// Whether seats that are held of `gone`, which cannot be had, count against `offered`. They do
-/// unless these are known to be two licences: counted where it was not needed, a seat too few is
-/// given for as long as its holder lives; not counted where it was, a seat too many. Of two lists of
-/// serials the log says itself which takes the other one's place.
+/// Returns whether held seats of `gone`, which is not available, count against `offered`. They do
+/// unless the two are known to be different licences: counting them without need gives one seat too
+/// few while the holder lives, and not counting them gives one seat too many. For two lists of
+/// serials the log itself has which one replaced the other.
 fn counts_against(places: &Places, gone: &LicenceKey, offered: &LicenceKey) -> bool {
     let same = (gone.firm_code, gone.product_code) == (offered.firm_code, offered.product_code);
     let lists = matches!(gone.container, ContainerId::Serials(_))
@@ -39,7 +39,8 @@ fn counts_against(places: &Places, gone: &LicenceKey, offered: &LicenceKey) -> b
 }
 
 impl VirtualContainers {
-    /// Finds the licences that are gone: seats of them are held, and two parts of them are not there.
+    /// Finds the licences that are gone: seats of them are held, and two of their parts are
+    /// missing.
     pub(super) fn find_gone(
         &mut self,
         parts: &[Option<&[Part]>; 3],
@@ -60,7 +61,7 @@ impl VirtualContainers {
                 }
             }
         }
-        // What is known of one backend alone says little of what is gone.
+        // With one backend alone, too little is known of what is gone.
         if parts.iter().flatten().count() >= 2 {
             gone.extend(orphans.into_iter().filter(|key| !self.merged.contains_key(key)));
         }
@@ -74,7 +75,7 @@ impl VirtualContainers {
         state.seats().filter(|seat| seat.held.licence() == Some(key)).count()
     }
 
-    /// Returns that a licence is gone and handles of it are held, in a sentence.
+    /// Returns a sentence for people: a licence is gone, and this many handles of it are held.
     pub(in crate::front) fn gone_in_words(key: &LicenceKey, state: &State) -> String {
         let count = Self::handles_of(key, state);
         let handles = if count == 1 { "handle" } else { "handles" };

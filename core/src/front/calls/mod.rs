@@ -1,8 +1,8 @@
 //! The calls of clients: which are decided, which wait, which a backend does, and the virtual
-//! containers that they are decided by.
+//! containers by which they are decided.
 //!
-//! What lives here: the clients with their handles, and every call of theirs that is on its way. What
-//! never lives here: whether this front leads, and whether a call goes to the twin.
+//! What lives here: the clients with their handles, and all their pending calls. What never lives
+//! here: whether this front leads, and whether a call goes to the twin.
 
 mod any_one;
 mod copies;
@@ -44,11 +44,11 @@ pub use virtual_containers::{Review, Reviewed, review};
 #[cfg_attr(feature = "model", derive(Clone))]
 pub(super) struct Calls {
     service: LicenceService,
-    /// What calls are decided by.
+    /// What the calls are decided by.
     virtuals: VirtualContainers,
-    /// Virtual containers may have come that have no serial yet.
+    /// Whether there may be new virtual containers without a serial.
     unnamed: bool,
-    /// Handle numbers that are this front's as soon as this slot is committed.
+    /// A block of handle numbers that this front may use as soon as this slot is committed.
     block: Option<(Slot, RangeInclusive<u32>)>,
     pending: PendingCommits,
     any_one: AnyOneCalls,
@@ -58,9 +58,9 @@ pub(super) struct Calls {
 /// What calls are lent.
 #[derive(Debug)]
 pub(super) struct Context<'a> {
-    /// This front leads.
+    /// Whether this front leads.
     pub(super) leads: bool,
-    /// The date that licences are judged by.
+    /// The date by which licences are judged.
     pub(super) date: Wall,
     pub(super) config: &'a Config,
     pub(super) log: &'a mut ReplicatedLog,
@@ -72,7 +72,7 @@ pub(super) struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// Takes a handle back that nobody was told of, or whose holder is gone.
+    /// Gives back a handle that no client knows of, or whose holder is gone.
     pub(super) fn give_back(&mut self, handle: Handle, reason: &str) {
         if self.leads && self.log.speculative_state().seat(handle).is_some() {
             tracing::info!(target: "tmr_core::front::flight", %handle, reason, "handle given back");
@@ -80,19 +80,19 @@ impl Context<'_> {
         }
     }
 
-    /// Returns whether at least two backends are there and counted.
+    /// Returns whether at least two backends are known and not left out.
     fn could_serve(&self) -> bool {
         self.backends.iter().filter(|backend| backend.counts()).count() >= 2
     }
 
-    /// Returns how many entries are on their way.
+    /// Returns the number of entries that are proposed and not committed.
     fn uncommitted(&self) -> u64 {
         self.log.last().0 - self.log.committed().0
     }
 }
 
 impl Calls {
-    /// Nobody is here yet.
+    /// Returns the calls of a front without clients.
     pub(super) fn new(config: &Config) -> Self {
         let identity = config.identity.clone();
         let mut service = LicenceService::new(identity, config.cleanup, config.handle_key.clone());
@@ -108,7 +108,7 @@ impl Calls {
         }
     }
 
-    /// Returns the clients with their handles, to look at.
+    /// Returns the clients with their handles.
     pub(super) fn service(&self) -> &LicenceService {
         &self.service
     }
@@ -118,12 +118,12 @@ impl Calls {
         &mut self.service
     }
 
-    /// Returns what calls are decided by.
+    /// Returns the virtual containers by which calls are decided.
     pub(super) fn virtuals(&self) -> &VirtualContainers {
         &self.virtuals
     }
 
-    /// Returns whether nothing that was begun is on its way.
+    /// Returns whether no call that was begun is without an answer.
     pub(super) fn is_drained(&self) -> bool {
         self.pending.is_empty() && self.any_one.is_empty()
     }
@@ -133,17 +133,18 @@ impl Calls {
         self.pending.last()
     }
 
-    /// The parts of a backend differ from what the grant in this slot says.
+    /// Notes that a backend's part differs from the grant in this slot.
     pub(super) fn differs(&mut self, index: usize, slot: Slot) {
         self.pending.differs(index, slot);
     }
 
-    /// A stock server has refused a grant, which will be among those it does not hold.
+    /// Notes that a stock server has refused the grant in this slot; its part will count as
+    /// different.
     pub(super) fn refused_there(&mut self, index: usize, slot: Slot, error: CmError) {
         self.pending.refused(index, slot, error);
     }
 
-    /// A backend has done a call.
+    /// Takes a backend's answer to an any-one call.
     pub(super) fn performed(
         &mut self,
         now: Mono,
@@ -162,7 +163,7 @@ impl Calls {
         );
     }
 
-    /// A backend is gone, or cannot do what it was asked: that is tried at another.
+    /// Tries calls at another backend, because this one is gone or cannot do them.
     pub(super) fn failover_from(
         &mut self,
         now: Mono,
@@ -176,13 +177,13 @@ impl Calls {
         any_one.failover_from(now, index, lost, &mut with, out);
     }
 
-    /// Ends what has waited too long.
+    /// Ends calls that have waited too long.
     pub(super) fn end_late(&mut self, now: Mono, context: &mut Context<'_>, out: &mut Vec<Intent>) {
         self.end_late_commits(now, context, out);
         while let Some(ParkedCall { link, call, .. }) = self.parked.pop_late(now) {
             let up = context.backends.iter().filter(|backend| backend.known().is_some()).count();
             let error = match up {
-                // It says why nothing could be decided, and nothing was begun.
+                // It tells why nothing could be decided; nothing was begun.
                 0 | 1 => CmError::REDUNDANCY_SERVER_MISSING,
                 _ => CmError::SERVER_START_PENDING,
             };
@@ -192,7 +193,7 @@ impl Calls {
         any_one.move_on(now, &mut Performers::new(service, virtuals, context), out);
     }
 
-    /// Returns when something of this is due, apart from clients that are silent.
+    /// Returns the next deadline of any call, except those of silent clients.
     pub(super) fn deadlines(&self) -> [Option<Deadline>; 2] {
         let flights = [self.pending.due(), self.parked.due(), self.any_one.due()];
         let call = flights.into_iter().flatten().min();
@@ -202,8 +203,8 @@ impl Calls {
         ]
     }
 
-    /// Forgets every call on its way; the links they came by are closed by the caller. A front
-    /// that leads on must not keep the seats: nobody was told of them, and nobody watches them.
+    /// Drops every pending call; the caller closes their links. A front that goes on leading must
+    /// give back the seats of these calls, since no client knows of them and no timer watches them.
     pub(super) fn drop_all(&mut self, context: &mut Context<'_>) {
         for grant in self.pending.take_grants() {
             context.give_back(grant.handle, "this front could not confirm it");
@@ -217,24 +218,24 @@ impl Calls {
         self.parked.park(parked);
     }
 
-    /// A client is gone, and the call that waits with it. `unsent`: the last reply did not reach it.
-    /// Returns the handle that this reply had named for the first time.
+    /// Forgets a client and its parked call. `unsent`: the last reply did not reach it. Returns the
+    /// handle that this reply had named for the first time.
     pub(super) fn client_gone(&mut self, link: LinkId, unsent: bool) -> Option<Handle> {
         self.parked.forget(link);
         self.service.closed(link, unsent)
     }
 
-    /// Returns whether calls wait for a front to lead.
+    /// Returns whether calls are parked until a front leads.
     pub(super) fn has_parked(&self) -> bool {
         !self.parked.is_empty()
     }
 
-    /// Takes up the calls that waited for a front to lead.
+    /// Takes the calls that were parked until a front led.
     pub(super) fn unpark(&mut self) -> Vec<ParkedCall> {
         self.parked.take()
     }
 
-    /// Drops the calls of the twin's clients that wait: this front does not lead.
+    /// Drops parked calls of the twin's clients, because this front does not lead.
     pub(super) fn drop_passed(&mut self, out: &mut Vec<Intent>) {
         for link in self.parked.passed() {
             self.parked.forget(link);
@@ -246,8 +247,9 @@ impl Calls {
         }
     }
 
-    /// The virtual address is to leave: closes the links of clients that wait for nothing that could
-    /// come from here. `passes`: calls that wait will go to the twin. Returns whether none is left.
+    /// Closes the links of clients that wait for nothing from this front, because the virtual
+    /// address is to leave. `passes`: parked calls will go to the twin. Returns whether no link is
+    /// left.
     pub(super) fn close_idle(
         &mut self,
         passes: bool,
@@ -263,7 +265,7 @@ impl Calls {
         self.service.clients() == 0
     }
 
-    /// Proposes that the next block of handle numbers is this front's.
+    /// Proposes the next block of handle numbers for this front.
     pub(super) fn reserve_handles(&mut self, log: &mut ReplicatedLog) {
         let first = log.speculative_state().handles_reserved();
         let last = first.saturating_add(HANDLE_BLOCK).min(HANDLE_LAST);
@@ -271,7 +273,7 @@ impl Calls {
         self.block = Some((slot, first.saturating_add(1)..=last));
     }
 
-    /// Reserves more handle numbers where few are left.
+    /// Proposes more handle numbers if few are left.
     pub(super) fn see_to_handles(&mut self, log: &mut ReplicatedLog) {
         let reserved = log.speculative_state().handles_reserved();
         let low = self.service.numbers_left() < HANDLE_BLOCK / 2;
@@ -280,9 +282,9 @@ impl Calls {
         }
     }
 
-    /// A reserved block is used when it is committed: a handle without a seat is told of before its
-    /// own entry is on any disk, so nothing else would keep a successor from handing its number out
-    /// again.
+    /// Uses a reserved block once it is committed. A handle without a seat is sent to its client
+    /// before its own entry is on any disk: only the reservation keeps a successor from using that
+    /// number again.
     pub(super) fn take_handles(&mut self, log: &ReplicatedLog) {
         let committed = log.committed();
         if let Some((_, block)) = self.block.take_if(|(slot, _)| *slot <= committed) {
@@ -291,13 +293,13 @@ impl Calls {
         }
     }
 
-    /// What was reserved and is not committed is nobody's: this front claims anew.
+    /// Drops a reserved block that is not committed, because this front claims again.
     pub(super) fn forget_block(&mut self) {
         self.block = None;
     }
 }
 
-/// Lends the usage history what it records by.
+/// Lends the usage history what it needs to record.
 fn recording<'a>(
     context: &'a mut Context<'_>,
     virtuals: &'a VirtualContainers,
@@ -315,9 +317,9 @@ mod model {
     use crate::log::Handle;
 
     impl Calls {
-        /// For an exhaustive check: all of it that makes a difference.
+        /// For an exhaustive check: adds everything that makes a difference.
         pub(in crate::front) fn fingerprint(&self, print: &mut Print) {
-            // Whose parts differ, and what each holds, is told with each backend.
+            // What each backend holds, and whose parts differ, is added with the backend.
             let Self { service, virtuals: _, unnamed, block, pending, any_one, parked } = self;
             assert!(any_one.is_empty() && parked.is_empty());
             print.add(&(unnamed, block));
@@ -325,20 +327,20 @@ mod model {
             pending.fingerprint(print);
         }
 
-        /// For an exhaustive check: what a backend has, and where it differs.
+        /// For an exhaustive check: adds a backend's parts, and where they differ.
         pub(in crate::front) fn backend_print(&self, index: usize, print: &mut Print) {
             let merged = self.virtuals.merged.values().map(|merged| merged.prints[index]);
             print.add(&merged.collect::<alloc::vec::Vec<_>>());
             print.add(&self.pending.differing(index));
         }
 
-        /// For an exhaustive check: makes the oldest call that waits for its slot late. Returns `false`
-        /// if none does.
+        /// For an exhaustive check: makes the oldest call that waits for its slot late. Returns
+        /// `false` if there is none.
         pub(in crate::front) fn let_fire(&mut self, due: Mono) -> bool {
             self.pending.let_fire(due)
         }
 
-        /// For an exhaustive check: has the client of a handle be silent for its clean-up time.
+        /// For an exhaustive check: makes the client of a handle silent for its clean-up time.
         pub(in crate::front) fn let_end(&mut self, handle: Handle) -> bool {
             self.service.let_end(handle)
         }

@@ -1,5 +1,5 @@
-//! The virtual containers as they come together from what the backends hold, and their serials, which
-//! stand in the log.
+//! The virtual containers, merged from what the backends hold, and their serials, which are kept in
+//! the log.
 
 use super::{Calls, Context, VirtualContainers};
 use crate::log::{ContainerId, Entry, Setting};
@@ -7,7 +7,7 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 
 impl Calls {
-    /// Merges the parts anew: a backend came, went, or holds something else.
+    /// Merges the parts again after a backend came, went, or changed its licences.
     pub(in crate::front) fn merge_parts(&mut self, context: &Context<'_>) {
         let parts = context.backends.each_ref().map(|backend| {
             let known = backend.known().filter(|_| backend.trouble.is_none());
@@ -23,10 +23,10 @@ impl Calls {
         self.unnamed = true;
     }
 
-    /// Gives the virtual containers that may have come since the last time their serials: the
-    /// operator's, or a random one, kept in the log. The operator's lists of serials go there first, so
-    /// that all fronts merge alike: the lists of the one that leads hold, and those that others have
-    /// left there beside them.
+    /// Gives serials to virtual containers that may have been added since the last time: the
+    /// operator's, or a random one, kept in the log. The operator's lists of serials are proposed
+    /// first, so that all fronts merge alike: the lists of the front that leads apply, and beside
+    /// them those that other fronts have left in the log.
     pub(in crate::front) fn name_containers(&mut self, context: &mut Context<'_>) {
         if !core::mem::take(&mut self.unnamed) {
             return;
@@ -45,7 +45,7 @@ impl Calls {
         self.unnamed = false;
     }
 
-    /// Has the containers named when this front serves next.
+    /// Has new containers named when this front next serves.
     pub(in crate::front) fn name_anew(&mut self) {
         self.unnamed = true;
     }

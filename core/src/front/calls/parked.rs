@@ -14,7 +14,7 @@ pub(in crate::front) struct ParkedCall {
     pub(in crate::front) call: Request,
 }
 
-/// The calls that wait: one for each link.
+/// The parked calls: at most one for each link.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ParkedCalls {
     calls: BTreeMap<LinkId, (Mono, Request)>,
@@ -35,7 +35,7 @@ impl ParkedCalls {
         self.until.first().map(|&(until, _)| until)
     }
 
-    /// Keeps a call until it is taken up, or its time is over.
+    /// Keeps a call until it is taken, or its time is over.
     pub(super) fn park(&mut self, parked: ParkedCall) {
         let ParkedCall { link, until, call } = parked;
         self.forget(link);
@@ -43,7 +43,7 @@ impl ParkedCalls {
         self.calls.insert(link, (until, call));
     }
 
-    /// A call's link is gone.
+    /// Drops the call of a link that is gone.
     pub(super) fn forget(&mut self, link: LinkId) {
         if let Some((until, _)) = self.calls.remove(&link) {
             self.until.remove(&(until, link));
@@ -55,7 +55,7 @@ impl ParkedCalls {
         self.until.clear();
     }
 
-    /// Takes up all calls.
+    /// Takes all calls.
     pub(super) fn take(&mut self) -> Vec<ParkedCall> {
         self.until.clear();
         let parked = core::mem::take(&mut self.calls).into_iter();
@@ -70,7 +70,7 @@ impl ParkedCalls {
         Some(ParkedCall { link, until, call })
     }
 
-    /// Returns the links of the twin's clients, of which a call waits.
+    /// Returns the links of the twin's clients that have a parked call.
     pub(super) fn passed(&self) -> Vec<LinkId> {
         self.calls.keys().rev().take_while(|link| link.is_passed()).copied().collect()
     }

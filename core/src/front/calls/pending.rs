@@ -13,29 +13,29 @@ use crate::wire::{CmError, Reply};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
-/// What waits for its slot.
+/// What a call waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Waits {
     /// A grant: the client gets its handle.
     Grant(Grant),
     /// A release.
     Release,
-    /// Units: the call that takes them is done now.
+    /// Units: the call that takes them is done after the commit.
     Spend(LicenceKey, Vec<u8>),
 }
 
 /// A call whose entry is proposed and not answered yet.
 #[derive(Clone, Debug)]
 struct PendingCommit {
-    /// The link of the client that asked; `None`: it has gone away.
+    /// The link of the client; `None` if the client is gone.
     link: Option<LinkId>,
-    /// What for.
+    /// What it waits for.
     waits: Waits,
-    /// Backends whose own part is not as the grant says.
+    /// The backends whose own part differs from the grant.
     differs: [bool; 3],
-    /// Why stock servers refused the seat.
+    /// The errors with which stock servers refused the seat.
     errors: [Option<CmError>; 3],
-    /// It is committed, and waits for the twin to have it.
+    /// Whether it is committed, and waits for the twin to have it.
     twin: bool,
     until: Mono,
 }
@@ -50,7 +50,7 @@ pub(super) struct Proposal {
     pub(super) until: Mono,
 }
 
-/// The calls of this kind, by slot.
+/// The calls that wait for their slot, by slot.
 #[derive(Clone, Debug, Default)]
 pub(super) struct PendingCommits {
     commits: BTreeMap<Slot, PendingCommit>,
@@ -84,7 +84,7 @@ impl PendingCommits {
         }
     }
 
-    /// Forgets all calls. Returns the grants that some of them waited for.
+    /// Drops all calls. Returns the grants for which some of them waited.
     pub(super) fn take_grants(&mut self) -> impl Iterator<Item = Grant> {
         self.until.clear();
         core::mem::take(&mut self.commits).into_values().filter_map(|flight| match flight.waits {
@@ -104,7 +104,8 @@ impl PendingCommits {
         Some(flight)
     }
 
-    /// What is committed is not refused any more: its reply waits for the twin, until then.
+    /// Lets the reply of a committed call wait for the twin until `late`; it is not refused any
+    /// more.
     fn wait_for_twin(&mut self, slot: Slot, late: Mono) {
         let Some(flight) = self.commits.get_mut(&slot).filter(|flight| !flight.twin) else {
             return;
@@ -117,7 +118,8 @@ impl PendingCommits {
 }
 
 impl Calls {
-    /// Proposes an entry for a client, which waits for it unless it is a grant that takes nothing.
+    /// Proposes an entry for a client, which waits for its commit unless it is a grant that takes
+    /// nothing.
     pub(super) fn commit(
         &mut self,
         now: Mono,
@@ -127,19 +129,19 @@ impl Calls {
     ) {
         let Proposal { link, entry, waits, until } = proposal;
         let released = if let Entry::Release(handle) = entry { Some(handle) } else { None };
-        // Nobody is told of a grant before it is known to hold: it is folded in first.
+        // A grant is applied first: no client is sent a grant that does not hold.
         let (slot, outcome) = context.log.propose(entry);
         if let Outcome::Refused(refusal) = outcome {
-            // The service has checked this very state; kept as the last line of defence.
+            // The service has checked the same state; this is the last line of defence.
             return self.refuse(link, refusal.into(), out);
         }
         if let Some(handle) = released {
             self.service.linger(now, handle, context.log.speculative_state());
         }
         let waits = match waits {
-            // It goes out with this very step, and is on two disks some milliseconds later. Its
-            // release waits for the disks all the same: told before, it could be the one entry of
-            // the two that is lost, and a handle that was given back would live again.
+            // The grant is sent in this step, and is on two disks some milliseconds later. Its
+            // release still waits for the disks: otherwise it could be the one of the two entries
+            // that is lost, and a handle that was given back would exist again.
             Waits::Grant(grant) if !grant.waits_for_disk() => {
                 return self.service.granted(now, link, &grant, out);
             }
@@ -150,8 +152,8 @@ impl Calls {
         self.pending.insert(slot, flight);
     }
 
-    /// Answers what is committed, once enough backends have said that their part agrees, and in
-    /// unfenced mode the twin has it.
+    /// Answers committed calls, once enough backends have reported that their part agrees, and in
+    /// unfenced mode the twin has the slot.
     pub(in crate::front) fn answer_committed(
         &mut self,
         now: Mono,
@@ -166,7 +168,7 @@ impl Calls {
                 || match &flight.waits {
                     Waits::Grant(grant) => {
                         let agree = |i| self.agrees(i, slot, grant, flight.differs, context);
-                        // The same container at two backends is one part.
+                        // The same container at two backends counts as one part.
                         distinct((0..3).filter_map(agree)) >= 2
                     }
                     Waits::Release | Waits::Spend(..) => true,
@@ -223,7 +225,7 @@ impl Calls {
         }
     }
 
-    /// Sends a call to the healthy backend with the least to do.
+    /// Sends a call to the healthy backend with the least load.
     pub(super) fn perform(
         &mut self,
         now: Mono,
@@ -235,10 +237,10 @@ impl Calls {
         any_one.perform(now, performance, &mut Performers::new(service, virtuals, context), out);
     }
 
-    /// A backend has the grant on disk, and its own part is as the grant says: by its word with
-    /// the acknowledgement, and by what it last said of its parts, because one that came back
-    /// with the slot already committed is not asked for that word again. Returns the serial of the
-    /// container that the part is in; `None`: it does not agree.
+    /// Returns the serial of the container with a backend's part if the backend has the grant on
+    /// disk and its part agrees; otherwise `None`. It agrees by the acknowledgement and by its
+    /// latest description: a backend that returned with the slot already committed does not compare
+    /// that grant again.
     fn agrees(
         &self,
         index: usize,
@@ -286,22 +288,22 @@ impl Calls {
         }
     }
 
-    /// A grant that was on its way is refused.
+    /// Records that a grant that was proposed is refused.
     fn denied_grant(&self, grant: &Grant, error: CmError, context: &mut Context<'_>) {
         let (usage, lent) = recording(context, &self.virtuals);
         let denial = usage.denied_grant(grant, error, &lent);
         context.operator.note_denial(denial);
     }
 
-    /// Refuses an access or a release that was on its way.
+    /// Refuses an access or a release that was proposed.
     fn refuse(&mut self, link: LinkId, error: CmError, out: &mut Vec<Intent>) {
         self.service.send(link, &Reply::error(error), out);
     }
 }
 
-/// What a client is told whose seat fewer than two backends have given: the error that two of
-/// them have named, or else any one; 218 if none has named one. That a server was not reached
-/// is told only if no server said more.
+/// Returns the error for a client whose seat fewer than two stock servers have given: the one that
+/// two of them reported, or else any reported one; 218 if there is none. An unreached server is
+/// reported only if no server reported more.
 fn why_not(errors: [Option<CmError>; 3], context: &Context<'_>) -> CmError {
     let said = errors.map(|error| error.filter(|error| *error != CmError::NETWORK_FAULT));
     match (vote(said), said.into_iter().flatten().next()) {
@@ -314,16 +316,16 @@ fn why_not(errors: [Option<CmError>; 3], context: &Context<'_>) -> CmError {
 
 #[cfg(feature = "model")]
 impl PendingCommits {
-    /// For an exhaustive check: which slots are waited for, for what, and by which client.
+    /// For an exhaustive check: adds which slots are waited for, by which clients, and for what.
     pub(super) fn fingerprint(&self, print: &mut crate::front::model::Print) {
         for (slot, flight) in &self.commits {
-            // Whose parts differ is told with each backend.
+            // Whose parts differ is added with each backend.
             let PendingCommit { link, waits, differs: _, errors: _, twin: _, until: _ } = flight;
             print.add(&(slot, matches!(waits, Waits::Grant(_)), link.map(|link| link.0)));
         }
     }
 
-    /// For an exhaustive check: from which grants the parts of a backend differ.
+    /// For an exhaustive check: returns from which grants the parts of a backend differ.
     pub(super) fn differing(&self, index: usize) -> Vec<bool> {
         self.commits.values().map(|flight| flight.differs[index]).collect()
     }

@@ -1,7 +1,8 @@
-//! Three parts become one licence: containers of equal CmActId, or without one and in one list of
-//! three serials; equal Firm Code, Product Code and TMR-Id; and all other properties equal in at
-//! least two. The part that differs is out, and it is told which field differs. Two that agree are
-//! parts of different containers: the same one at two backends is a copy, and counts once.
+//! Three parts become one licence if their containers have an equal CmActId, or none and are in one
+//! list of three serials; if Firm Code, Product Code and TMR-Id are equal; and if all other
+//! properties are equal in at least two. A part that differs does not count, and the field in which
+//! it differs is reported. Two parts that agree must be of different containers: the same container
+//! at two backends is a copy, and counts once.
 
 use super::copies::{Copied, copies, distinct};
 use super::gone::Places;
@@ -15,41 +16,42 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// One licence as its three parts tell it.
+/// One licence, merged from its three parts.
 #[derive(Clone, Debug)]
 pub(in crate::front) struct MergedLicence {
     /// The fingerprint of each backend's part.
     pub(in crate::front) prints: [Option<u64>; 3],
     /// The serial of the container that each backend's part is in.
     pub(in crate::front) serials: [Option<u32>; 3],
-    /// What two different containers agree on; of the first part while none do.
+    /// The fingerprint on which two different containers agree; that of the first part while none
+    /// do.
     pub(in crate::front) print: u64,
-    /// How many containers have a part as that one.
+    /// The number of containers whose part has that fingerprint.
     pub(in crate::front) matching: usize,
-    /// Where the other parts differ: backend, field, its value, the agreed one.
+    /// Where the other parts differ: backend, field, its value, the agreed value.
     pub(in crate::front) differs: Vec<(usize, &'static str, String, String)>,
 }
 
 /// What the three backends hold, merged.
 #[derive(Clone, Debug, Default)]
 pub(in crate::front) struct VirtualContainers {
-    /// What clients are served from.
+    /// The licences that clients are served.
     pub(in crate::front) catalogue: Catalogue,
-    /// How each licence came together.
+    /// How each licence was merged.
     pub(in crate::front) merged: BTreeMap<LicenceKey, MergedLicence>,
-    /// The parts of each virtual container, as people write them.
+    /// The containers of each virtual container, in their form for people.
     pub(in crate::front) containers: BTreeMap<ContainerId, Vec<String>>,
-    /// Containers with TMR licences that have no CmActId and stand in no list: backend and name.
+    /// Containers with TMR licences that have no CmActId and are in no list: backend and name.
     pub(in crate::front) strays: Vec<(usize, String)>,
     /// Containers with TMR licences that more than one backend holds.
     pub(in crate::front) copies: Vec<Copied>,
-    /// Licences of which seats are held, and that are not there any more.
+    /// Licences that are not available any more and of which seats are held.
     pub(in crate::front) gone: BTreeSet<LicenceKey>,
 }
 
 impl VirtualContainers {
-    /// Joins what is known of three backends; `None` is one that is not there. By `state`, a
-    /// virtual container has its serial, and one that has none is not shown yet. A container
+    /// Merges the parts of three backends; `None` is a backend that is not connected. A virtual
+    /// container has its serial in `state`; one without a serial is not shown yet. A container
     /// without a CmActId has its list there, or in `lists` as long as the log has none.
     pub(in crate::front) fn merge(
         parts: [Option<&[Part]>; 3],
@@ -78,7 +80,7 @@ impl VirtualContainers {
                 made.containers.entry(id).or_default().push(part.name());
                 places[index].push((id, part.serial));
                 for (key, item, product) in part.licences(id).filter(|(key, ..)| key.tmr_id != 0) {
-                    // Two containers of one list at one backend: it does calls with the first.
+                    // One backend has two containers of one list: it does calls with the first.
                     all.entry(key).or_default()[index].get_or_insert((part.serial, item, product));
                 }
             }
@@ -101,22 +103,22 @@ impl VirtualContainers {
     }
 }
 
-/// A licence as three backends hold it, for who looks at them without being a front.
+/// A licence of three backends, for callers that are not a front.
 #[derive(Clone, Debug)]
 pub struct Reviewed {
-    /// Which.
+    /// Which licence.
     pub key: LicenceKey,
     /// Which backends hold a part of it.
     pub held: [bool; 3],
     /// How many parts agree, each of a container of its own.
     pub matching: usize,
-    /// From when on it cannot be used.
+    /// The time from which it cannot be used.
     pub expires: Option<Wall>,
-    /// Where the other parts differ: backend, field, its value, the agreed one.
+    /// Where the other parts differ: backend, field, its value, the agreed value.
     pub differs: Vec<(usize, &'static str, String, String)>,
 }
 
-/// What three backends hold, for who looks at them without being a front.
+/// What three backends hold, for callers that are not a front.
 #[derive(Clone, Debug)]
 pub struct Review {
     /// The licences.
@@ -127,8 +129,8 @@ pub struct Review {
     pub copies: Vec<Copied>,
 }
 
-/// Joins what three backends hold as a front does. `lists` are the containers that the configuration
-/// names by their serials.
+/// Merges what three backends hold, as a front does. `lists` are the containers that the
+/// configuration names by their serials.
 pub fn review(
     parts: [Option<&[Part]>; 3],
     lists: impl Iterator<Item = ContainerId> + Clone,
@@ -145,10 +147,10 @@ pub fn review(
     Review { licences: merged.into_iter().map(reviewed).collect(), strays, copies }
 }
 
-/// One backend's third of a licence, if it holds one: the serial of its container, and what it says.
+/// One backend's part of a licence: the serial of its container, its firm item and its product.
 type Third<'a> = Option<(u32, &'a FirmItem, &'a Product)>;
 
-/// What parts of at least two different containers say; `None`: no two do.
+/// Returns the fingerprint of parts of at least two different containers; `None` if no two agree.
 fn agreed(prints: [Option<u64>; 3], serials: [Option<u32>; 3]) -> Option<u64> {
     let says = |print: u64| prints.iter().zip(serials).filter(move |(p, _)| **p == Some(print));
     let agreed = |print: &u64| distinct(says(*print).filter_map(|(_, serial)| serial)) >= 2;

@@ -1,4 +1,4 @@
-//! Between the backends and the rest of the front.
+//! Routes between the backends and the rest of the front.
 
 use crate::base::time::Mono;
 use crate::front::Front;
@@ -8,7 +8,7 @@ use crate::messages::group::{Report, decode};
 use alloc::vec::Vec;
 
 impl Front {
-    /// A backend reports.
+    /// Takes reports of a backend.
     pub(in crate::front) fn reports(
         &mut self,
         now: Mono,
@@ -27,7 +27,7 @@ impl Front {
         }
     }
 
-    /// A link is gone. Returns whether it was one to a backend.
+    /// Handles a closed link. Returns whether it was one to a backend.
     pub(in crate::front) fn backend_closed(
         &mut self,
         now: Mono,
@@ -41,7 +41,7 @@ impl Front {
         true
     }
 
-    /// Merges the parts anew: a backend came, went, or holds something else.
+    /// Merges the parts again after a backend came, went, or changed its licences.
     pub(in crate::front) fn merge_parts(&mut self) {
         let (calls, context) = self.with_calls();
         calls.merge_parts(&context);

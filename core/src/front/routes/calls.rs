@@ -1,4 +1,4 @@
-//! Between the calls of clients and the rest of the front.
+//! Routes between the calls of clients and the rest of the front.
 
 use crate::base::limits::{CALL_TIMEOUT, PASSED_TIMEOUT};
 use crate::base::time::{Mono, Now};
@@ -25,19 +25,19 @@ impl Front {
         (calls, context)
     }
 
-    /// Whether this front decides calls: it leads, two backends follow, and two members of the group have
-    /// confirmed it lately.
+    /// Returns whether this front decides calls: it leads, two backends follow, and two members of
+    /// the group have confirmed it lately.
     #[must_use]
     pub fn decides(&self, now: Now) -> bool {
         self.leadership.serves(now.mono, self.view())
     }
 
-    /// The client links by which handles were taken or used that may be held still.
+    /// Returns the client links over which handles were taken or used that may still be held.
     pub(crate) fn holding(&self) -> BTreeSet<LinkId> {
         self.calls.service().holding(!self.leadership.leads())
     }
 
-    /// A client calls.
+    /// Takes a call of a client.
     pub(in crate::front) fn call(
         &mut self,
         now: Now,
@@ -53,12 +53,12 @@ impl Front {
             Err(malformed) => return service.misread(link, &malformed, out),
         };
         service.named(now.mono, link, &request, self.replication.log().speculative_state());
-        // One end of its time for a call, whatever it has to wait for one after the other.
+        // A call has one deadline, for everything that it waits for.
         let until = now.mono + if link.is_passed() { PASSED_TIMEOUT } else { CALL_TIMEOUT };
         self.take(now, until, link, (request, bytes), out);
     }
 
-    /// Takes the calls whose wait for a wrong handle is over, with what is left of their time.
+    /// Continues with calls whose delay for a wrong handle is over, within the rest of their time.
     pub(in crate::front) fn resume(&mut self, now: Now, out: &mut Vec<Intent>) {
         for (link, bytes) in self.calls.service_mut().waited(now.mono) {
             if let Ok(request) = Request::parse(&bytes) {
@@ -68,7 +68,7 @@ impl Front {
         }
     }
 
-    /// Has a call decided here or by the twin, or keeps it until it can be.
+    /// Has a call decided here or by the twin, or parks it until it can be.
     fn take(
         &mut self,
         now: Now,
@@ -78,7 +78,7 @@ impl Front {
         out: &mut Vec<Intent>,
     ) {
         self.calls.service_mut().expects(link, until);
-        // What the twin has passed on is not passed on again.
+        // A call that the twin has passed on is not passed on again.
         if !link.is_passed() && self.leadership.passes(self.view()) {
             self.pass_on(now.mono, until, link, bytes, out);
         } else if LicenceService::is_timeless(&request)
@@ -99,13 +99,13 @@ impl Front {
         }
     }
 
-    /// Does what a front that leads does in every step: it names containers, decides the calls that
-    /// waited, ends the handles of clients that are silent, and reserves handle numbers.
+    /// Does the work of a front that leads in every step: names containers, decides parked calls,
+    /// ends the handles of silent clients, and reserves handle numbers.
     pub(in crate::front) fn serve(&mut self, now: Now, out: &mut Vec<Intent>) {
-        // Before any call is served: it may ask for a container by its serial.
+        // Before calls are served, since they may ask for a container by its serial.
         let (calls, mut context) = self.with_calls();
         calls.name_containers(&mut context);
-        // What is asked for at the end of every step comes last: it counts members.
+        // The costlier condition comes last: it counts members at the end of every step.
         if self.calls.has_parked() && self.leadership.begins(now.mono, self.view()) {
             self.serve_parked(now, out);
         }
@@ -120,7 +120,7 @@ impl Front {
         self.calls.see_to_handles(self.replication.log_mut());
     }
 
-    /// Decides the calls that waited for this front to lead.
+    /// Decides the calls that were parked until this front led.
     pub(in crate::front) fn serve_parked(&mut self, now: Now, out: &mut Vec<Intent>) {
         let (calls, mut context) = self.with_calls();
         for ParkedCall { link, until, call } in calls.unpark() {
@@ -129,20 +129,20 @@ impl Front {
         }
     }
 
-    /// A client is gone, and what it waits for with it.
+    /// Handles a client that is gone, and drops its pending call.
     pub(in crate::front) fn client_closed(&mut self, link: LinkId, unsent: bool) {
         if let Some(handle) = self.calls.client_gone(link, unsent) {
             self.give_back(handle, "its number did not reach the client");
         }
     }
 
-    /// Takes a handle back that nobody was told of, or whose holder is gone.
+    /// Gives back a handle that no client knows of, or whose holder is gone.
     pub(in crate::front) fn give_back(&mut self, handle: Handle, reason: &str) {
         let (_, mut context) = self.with_calls();
         context.give_back(handle, reason);
     }
 
-    /// A stock server cannot do a call now, and another one may: it is tried there.
+    /// Tries a call at another server, because this stock server cannot do it now.
     pub(in crate::front) fn unable(
         &mut self,
         now: Mono,
@@ -157,7 +157,7 @@ impl Front {
         calls.failover_from(now, index, alloc::vec![pending.what], &mut context, out);
     }
 
-    /// How many entries are on their way.
+    /// Returns the number of entries that are proposed and not committed.
     pub(in crate::front) fn uncommitted(&self) -> u64 {
         self.replication.log().last().0 - self.replication.log().committed().0
     }

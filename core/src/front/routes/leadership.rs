@@ -1,4 +1,4 @@
-//! Between leadership and the rest of the front.
+//! Routes between leadership and the rest of the front.
 
 use crate::base::time::Mono;
 use crate::front::Front;
@@ -27,13 +27,13 @@ impl Front {
         (leadership, context)
     }
 
-    /// Lends leadership what it looks at.
+    /// Lends leadership what it only reads.
     pub(in crate::front) fn view(&self) -> View<'_> {
         let Self { config, replication, calls, usage, twin, operator, .. } = self;
         View { config, replication, calls, usage, twin: twin.as_ref(), operator }
     }
 
-    /// Does what is due.
+    /// Runs due timers.
     pub(in crate::front) fn timers(&mut self, now: Mono, out: &mut Vec<Intent>) {
         let (leadership, mut context) = self.with_leadership();
         leadership.timers(now, &mut context, out);

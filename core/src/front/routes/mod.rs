@@ -1,5 +1,4 @@
-//! The way between the components: what one of them says, and what the others do about it. No rule is
-//! made here.
+//! Routes between the components: hands the results of one to the others. No decision is made here.
 
 mod backends;
 mod calls;

@@ -1,5 +1,5 @@
-//! Between an operator and the rest of the front: commands of the admin pages, what is shown there, and
-//! the configuration that both fronts keep alike.
+//! Routes between an operator and the rest of the front: commands of the admin pages, what these
+//! show, and the configuration that both fronts keep alike.
 
 use crate::admin::Command;
 use crate::base::credentials::Rights;
@@ -18,7 +18,7 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 
 impl Front {
-    /// A request at the admin pages; `checked`: the rights of the password that came with it.
+    /// Takes a request to the admin pages. `checked`: the rights of the password that came with it.
     pub(in crate::front) fn http(
         &mut self,
         now: Now,
@@ -53,7 +53,7 @@ impl Front {
         }
     }
 
-    /// A password was checked.
+    /// Continues with a request whose password was checked.
     pub(in crate::front) fn verified(
         &mut self,
         now: Now,
@@ -66,7 +66,8 @@ impl Front {
         }
     }
 
-    /// An operator takes all handles of an address back. It is one event, however many there are.
+    /// Takes back all handles of an address by an operator's order. That is one event for any
+    /// number of handles.
     fn take_all_back(&mut self, now: Now, address: IpAddr) {
         let handles =
             self.calls.service().held_from(address, self.replication.log().speculative_state());
@@ -77,7 +78,7 @@ impl Front {
         }
     }
 
-    /// An operator takes a handle back.
+    /// Takes back a handle by an operator's order.
     fn take_back(&mut self, now: Now, handle: Handle) {
         let Some(seat) = self.replication.log().speculative_state().seat(handle) else { return };
         let text = format!("handle {handle} ({}) taken back from {}", seat.held, holder(seat));
@@ -85,7 +86,7 @@ impl Front {
         self.give_back(handle, "an operator took it back");
     }
 
-    /// The last thing of a step: an operator is shown what is another way than it was.
+    /// Records, at the end of a step, what has changed for an operator.
     pub(in crate::front) fn observe(&mut self, now: Now) {
         let observed = Observed {
             part: self.leadership.part(now.mono, self.view()),
@@ -104,7 +105,7 @@ impl Front {
         operator.observe(now, observed, leader, &surroundings);
     }
 
-    /// Tells the twin what this configuration says of what both must have alike.
+    /// Sends the twin the part of this configuration that both fronts must have alike.
     pub(in crate::front) fn tell_settings(&mut self, now: Mono, out: &mut Vec<Intent>) {
         let Some(twin) = &mut self.twin else { return };
         let tell = self.operator.told_configuration().filter(|_| twin.speaks(Version::SETTINGS));
@@ -115,8 +116,8 @@ impl Front {
         );
     }
 
-    /// Follows the twin if its configuration was changed later, or has it follow; and keeps in what
-    /// the two differ.
+    /// Follows the twin if its configuration was changed later, or has the twin follow; and keeps
+    /// the differences between the two.
     pub(in crate::front) fn compare_configurations(&mut self, now: Mono, out: &mut Vec<Intent>) {
         let Some(Compared { differs, tells }) = self.operator.compare_configurations(out) else {
             return;

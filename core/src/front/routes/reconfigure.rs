@@ -1,9 +1,9 @@
-//! Another configuration comes into force while this front runs. What is as it was is not
-//! disturbed: links, seats and the role stay.
+//! A new configuration takes effect while this front runs. Whatever is unchanged is not disturbed:
+//! links, seats and the role stay.
 //!
-//! What cannot change in a process that runs: whether the backends are stock servers
-//! (`CmServer.Unfenced`). What never lives here: whether a configuration is right (that is
-//! [`config`]), and what of it is the machine's: files, ports, logs.
+//! A running process cannot change whether the backends are stock servers (`CmServer.Unfenced`).
+//! What never lives here: whether a configuration is right (that is [`config`]), and its parts that
+//! concern the machine: files, ports, logs.
 
 use crate::base::network::Address;
 use crate::base::time::Mono;
@@ -17,7 +17,7 @@ use alloc::vec::Vec;
 const MOVED: CloseReason = CloseReason::Stepped("another address is configured");
 
 impl Front {
-    /// This is in force from now on.
+    /// Puts a configuration into effect.
     pub(in crate::front) fn configured(&mut self, now: Mono, new: &InForce, out: &mut Vec<Intent>) {
         let InForce { config, address, .. } = new;
         let address = *config.virtual_ips.first().unwrap_or(address);
@@ -29,7 +29,7 @@ impl Front {
         service.configure(address, config.cleanup);
         service.obey(config.policy.clone());
         if config.virtual_ips.is_empty() {
-            // The role is set by command.
+            // From now on the role is set by command.
             self.leadership.forget_address();
         }
         self.config.retry = config.retry;
@@ -41,8 +41,8 @@ impl Front {
         self.configure_twin(now, config.twin.clone(), out);
     }
 
-    /// Backends that are configured no more make room for the new ones. All that is known of the
-    /// others stays, and each keeps its place.
+    /// Replaces backends that are no longer configured by new ones. The others keep their places
+    /// and everything that is known of them.
     fn configure_backends(&mut self, now: Mono, new: &[Address; 3], out: &mut Vec<Intent>) {
         let places = places(self.config.backends.each_ref(), new);
         if places == self.config.backends {
@@ -85,7 +85,8 @@ impl Front {
     }
 }
 
-/// Which server stands in which of three places: one that is among the new ones stays where it is.
+/// Returns which server takes which of three places: a server that stays configured keeps its
+/// place.
 pub(in crate::front) fn places(old: [&Address; 3], new: &[Address; 3]) -> [Address; 3] {
     let mut fresh = new.iter().filter(|address| !old.contains(address));
     old.map(|address| {

@@ -1,5 +1,5 @@
-//! What follows from what came in: everything that one component has to do before the others go on. The
-//! order is that of the components, and each part says why it stands where it does.
+//! What follows from an input: what each component does before the next one runs. The order is that
+//! of the components, and comments give the reasons.
 
 use crate::base::time::Now;
 use crate::front::Front;
@@ -9,7 +9,7 @@ use crate::io::Intent;
 use alloc::vec::Vec;
 
 impl Front {
-    /// Everything that follows from what came in, until nothing more does.
+    /// Does everything that follows from an input, until nothing more follows.
     pub(in crate::front) fn settle(&mut self, now: Now, out: &mut Vec<Intent>) {
         let (leadership, mut context) = self.with_leadership();
         if leadership.commit(now.mono, &mut context) {
@@ -28,7 +28,7 @@ impl Front {
         leadership.replicate(now.mono, &mut context, out);
         self.drop_guest_calls(out);
         self.pass_settle(now.mono, out);
-        // Where there are stand-ins, it is told when they have done their part.
+        // In unfenced mode the twin is informed after the stand-ins have run.
         if !self.config.unfenced {
             self.twin_settle(now, Vec::new(), out);
         }
@@ -36,7 +36,7 @@ impl Front {
         leadership.failover_close(now.mono, &mut context, out);
     }
 
-    /// Has the usage history record what was committed, unless the twin tells it.
+    /// Has the usage history record what was committed, unless the twin sends those lines.
     fn record_committed(&mut self) {
         let told =
             !self.leadership.leads() && !self.twin.as_ref().is_some_and(Twin::tells_no_history);
@@ -44,7 +44,7 @@ impl Front {
         usage.record_committed(told, &mut context);
     }
 
-    /// Lends the usage history what it records by.
+    /// Lends the usage history what it needs to record.
     pub(in crate::front) fn recording(&mut self) -> (&mut Usage, usage::Context<'_>) {
         let leads = self.leadership.leads();
         let Self { usage, replication, calls, config, .. } = self;

@@ -1,4 +1,4 @@
-//! Between the twin and the rest of the front.
+//! Routes between the twin and the rest of the front.
 
 use crate::base::time::{Duration, Mono, Now};
 use crate::front::Front;
@@ -18,7 +18,7 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 impl Front {
-    /// Lends the twin what it needs; `None`: there is none.
+    /// Lends the twin what it needs; `None` if there is no twin.
     fn with_twin(&mut self) -> Option<(&mut Twin, Context<'_>)> {
         let (stands_by, unfenced) = (self.leadership.listens(self.view()), self.config.unfenced);
         let Self { twin, replication, usage, .. } = self;
@@ -27,7 +27,7 @@ impl Front {
         Some((twin.as_mut()?, Context { stands_by, unfenced, log, history }))
     }
 
-    /// A connection came in by the door for the twin.
+    /// Takes a connection that was accepted on the twin's listener.
     pub(in crate::front) fn twin_accepted(
         &mut self,
         link: LinkId,
@@ -39,7 +39,7 @@ impl Front {
         }
     }
 
-    /// A message of the twin came, on either link.
+    /// Takes a message of the twin, on either link.
     pub(in crate::front) fn twin_frame(
         &mut self,
         now: Now,
@@ -87,7 +87,7 @@ impl Front {
         Ok(())
     }
 
-    /// What a message of the twin has brought.
+    /// Hands on what a message of the twin contains.
     fn twin_told(
         &mut self,
         now: Now,
@@ -130,7 +130,7 @@ impl Front {
         }
     }
 
-    /// A link is gone. Returns whether it was one with the twin.
+    /// Handles a closed link. Returns whether it was one with the twin.
     pub(in crate::front) fn twin_closed(
         &mut self,
         now: Mono,
@@ -164,7 +164,7 @@ impl Front {
         }
     }
 
-    /// Tells the twin what is new, and answers what has changed here.
+    /// Sends the twin what is new, and acknowledgements of what has changed here.
     pub(in crate::front) fn twin_settle(
         &mut self,
         now: Now,
@@ -184,7 +184,7 @@ impl Front {
         }
     }
 
-    /// Lines of the usage history that the twin lacks are here from disk.
+    /// Takes lines of the usage history that the twin lacks, read from disk.
     pub(in crate::front) fn recalled(
         &mut self,
         now: Mono,
@@ -201,7 +201,7 @@ impl Front {
 
 /// Calls of this front's clients that the twin decides.
 impl Front {
-    /// Gives the twin a client's call, whose time ends at `until`.
+    /// Passes a client's call to the twin; its time ends at `until`.
     pub(in crate::front) fn pass_on(
         &mut self,
         now: Mono,
@@ -225,8 +225,8 @@ impl Front {
         }
     }
 
-    /// The twin will not reply to a call. One that it has not begun waits here: for this front to
-    /// lead, for the twin to lead anew, or for the end of its time.
+    /// Handles a call that gets no reply from the twin. A call that the twin has not begun is
+    /// parked until this front leads, the twin leads again, or its time is over.
     fn call_dropped(&mut self, call: DroppedCall, out: &mut Vec<Intent>) {
         let DroppedCall { link, until, bytes, begun } = call;
         match Request::parse(&bytes) {
@@ -235,14 +235,14 @@ impl Front {
         }
     }
 
-    /// Closes the link of a client whose call may have been done.
+    /// Closes the link of a client whose call may have been carried out.
     fn call_fails(&mut self, link: LinkId, reason: &'static str, out: &mut Vec<Intent>) {
         self.calls.service_mut().dismiss(link);
         out.push(Intent::Close { link, reason: CloseReason::Stepped(reason) });
     }
 
-    /// Passes on what waits here, when that begins; a front that leads itself takes no reply of
-    /// another one any more.
+    /// Passes on parked calls when passing begins; a front that leads takes no more replies of the
+    /// twin.
     pub(in crate::front) fn pass_settle(&mut self, now: Mono, out: &mut Vec<Intent>) {
         let passes = self.leadership.passes(self.view());
         let leads = self.leadership.leads();
@@ -263,8 +263,8 @@ impl Front {
         }
     }
 
-    /// A client of this front has called, and the call is not decided here, nor passed on. A front
-    /// that leads has noted that for itself.
+    /// Notes that a client of this front has called, and that the call is neither decided here nor
+    /// passed on. A front that leads has noted the call already.
     pub(in crate::front) fn not_decided(&mut self, now: Mono, link: LinkId, request: &Request) {
         let leads = self.leadership.leads();
         let handle = request.handle().filter(|_| !leads && !link.is_passed());
@@ -273,7 +273,7 @@ impl Front {
         }
     }
 
-    /// The twin tells of calls that it could not have decided.
+    /// Takes the twin's report of calls that it could not have decided.
     fn hear_signs(&mut self, now: Mono, signs: &[SignOfLife]) {
         if !self.leadership.leads() {
             return;
@@ -295,7 +295,7 @@ impl Front {
     fn guest_calls(&mut self, now: Now, call: GuestCall, bytes: Vec<u8>, out: &mut Vec<Intent>) {
         match call {
             GuestCall::Overloaded => {
-                // There is no room for its call, but it is there.
+                // There is no room for its call, but the client is alive.
                 if let Some(handle) = Request::parse(&bytes).ok().and_then(|call| call.handle()) {
                     self.calls.service_mut().alive(
                         now.mono,
@@ -313,7 +313,7 @@ impl Front {
         }
     }
 
-    /// A client of the twin is gone, and so many replies had reached it.
+    /// Handles a client of the twin that is gone; `replies` is how many replies had reached it.
     fn guest_gone(&mut self, client: u64, replies: u32) {
         match self.twin.as_mut().and_then(|twin| twin.guest_gone(client, replies)) {
             Some(GoneGuest::Link { link, unsent }) => self.client_closed(link, unsent),
@@ -324,7 +324,7 @@ impl Front {
         }
     }
 
-    /// The link by which they came is gone.
+    /// Handles clients of the twin whose link is gone.
     fn guests_lost(&mut self, guests: Vec<LostGuest>) {
         for guest in guests {
             let fresh = self.calls.client_gone(guest.link, true);
@@ -334,15 +334,15 @@ impl Front {
         }
     }
 
-    /// What must hold between any two steps.
+    /// Whether the clients of the twin are those that the service knows.
     pub(in crate::front) fn guests_are_known(&self) -> bool {
         let Some(twin) = &self.twin else { return true };
         twin.guest_links()
             .is_some_and(|mut links| links.all(|link| self.calls.service().knows(link)))
     }
 
-    /// A front that does not even try to lead, or gives its role away, keeps no call of its twin's
-    /// clients.
+    /// Drops calls of the twin's clients, if this front does not even try to lead or gives its role
+    /// away.
     pub(in crate::front) fn drop_guest_calls(&mut self, out: &mut Vec<Intent>) {
         let quiet = self.leadership.is_standby() || self.leadership.role().is_deposed();
         if quiet || self.leadership.failover().holds_back() {
