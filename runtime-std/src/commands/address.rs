@@ -1,34 +1,34 @@
-//! Addresses as people type them.
+//! Parsing of addresses on the command line.
 
 use tmr_core::base::network::Address;
 
-/// The port that the licence protocol has, for an address without one.
+/// The port of the licence protocol, for an address without a port.
 const LICENCE_PORT: u16 = 22_350;
 
-/// `HOST:PORT`, or `HOST` for the usual licence port. An IPv6 address with a port stands in
-/// brackets.
+/// Parses `HOST:PORT`, or `HOST` with the port of the licence protocol. An IPv6 address with a port
+/// is in brackets.
 ///
 /// # Errors
-/// What would be right.
+/// The message has a valid example.
 pub fn licence(text: &str) -> Result<Address, String> {
     parse(text, Some(LICENCE_PORT))
         .ok_or_else(|| "right would be 127.0.0.1:22350, [::1]:22350 or HOST:22350".to_owned())
 }
 
-/// `http://HOST:PORT`, or `HOST:PORT`.
+/// Parses `http://HOST:PORT`, or `HOST:PORT`.
 ///
 /// # Errors
-/// What would be right.
+/// The message has a valid example.
 pub fn admin(text: &str) -> Result<Address, String> {
     let bare = text.strip_prefix("http://").unwrap_or(text);
     parse(bare.strip_suffix('/').unwrap_or(bare), None)
         .ok_or_else(|| "right would be http://127.0.0.1:22352".to_owned())
 }
 
-/// An address without a port.
+/// Parses an IP address without a port.
 ///
 /// # Errors
-/// What would be right.
+/// The message has a valid example.
 pub fn ip(text: &str) -> Result<std::net::IpAddr, String> {
     text.parse().map_err(|_| "right would be an address such as 127.0.0.1 or ::1".to_owned())
 }

@@ -1,8 +1,8 @@
-//! `check-config`: says whether a front would take a configuration; on its own machine, also
-//! whether it could be used there, and whether the front that runs there would take it at a
+//! `check-config`: reports whether a front would accept a configuration; on its own machine, also
+//! whether it could be used there, and whether the front that runs there would accept it at a
 //! reload.
 //!
-//! What never lives here: the checks of a reload (`settings` has them, which a front itself uses).
+//! What never lives here: the checks of a reload (`settings`, which a front uses too).
 
 use crate::commands::admin::http;
 use crate::commands::admin::pages::Pages;
@@ -49,10 +49,10 @@ pub struct CheckConfig {
     schema: bool,
 }
 
-/// Says whether a front would take a configuration; without one, what configurations are.
+/// Reports whether a front would accept a configuration, or prints the schema.
 ///
 /// # Errors
-/// It would not; or what it names cannot be used here, where it is for this machine.
+/// It would not; or with `--here`, what it names cannot be used on this machine.
 pub fn check_config(options: &CheckConfig) -> Outcome {
     let file = options.file.as_deref().or(options.config.as_deref());
     let Some(path) = file else { return stdout::line(SCHEMA.trim_end()) };
@@ -74,7 +74,7 @@ pub fn check_config(options: &CheckConfig) -> Outcome {
         return papers;
     }
     if !options.reload {
-        // The machine that a configuration is checked on need not be the one it is for.
+        // The configuration may be for another machine.
         let key = files::group_key(&files::beside(path, &config.group_key_file));
         if let Err(failure) = key {
             note!("warning: on this machine it would not start: {failure}");
@@ -86,13 +86,13 @@ pub fn check_config(options: &CheckConfig) -> Outcome {
     Ok(())
 }
 
-/// Whether this machine has what the configuration names.
+/// Checks that this machine has what the configuration names.
 fn here((path, state): (&Path, &Path), config: &Config) -> Outcome {
     let running = Running::ask(state);
     settings::check((path, state), config, running.with(path))?;
     let reserved = settings::reserved((path, state), config);
     log::check(&settings::logging(path, config), &reserved)?;
-    // A front that runs here gives its ports up.
+    // A front that runs here would release its ports.
     let own = match &running {
         Running::Front { config, .. } => settings::listen_at(config).map(|it| it.at.port).to_vec(),
         Running::Unknown | Running::None => Vec::new(),
@@ -112,19 +112,19 @@ fn here((path, state): (&Path, &Path), config: &Config) -> Outcome {
     Ok(())
 }
 
-/// The front that runs here.
+/// The front that runs on this machine.
 #[derive(Debug, PartialEq)]
 enum Running {
-    /// With this file, and this in force.
+    /// A front with this configuration file, and the configuration in force.
     Front { path: PathBuf, config: Box<Config> },
-    /// One may, and cannot be asked.
+    /// There may be one, but it cannot be asked.
     Unknown,
     /// There is none.
     None,
 }
 
 impl Running {
-    /// Of the front with this state folder.
+    /// Asks the front with this state folder.
     fn ask(state: &Path) -> Self {
         let pages = Pages::beside(state);
         let asked = || {
@@ -137,7 +137,7 @@ impl Running {
         asked().unwrap_or_else(|| if pages.may_be_there() { Self::Unknown } else { Self::None })
     }
 
-    /// What is in force, if that is of this file.
+    /// Returns the configuration in force, if it comes from this file.
     fn with(&self, file: &Path) -> Option<&Config> {
         let Self::Front { path, config } = self else { return None };
         let same = path.canonicalize().ok()? == file.canonicalize().ok()?;

@@ -1,5 +1,5 @@
-//! Colour on a terminal, for lines that must not be overlooked. Programs that read the output get
-//! none.
+//! Colour on a terminal, for lines that must not be overlooked. Output to a program is not
+//! coloured.
 
 use std::env;
 use std::io::{self, IsTerminal};
@@ -7,20 +7,20 @@ use std::io::{self, IsTerminal};
 /// Whether text is coloured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Colour {
-    /// Standard output is a terminal, and nobody has said `NO_COLOR`.
+    /// Standard output is a terminal, and `NO_COLOR` is not set.
     Terminal,
-    /// It is something else.
+    /// Colours are not used.
     Never,
 }
 
 impl Colour {
-    /// As standard output is.
+    /// Chooses by standard output and `NO_COLOR`.
     pub(super) fn of_output() -> Self {
         let unwanted = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         if io::stdout().is_terminal() && !unwanted { Self::Terminal } else { Self::Never }
     }
 
-    /// The text in red, where there is colour.
+    /// Returns the text in red, if colours are used.
     pub(super) fn red(self, text: &str) -> String {
         match self {
             Self::Terminal => format!("\x1b[31m{text}\x1b[0m"),

@@ -1,4 +1,4 @@
-//! `failover`: gives the role to the other front in good order.
+//! `failover`: gives the lead to the other front in good order.
 
 use crate::commands::admin::http;
 use crate::commands::admin::pages::Pages;
@@ -8,19 +8,21 @@ use serde_json::Value;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Longer than a front takes to give the role away, or to give that up.
+/// Longer than a front takes to give the lead away, or to give that up.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// Longest that is waited for another front that has just started: it needs its backends first, and
-/// keepalived there its scripts' first answers.
+/// How long another front that has just started is waited for: it needs its backends first, and
+/// keepalived there needs the first results of its scripts.
 const STARTING: Duration = Duration::from_secs(10);
-/// Pause between two looks at the status.
+/// The pause between two looks at the status.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Has a front give its role to the other one, and waits until that leads and the virtual address,
-/// if there is one, has left this machine. `if_active`: nothing is done where it does not lead.
+/// Orders a front to give the lead to the other one, and waits until that leads and the virtual
+/// address, if there is one, has left this machine. `if_active`: does nothing if the front does not
+/// lead.
 ///
 /// # Errors
-/// It cannot be reached, does not lead, has nobody to give the role to, or keeps it; and why.
+/// It cannot be reached, does not lead, has no front to give the lead to, or keeps it; the message
+/// has the reason.
 pub fn failover(at: &Pages, if_active: bool) -> Outcome {
     let (status, _) = http::status(at).map_err(nothing_ordered)?;
     if if_active && status["role"] != "active" {
@@ -63,7 +65,7 @@ pub fn failover(at: &Pages, if_active: bool) -> Outcome {
     }
 }
 
-/// The other one leads, and clients find it.
+/// Returns whether the other front leads, and clients reach it.
 fn is_done(status: &Value) -> bool {
     let led = status["role"] == "standby" && status["twin"]["role"] == "active";
     led && status["virtual_ip"] != true

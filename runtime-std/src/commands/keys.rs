@@ -1,4 +1,4 @@
-//! `keygen` and `issue`: what a vendor and an operator make before anything runs.
+//! `keygen` and `issue`: keys and licences, which are made before anything runs.
 
 use crate::clock::Clock;
 use crate::commands::cli::Issue;
@@ -13,7 +13,7 @@ use tmr_core::base::limits::LICENCE_FILE_MAX;
 use tmr_core::base::rfc3339;
 use tmr_core::licence::{Issuer, Spec};
 
-/// Longest key file that is compared, in bytes.
+/// The most bytes of a key file that is compared.
 const KEY_MAX: usize = 1024;
 
 /// `keygen`.
@@ -27,7 +27,7 @@ pub fn keygen(path: &Path) -> Outcome {
     Ok(())
 }
 
-/// Makes a group key.
+/// Creates a group key.
 ///
 /// # Errors
 /// The file is there already, or cannot be made.
@@ -51,7 +51,8 @@ pub fn issue(options: &Issue) -> Outcome {
     Ok(())
 }
 
-/// Refuses a key file that is another kind of key, or another issuer's than the rest of a set has.
+/// Rejects a key file with another kind of key, or with another issuer's key than the rest of a set
+/// has.
 fn signs(options: &Issue) -> Outcome {
     let key = &options.key;
     let Ok(text) = files::text(key, KEY_MAX) else { return Ok(()) };
@@ -72,7 +73,7 @@ fn signs(options: &Issue) -> Outcome {
     Ok(())
 }
 
-/// Signs licences and says which files were written.
+/// Signs licences, and returns the files that were written.
 ///
 /// # Errors
 /// As of [`issue`].

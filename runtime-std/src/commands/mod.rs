@@ -1,4 +1,4 @@
-//! The commands of the program, whichever runtime it is built on.
+//! The commands of the program, for both runtimes.
 //!
 //! What lives here: the command line, a module for each command, and how commands reach servers.
 //! What never lives here: sockets of a server (`reactor`), its machine (`host`), and any decision about
@@ -33,7 +33,7 @@ use cli::{Cli, Command};
 use startup::Runtime;
 use std::process::ExitCode;
 
-/// The whole program, whichever runtime it is built on.
+/// Runs the program on this runtime.
 #[must_use]
 pub fn main(runtime: Runtime) -> ExitCode {
     match perform(runtime, &command_line(runtime).command) {
@@ -45,8 +45,8 @@ pub fn main(runtime: Runtime) -> ExitCode {
     }
 }
 
-/// Reads the command line of this process, which ends if that is wrong. The version is told under the
-/// program's own name.
+/// Parses the command line of this process, and ends the process if it is not valid. The version is
+/// printed with the program's own name.
 fn command_line(runtime: Runtime) -> Cli {
     let matches = Cli::command().name(runtime.program).get_matches();
     Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())

@@ -1,11 +1,11 @@
-//! Whole numbers as people type them.
+//! Parsing of whole numbers on the command line.
 
 use std::ops::RangeInclusive;
 
-/// Reads a number of this range.
+/// Parses a number of this range.
 ///
 /// # Errors
-/// What would be right.
+/// The message has the range.
 pub fn within<T>(
     range: RangeInclusive<T>,
 ) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync + 'static

@@ -1,4 +1,4 @@
-//! `recover`: the operator's decision after memory of the group was lost on two disks or on all.
+//! `recover`: an operator's decision after the group's log was lost on two disks or on all.
 
 use crate::commands::admin::http;
 use crate::commands::colour::Colour;
@@ -9,15 +9,16 @@ use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write as _};
 use std::time::Duration;
 
-/// What an operator types.
+/// The word that an operator types to confirm.
 const WORD: &str = "recover";
 /// Longer than a front takes to read a copy and write it to two disks, or to give that up.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Shows what is left and what may be lost, asks, and has the front make a group that serves.
+/// Shows what is left and what may be lost, asks, and has the front make a new group that serves.
 ///
 /// # Errors
-/// Nothing is lost, nobody has confirmed it, or the front could not do it; and why.
+/// Nothing is lost, the operator has not confirmed, or the front could not do it; the message has
+/// the reason.
 pub fn recover(options: &cli::Recover) -> Outcome {
     let at = &options.admin.front();
     let answer = http::get(at, "/api/recover")?;
@@ -49,7 +50,7 @@ pub fn recover(options: &cli::Recover) -> Outcome {
     Ok(())
 }
 
-/// The operator means it: by an option, or by a word that is typed.
+/// Checks that the operator confirms, by an option or by a typed word.
 fn confirmed(option: Option<&str>) -> Outcome {
     let typed = match option {
         Some(word) => word.to_owned(),

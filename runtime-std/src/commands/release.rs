@@ -1,4 +1,4 @@
-//! `release`: an operator takes a handle back, or all handles of an address.
+//! `release`: an operator releases a handle, or all handles of an address.
 
 use crate::commands::admin::http::{self, PATIENCE};
 use crate::commands::admin::pages::Admin;
@@ -41,10 +41,10 @@ pub struct What {
     pub address: Option<IpAddr>,
 }
 
-/// Has a front take handles back, and says what it answered.
+/// Has a front release handles, and prints its answer.
 ///
 /// # Errors
-/// It cannot be reached, does not lead, the password is not right, or there is no such handle.
+/// It cannot be reached, does not lead, the password is wrong, or there is no such handle.
 pub fn release(options: &Release) -> Outcome {
     let body = match (options.what.address, options.what.handle) {
         (Some(address), _) => json!({ "address": address }),
@@ -52,7 +52,7 @@ pub fn release(options: &Release) -> Outcome {
     };
     let (at, body) = (&options.admin.front(), body.to_string());
     let mut answer = http::post_json(at, PATH, &body, PATIENCE)?;
-    // What a file has, or somebody has typed, came with it.
+    // A password from a file or the terminal was already sent.
     if answer.status == 401 && !at.credentials().given() && !io::stdin().is_terminal() {
         let password = passwords::once("Password of the operator: ")?;
         if password.is_empty() {

@@ -6,12 +6,12 @@ use crate::commands::cli::Track;
 use crate::exit::{Failure, Outcome};
 use std::{fs, process};
 
-/// Tells a front that the virtual address may have moved, and in `news` what keepalived says: kind,
-/// name and state of an instance or group, and its priority. Where the address is the front sees for
-/// itself; that an instance is in FAULT it cannot.
+/// Reports to a front that the virtual address may have moved; `news` is what keepalived passes:
+/// kind, name and state of an instance or group, and its priority. The front sees the address
+/// itself, but not that an instance is in FAULT.
 ///
 /// # Errors
-/// It cannot be reached, or is no front; or these are no words of keepalived.
+/// The front cannot be reached, or it is none; or the words are not those of keepalived.
 pub fn notify(at: &Pages, news: &[String]) -> Outcome {
     let body = serde_json::json!({ "words": news, "begun": begun(), "keepalived": keepalived() });
     let answer = of_front(http::post_json(at, "/api/notify", &body.to_string(), http::PATIENCE)?)?;
@@ -29,17 +29,17 @@ pub fn notify(at: &Pages, news: &[String]) -> Outcome {
     Ok(())
 }
 
-/// When this process was begun, in steps that only rise; `None` where the system does not say.
-/// Keepalived begins a process for each change of a state and waits for none of them, so two may be
-/// heard the other way round.
+/// Returns when this process started, in steps that only rise; `None`: the system does not report
+/// it. Keepalived starts a process for each change of a state without waiting for earlier ones, so
+/// two reports may arrive in the wrong order.
 fn begun() -> Option<u64> {
     Some(Process::read(process::id())?.begun)
 }
 
-/// When the keepalived was begun that has begun this process, in the same steps; `None`: it has ended,
-/// or it was something else.
+/// Returns when the keepalived started that has started this process, in the same steps; `None`: it
+/// has ended, or there was none.
 fn keepalived() -> Option<u64> {
-    /// A script of the operator's may stand between them, and what that has begun.
+    /// An operator's scripts may be between keepalived and this process.
     const GENERATIONS: usize = 8;
     let parent = |process: &Process| Process::read(process.parent);
     let ancestors = std::iter::successors(Process::read(process::id()), parent).skip(1);
@@ -47,13 +47,13 @@ fn keepalived() -> Option<u64> {
     Some(found?.begun)
 }
 
-/// What the system says of a process (proc(5)).
+/// A process as the system describes it (proc(5)).
 #[derive(Debug, PartialEq, Eq)]
 struct Process {
     name: String,
     parent: u32,
-    /// In steps that only rise: hundredths of a second since the machine was booted; within one of them
-    /// the process id tells which was later.
+    /// In steps that only rise: hundredths of a second since the boot, with the process id for the
+    /// order within one of them.
     begun: u64,
 }
 
@@ -63,9 +63,9 @@ impl Process {
     }
 
     fn parse(id: u32, stat: &str) -> Option<Self> {
-        /// The system's largest process id takes so many bits (`PID_MAX_LIMIT` of proc(5)).
+        /// The number of bits of the largest process id (`PID_MAX_LIMIT` of proc(5)).
         const PID_BITS: u32 = 22;
-        // The name may have anything in it.
+        // The name may contain any character.
         let (head, rest) = stat.rsplit_once(')')?;
         let name = head.split_once('(')?.1.to_owned();
         let mut words = rest.split_whitespace();
@@ -75,7 +75,7 @@ impl Process {
     }
 }
 
-/// What a front answered; a backend says 404 to what only a front knows.
+/// Returns a front's answer; a backend answers 404 to requests that are for fronts only.
 fn of_front(answer: Answer) -> Result<Answer, Failure> {
     if answer.status == 404 {
         return Err(Failure::usage(format!("{}: {}", answer.at, answer.body.trim_end())));
@@ -83,13 +83,13 @@ fn of_front(answer: Answer) -> Result<Answer, Failure> {
     Ok(answer)
 }
 
-/// Whether the virtual address may stay on this machine, as far as one question goes.
+/// Asks whether the virtual address may stay on this machine.
 ///
 /// # Errors
-/// It may not, and why; or the front cannot be reached, or is none.
+/// It may not, with the reason; or the front cannot be reached, or it is none.
 pub fn track(at: &Pages, what: Track) -> Outcome {
     let path = match what {
-        // A backend has such a page too, and is not what keepalived asks for.
+        // A backend has /readyz too, and keepalived must not take its answer for a front's.
         Track::Status => "/readyz?of=front",
         Track::ManualFailover => "/holdz",
     };

@@ -1,4 +1,4 @@
-//! `backend` and `serve`: from files and options to a node, and a setup to run it.
+//! `backend` and `serve`: make a node and its setup from files and options, and run it.
 
 use crate::commands::cli;
 use crate::entropy;
@@ -28,19 +28,19 @@ use tmr_core::node::Node;
 use tmr_core::node::hub::Hub;
 use tmr_core::service::{HandleKey, Identity};
 
-/// A runtime: its name in status, and its glue.
+/// A runtime: its name, and its adapter.
 #[derive(Clone, Copy, Debug)]
 pub struct Runtime {
-    /// What the program is called: `tmrd` or `tmrd-std`.
+    /// The name of the program: `tmrd` or `tmrd-std`.
     pub program: &'static str,
-    /// `smol` or `threads`.
+    /// The name in the status: `smol` or `threads`.
     pub name: &'static str,
     /// Runs a setup until the process ends.
     pub run: fn(NodeSetup) -> Outcome,
 }
 
 impl Runtime {
-    /// Who a server is that listens there.
+    /// Returns the identity of a server that listens there.
     fn identity(&self, listener: &TcpListener) -> Identity {
         let address = listen::reached_at(listener);
         Identity { name: names::host_name(), runtime: self.name, address }
@@ -50,7 +50,7 @@ impl Runtime {
 /// Runs a backend.
 ///
 /// # Errors
-/// It cannot start; every file is checked before anything is listened on.
+/// It cannot start; every file is checked before the server listens.
 pub fn backend(runtime: Runtime, options: &cli::Backend) -> Outcome {
     let cleanup = SocketCleanup::default();
     begin(&options.watched, &ShutdownFlush::default(), &cleanup)?;
@@ -91,8 +91,8 @@ pub fn backend(runtime: Runtime, options: &cli::Backend) -> Outcome {
     (runtime.run)(NodeSetup { hub, listeners, connections, workers })
 }
 
-/// Whether the files that only the start of a backend reads are as the next start needs them: what is
-/// wrong with them.
+/// Returns a check of the files that only a start reads; it returns what would prevent or change
+/// the next start.
 fn needed(options: &cli::Backend) -> impl Fn() -> Vec<Failure> + Send + 'static {
     let (group, issuers) = (options.group_key.clone(), options.issuer.clone());
     let licences = options.license.clone();
@@ -110,7 +110,7 @@ fn needed(options: &cli::Backend) -> impl Fn() -> Vec<Failure> + Send + 'static 
 /// Runs a front.
 ///
 /// # Errors
-/// It cannot start; every file that it cannot do without is checked before anything is listened on.
+/// It cannot start; every file that it needs is checked before the server listens.
 pub fn serve(runtime: Runtime, options: &cli::Serve) -> Outcome {
     let (shutdown_flush, cleanup) = (ShutdownFlush::default(), SocketCleanup::default());
     begin(&options.watched, &shutdown_flush, &cleanup)?;
@@ -158,14 +158,14 @@ pub fn serve(runtime: Runtime, options: &cli::Serve) -> Outcome {
     (runtime.run)(NodeSetup { hub, listeners, connections, workers })
 }
 
-/// A hub with room for as many links as this process may have files.
+/// Makes a hub with room for as many links as this process may have files.
 fn hub(node: Node) -> Hub {
     process_limits::leave_no_core();
     let files = process_limits::raise_file_limit();
     Hub::new(node).with_clients_max(process_limits::clients_max(files)).with_files_max(files)
 }
 
-/// What every server does first.
+/// Does what every server does first.
 fn begin(
     watched: &cli::Watched,
     shutdown_flush: &ShutdownFlush,
@@ -198,7 +198,7 @@ fn each<T>(
     paths.iter().map(|path| read(path.as_ref())).collect()
 }
 
-/// Says, to whoever started this process and to systemd, that it listens and where.
+/// Reports to the parent process and to systemd that the server listens, and where.
 pub(super) fn announce(listeners: &[(Listener, TcpListener)]) {
     let mut line = String::from("listening");
     for (kind, listener) in listeners {

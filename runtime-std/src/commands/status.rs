@@ -11,15 +11,16 @@ use std::fmt::Write;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long a front may take to get the active role before the command gives up waiting.
+/// How long a front may take to get the active role before the command ends its wait.
 const ACTIVATION: Duration = Duration::from_secs(15);
-/// Pause between two looks at the status.
+/// The pause between two looks at the status.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Prints what a server says of itself. With `json` a program judges by the verdict in it.
+/// Prints a server's status. With `json`, the exit code does not depend on the verdict in it.
 ///
 /// # Errors
-/// It cannot be reached, or says something else; for people also: something of its verdict is red.
+/// It cannot be reached, or its answer is not a status; without `json` also: its verdict has a red
+/// trouble.
 pub fn status(at: &Pages, json: bool) -> Outcome {
     let (value, text) = http::status(at)?;
     if json {
@@ -51,7 +52,7 @@ pub fn activate(at: &Pages) -> Outcome {
     wait_active(at, &before)
 }
 
-/// The name of the process that answers there, drawn when it began; `null`: it has none.
+/// Returns the random name of the process that answers there; `null`: it has none.
 ///
 /// # Errors
 /// It cannot be reached.
@@ -59,17 +60,17 @@ pub fn process(at: &Pages) -> Result<Value, Failure> {
     Ok(http::status(at)?.0["process"].take())
 }
 
-/// Adds that nothing was ordered yet, to the failure of a question that comes before an order.
+/// Adds to the failure of a question before an order that nothing was ordered yet.
 #[must_use]
 pub fn nothing_ordered(failure: Failure) -> Failure {
     let text = format!("{failure}; nothing was ordered, and nothing has changed");
     Failure { text, ..failure }
 }
 
-/// The status of the process that has taken an order, and that had this name before.
+/// Returns the status after an order, of the process that has taken it and has this name.
 ///
 /// # Errors
-/// It cannot be reached any more, or was restarted: what it had taken may be lost.
+/// It cannot be reached any more, or was restarted, so that the order may be lost.
 pub fn status_after(at: &Pages, before: &Value, order: &str) -> Result<Value, Failure> {
     let status = http::status(at).map(|(status, _)| status).map_err(|failure| {
         let text = format!(
@@ -87,10 +88,11 @@ pub fn status_after(at: &Pages, before: &Value, order: &str) -> Result<Value, Fa
     )))
 }
 
-/// Waits until a front that is to lead does, as long as it is the process of this name.
+/// Waits until a front that was ordered to lead does, as long as it is the process of this name.
 ///
 /// # Errors
-/// It cannot be reached, is no front, was restarted, or does not lead in time; and why.
+/// It cannot be reached, is no front, was restarted, or does not lead in time; the message has the
+/// reason.
 pub fn wait_active(at: &Pages, before: &Value) -> Outcome {
     let started = Instant::now();
     loop {
@@ -117,7 +119,7 @@ pub fn wait_active(at: &Pages, before: &Value) -> Outcome {
     Ok(())
 }
 
-/// Why a front does not lead that names no obstacle.
+/// Returns why a front does not lead if its status has no obstacle.
 fn unready(at: &Pages) -> Result<String, Failure> {
     let answer = http::get(at, "/readyz")?;
     if answer.status == 200 {
@@ -126,7 +128,7 @@ fn unready(at: &Pages) -> Result<String, Failure> {
     Ok(answer.body.trim_end().to_owned())
 }
 
-/// A value as a cell: text without quotes, nothing for null.
+/// Returns a value as a cell: text without quotes, empty for null.
 fn cell(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
@@ -144,7 +146,7 @@ fn section(out: &mut String, name: &str, table: &Table, rows: usize) {
         if rows == 0 { writeln!(out, "\n{name}: none") } else { write!(out, "\n{name}:\n{table}") };
 }
 
-/// A table of these columns: heading and key.
+/// Appends a table of these columns, given by heading and key.
 fn listed(out: &mut String, status: &Value, name: &str, key: &str, columns: &[(&str, &str)]) {
     let headings: Vec<&str> = columns.iter().map(|(heading, _)| *heading).collect();
     let mut table = Table::new(&headings);
@@ -154,7 +156,7 @@ fn listed(out: &mut String, status: &Value, name: &str, key: &str, columns: &[(&
     section(out, name, &table, rows(status, key).len());
 }
 
-/// Files that the server does without: each in a line.
+/// Appends the files that the server does without, one in each line.
 fn files(out: &mut String, status: &Value, colour: Colour) {
     for row in rows(status, "files") {
         let (file, trouble) = (cell(&row["file"]), cell(&row["trouble"]));
@@ -163,8 +165,8 @@ fn files(out: &mut String, status: &Value, colour: Colour) {
     }
 }
 
-/// The verdict, in the server's own words: each trouble in a line, and below it what to do. `false`: the
-/// server gives none.
+/// Appends the verdict in the server's own words: a line for each trouble, and below it what to do.
+/// Returns `false` if the server gives none.
 fn verdict(out: &mut String, status: &Value, colour: Colour) -> bool {
     let Some(troubles) = status["verdict"].as_array() else { return false };
     if troubles.iter().all(|trouble| trouble["severity"] == "info") {
@@ -178,7 +180,7 @@ fn verdict(out: &mut String, status: &Value, colour: Colour) -> bool {
     true
 }
 
-/// What is wrong, of a server of before, which gives no verdict: each thing that it tells, in a line.
+/// Appends the troubles of an older server, which gives no verdict, one in each line.
 fn troubles(out: &mut String, status: &Value, colour: Colour) {
     if status["fenced"] != true {
         let _ = writeln!(
@@ -238,7 +240,7 @@ fn troubles(out: &mut String, status: &Value, colour: Colour) {
     }
 }
 
-/// How a licence stands, in words: what is worst of it.
+/// Returns the state of a licence in words: the worst of it.
 fn standing(licence: &Value) -> &str {
     match licence["state"].as_str() {
         Some("served") => "served",

@@ -1,4 +1,4 @@
-//! Standard output: data for whoever reads on, which may be a program that stops reading.
+//! Standard output: data for other programs, which may stop reading.
 
 use crate::exit::{Failure, Outcome};
 use std::fmt::Display;
@@ -7,8 +7,8 @@ use std::io::{self, ErrorKind, Write};
 /// Prints a line at once.
 ///
 /// # Errors
-/// Standard output cannot be written. That nobody reads it any more is none: a seat that was
-/// taken is given back all the same.
+/// Standard output cannot be written. A closed pipe is no error: a seat that was taken is released
+/// all the same.
 pub fn line(text: impl Display) -> Outcome {
     let mut out = io::stdout().lock();
     match writeln!(out, "{text}").and_then(|()| out.flush()) {

@@ -3,35 +3,35 @@
 use crate::commands::client::listing::cut;
 use std::fmt;
 
-/// What every line begins with.
+/// The indentation of every line.
 const INDENT: usize = 2;
-/// Between two columns.
+/// The space between two columns.
 const GAP: usize = 2;
 
 /// Rows under headings, each column as wide as it must be.
 #[derive(Clone, Debug)]
 pub struct Table {
     lines: Vec<Line>,
-    /// Columns of the terminal that a line has at most.
+    /// The most characters of a line.
     most: usize,
 }
 
 #[derive(Clone, Debug)]
 enum Line {
     Row(Vec<String>),
-    /// Belongs to the row above: phrases that stay whole.
+    /// Phrases that belong to the row above, and are not broken.
     Note(Vec<String>),
 }
 
 impl Table {
-    /// A table with these headings and no rows.
+    /// Makes a table with these headings and no rows.
     #[must_use]
     pub fn new(headings: &[&str]) -> Self {
         let headings = headings.iter().map(ToString::to_string).collect();
         Self { lines: vec![Line::Row(headings)], most: usize::MAX }
     }
 
-    /// No line is longer than this: the last column is cut, notes go on in the next line.
+    /// Limits the length of lines: the last column is cut, notes continue in the next line.
     #[must_use]
     pub fn within(mut self, most: usize) -> Self {
         self.most = most;
@@ -43,7 +43,7 @@ impl Table {
         self.lines.push(Line::Row(cells.into_iter().collect()));
     }
 
-    /// Adds phrases below the last row, from its second column on.
+    /// Adds phrases below the last row, beginning in its second column.
     pub fn note(&mut self, phrases: &[String]) {
         if !phrases.is_empty() {
             self.lines.push(Line::Note(phrases.to_vec()));

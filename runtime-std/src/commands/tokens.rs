@@ -1,6 +1,6 @@
-//! `token`: makes the tokens of the admin pages, lists them, takes them back.
+//! `token`: makes the tokens of the admin pages, lists them, and revokes them.
 //!
-//! What never lives here: what a line of the password file says (core's `admin::tokens`).
+//! What never lives here: the format of a line in the password file (core's `admin::tokens`).
 
 use crate::clock::Clock;
 use crate::commands::{cli, number, stdout};
@@ -58,10 +58,10 @@ fn name(text: &str) -> Result<String, String> {
     tokens::new_name(text).map(str::to_owned).map_err(|NoToken(what)| what.to_owned())
 }
 
-/// Makes a token, shows all, or takes one back.
+/// Makes a token, lists all, or revokes one.
 ///
 /// # Errors
-/// The password file cannot be read or written, there is such a token already, or none.
+/// The password file cannot be read or written, the token exists already, or does not exist.
 pub fn run(options: &Token) -> Outcome {
     let now = Clock::start().now().wall;
     match (&options.revoke, &options.name) {
@@ -80,7 +80,8 @@ fn make(options: &Token, name: &str, now: Wall) -> Outcome {
     let mut written = None;
     let added = Passwords::change(file, |passwords| {
         tokens::add(passwords.tokens_mut(), token, now).map_err(refused)?;
-        // First the token: a line in the file of which nobody has the token would be in the way.
+        // The token is written first: a line in the password file without its token would be
+        // useless.
         if let Some(out) = &options.out {
             files::make_secret(out, format!("{shown}\n").as_bytes())?;
             written = Some(out);
@@ -160,11 +161,11 @@ fn list(file: &Path, as_json: bool, now: Wall) -> Outcome {
 }
 
 impl Passwords {
-    /// Of a file that a command is to change: one that is a link is not followed, for root writes in a
-    /// folder of the server's user, who must not choose what is read and written.
+    /// Reads the file that a command is to change. A link is not followed, because root writes in a
+    /// folder of the server's user, who must not choose which file is read and written.
     ///
     /// # Errors
-    /// As of [`Passwords::of_server`], but an empty file is one.
+    /// As of [`Passwords::of_server`], but an empty file is valid.
     pub fn of_command(path: &Path) -> Result<Self, Failure> {
         if std::fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink()) {
             let what = "it is a link, which is not followed; right would be a file";

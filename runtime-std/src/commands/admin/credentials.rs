@@ -12,11 +12,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Once;
 use std::sync::OnceLock;
 
-/// Longest file with a password or a token, in bytes.
+/// The most bytes of a file with a password or a token.
 const FILE_MAX: usize = 4096;
 /// The file name that stands for standard input.
 const INPUT: &str = "-";
-/// What was typed, or read from standard input: one command asks one server, and asks for it once.
+/// The password that was typed or read from standard input. A command needs one server only, so it
+/// asks once.
 static TYPED: OnceLock<String> = OnceLock::new();
 
 /// Where they come from.
@@ -36,22 +37,22 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// The same, for a command that somebody has typed.
+    /// Returns the same credentials for an interactive command.
     #[must_use]
     pub fn asking(&self) -> Self {
         Self { asks: true, ..self.clone() }
     }
 
-    /// There is a file for them.
+    /// Returns whether a file was given.
     #[must_use]
     pub fn given(&self) -> bool {
         self.password_file.is_some() || self.token_file.is_some()
     }
 
-    /// The line of a head that carries them; empty if there are none.
+    /// Returns the header line with the credentials; empty if there are none.
     ///
     /// # Errors
-    /// A file cannot be read, or there is nothing in it.
+    /// A file cannot be read, or is empty.
     pub(super) fn head(&self) -> Result<String, Failure> {
         if let Some(file) = &self.token_file {
             let token = first_line(file, "token")?;
@@ -70,7 +71,8 @@ impl Credentials {
         }
     }
 
-    /// The same after a server at `at` has said that it needs them; `None`: nobody can be asked.
+    /// Returns the header line after the server at `at` has demanded credentials; `None`: there is
+    /// no terminal to ask at, or others were given.
     ///
     /// # Errors
     /// No password is typed.
@@ -98,7 +100,7 @@ fn first_line(file: &Path, what: &str) -> Result<String, Failure> {
     let text = files::plain_text(file, FILE_MAX)?;
     match text.lines().next().map(str::trim_end).filter(|line| !line.is_empty()) {
         Some(line) => {
-            // Every request asks for it.
+            // This is called for every request.
             static ONCE: Once = Once::new();
             if let Some(text) = files::too_open(file, &format!("this {what}"), 0o600) {
                 ONCE.call_once(|| note!("warning: {text}"));
@@ -109,7 +111,7 @@ fn first_line(file: &Path, what: &str) -> Result<String, Failure> {
     }
 }
 
-/// The line of a head that carries a password.
+/// Returns the header line with a password.
 pub(super) fn basic(password: &str) -> String {
     let coded = Base64::encode_string(format!("operator:{password}").as_bytes());
     format!("Authorization: Basic {coded}\r\n")

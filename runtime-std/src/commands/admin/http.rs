@@ -12,39 +12,39 @@ use std::path::Path;
 use std::time::Duration;
 use tmr_core::base::network::Address;
 
-/// An admin page answers at once, or its server is not well.
+/// How long a request may take: admin pages answer at once.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
-/// Longest answer that is read, in bytes: the status of a server with every seat taken.
+/// The most bytes of an answer: the status of a server with every seat taken.
 const ANSWER_MAX: u64 = 64 * 1024 * 1024;
-/// How a server begins that speaks TLS and is not spoken to so: an alert.
+/// How a TLS server answers plain HTTP: the beginning of an alert.
 const ALERT: [u8; 2] = [0x15, 3];
-/// What is known of an order that was sent and not answered.
+/// The message for an order without an answer.
 const UNKNOWN: &str = "; whether it has begun what was ordered is not known. What it had not begun \
                        when this command ended it does not carry out any more (an older server \
                        may): see tmrd status";
-/// Most headers in an answer.
+/// The most headers of an answer.
 const HEADERS_MAX: usize = 32;
 
-/// What a server answered.
+/// The answer of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// Who answered.
+    /// The address of the server.
     pub at: String,
-    /// Like 200.
+    /// The HTTP status.
     pub status: u16,
-    /// The text.
+    /// The body.
     pub body: String,
 }
 
-/// `GET path`.
+/// Sends `GET path`.
 ///
 /// # Errors
-/// The server cannot be reached, or does not speak HTTP.
+/// The server cannot be reached, or its answer is not HTTP.
 pub fn get(to: &Pages, path: &str) -> Result<Answer, Failure> {
     ask(to, &format!("GET {path}"), "", "", PATIENCE)
 }
 
-/// `POST path`, with the header that says an operator means it.
+/// Sends `POST path`, with the header that marks a deliberate request.
 ///
 /// # Errors
 /// As of [`get`].
@@ -52,7 +52,7 @@ pub fn post(to: &Pages, path: &str) -> Result<Answer, Failure> {
     ask(to, &format!("POST {path}"), "", "", PATIENCE)
 }
 
-/// The same with a body. The answer may take so long.
+/// Does the same with a body. The answer may take as long as `patience`.
 ///
 /// # Errors
 /// As of [`get`].
@@ -65,7 +65,7 @@ pub fn post_json(
     ask(to, &format!("POST {path}"), "", body, patience)
 }
 
-/// The same as an operator whose password this is.
+/// Does the same with an operator's password.
 ///
 /// # Errors
 /// As of [`get`].
@@ -73,10 +73,10 @@ pub fn post_signed(to: &Pages, path: &str, body: &str, password: &str) -> Result
     ask(to, &format!("POST {path}"), &basic(password), body, PATIENCE)
 }
 
-/// `/api/status`, and its text as it came.
+/// Requests `/api/status`; returns it parsed, and its text.
 ///
 /// # Errors
-/// As of [`get`], or the answer is no status.
+/// As of [`get`], or the answer is not a status.
 pub fn status(to: &Pages) -> Result<(Value, String), Failure> {
     let answer = get(to, "/api/status")?;
     if answer.status != 200 {
@@ -91,7 +91,7 @@ pub fn status(to: &Pages) -> Result<(Value, String), Failure> {
     }
 }
 
-/// `line`: method and path; `head`: more lines of the head.
+/// Sends a request. `line`: method and path; `head`: more header lines.
 fn ask(
     to: &Pages,
     line: &str,
@@ -118,7 +118,7 @@ fn ask(
     Ok(answer)
 }
 
-/// The same with this line of a head, or none.
+/// Sends a request with these credentials, or with none.
 fn ask_once(
     to: &Pages,
     line: &str,
@@ -131,9 +131,10 @@ fn ask_once(
     let covered = tls.as_ref().map(|(_, named)| named.clone());
     let text = socket.set_read_timeout(patience).and_then(|()| {
         let host = match (&tls, &socket) {
-            // The certificate says that it is the one that was meant.
+            // The certificate proves the host.
             (Some((_, named)), _) => named.to_string(),
-            // By its number: a server must not be led to take a command that was meant for another.
+            // By IP address: the server must not be led to take a command that was meant for
+            // another host name.
             (None, Socket::Tcp(socket)) => socket.peer_addr()?.to_string(),
             (None, Socket::Unix(_)) => "localhost".to_owned(),
         };
@@ -166,7 +167,7 @@ fn ask_once(
     Ok(Answer { at, status, body })
 }
 
-/// Why a server of that name is not spoken with by HTTPS; `None`: it is not HTTPS that fails.
+/// Returns why HTTPS with that server fails; `None`: the error is not one of HTTPS.
 fn refused(error: &io::Error, named: &Address, ca: Option<&Path>) -> Option<String> {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match inner {
@@ -178,8 +179,7 @@ fn refused(error: &io::Error, named: &Address, ca: Option<&Path>) -> Option<Stri
     }
 }
 
-/// Why there is no answer. A time that is over is not said in the system's words, which speak of a
-/// resource.
+/// Returns why there is no answer. For a time-out the system's message would not be clear.
 fn unanswered(at: &str, error: &io::Error, patience: Duration) -> String {
     match error.kind() {
         ErrorKind::WouldBlock | ErrorKind::TimedOut => {
@@ -189,7 +189,7 @@ fn unanswered(at: &str, error: &io::Error, patience: Duration) -> String {
     }
 }
 
-/// The text of a request. A change carries the header that a foreign page cannot send.
+/// Returns the text of a request. A POST has the header that a page of another origin cannot send.
 fn request(line: &str, host: &str, head: &str, body: &str) -> String {
     let length = body.len();
     let more = match line.split(' ').next() {
@@ -204,13 +204,14 @@ fn exchange(mut socket: impl Read + Write, text: &str) -> io::Result<Vec<u8>> {
     socket.flush()?;
     let mut bytes = Vec::new();
     match socket.take(ANSWER_MAX).read_to_end(&mut bytes) {
-        // A server that ends rudely may have said all there is.
+        // The answer may be complete before the connection breaks.
         Err(error) if parse(&bytes).is_none() => Err(error),
         _ => Ok(bytes),
     }
 }
 
-/// The status and the body of an answer that ends with its connection, or where its length says.
+/// Parses the status and the body of an answer that ends with the connection, or at its stated
+/// length.
 fn parse(bytes: &[u8]) -> Option<(u16, String)> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut response = httparse::Response::new(&mut headers);
@@ -235,7 +236,7 @@ mod tests {
     use std::net::TcpListener;
     use std::thread;
 
-    /// What a server got that answers like this, and what the client made of the answer.
+    /// Returns what a server with this answer received, and the client's result.
     fn served(answer: &'static str, path: &str, post: bool) -> (String, Result<Answer, Failure>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let at = listener.local_addr().unwrap();
@@ -268,13 +269,13 @@ mod tests {
         assert_eq!(made, Ok((202, "taken\n".into())));
     }
 
-    /// What comes of a request by HTTPS to a server with the certificate of the tests, which names
+    /// Returns the result of an HTTPS request to a server with the tests' certificate, which names
     /// `localhost`.
     fn by_https(host: &str, ca: Option<&str>) -> (String, Result<Answer, Failure>) {
         by_https_with("admin.pem", host, ca)
     }
 
-    /// The same of a server with this certificate.
+    /// Does the same with this certificate.
     fn by_https_with(
         chain: &str,
         host: &str,
@@ -348,7 +349,8 @@ mod tests {
         assert_eq!(made.map(|answer| answer.status), Ok(200));
     }
 
-    /// What comes of a request to somebody who takes a connection, says this, and closes.
+    /// Returns the message for a server that accepts a connection, sends these bytes, and closes
+    /// it.
     fn said_to(kind: &str, says: &'static [u8]) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();

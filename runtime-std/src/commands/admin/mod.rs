@@ -1,6 +1,7 @@
-//! How commands reach the admin pages of a server: where they are, with which credentials, and one request.
+//! How commands reach the admin pages of a server: their address, the credentials, and one HTTP
+//! request.
 //!
-//! What never lives here: what a page says.
+//! What never lives here: the content of a page.
 
 pub mod credentials;
 pub mod http;

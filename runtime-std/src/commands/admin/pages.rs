@@ -1,4 +1,4 @@
-//! The place of a server's admin pages: a socket of its machine, or an address.
+//! Where a server's admin pages are reached: a Unix socket of its machine, or an address.
 
 use crate::commands::address;
 use crate::commands::admin::credentials::Credentials;
@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use tmr_core::base::limits::DIAL_TIMEOUT;
 use tmr_core::base::network::Address;
 
-/// Where the admin pages of this machine's server are, unless its configuration says otherwise.
+/// The default address of the admin pages of this machine's server.
 const USUAL: &str = "127.0.0.1:22352";
 
 /// Which server's admin pages.
@@ -38,63 +38,63 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// Where to ask for a front's.
+    /// Returns where the pages of a front are.
     #[must_use]
     pub fn front(&self) -> Pages {
         self.with(self.named.clone().unwrap_or_else(Pages::front))
     }
 
-    /// Where to ask for any server's.
+    /// Returns where the pages of a front or a backend are.
     #[must_use]
     pub fn server(&self) -> Pages {
         self.with(self.named.clone().unwrap_or_else(Pages::server))
     }
 
-    /// Where to ask, if that was said.
+    /// Returns the place that was given on the command line.
     #[must_use]
     pub fn named(&self) -> Option<Pages> {
         self.named.clone().map(|pages| self.with(pages))
     }
 
-    /// The same place, asked as this says.
+    /// Returns the same place, with these certificates and credentials.
     #[must_use]
     pub fn with(&self, pages: Pages) -> Pages {
         Pages { ca: self.ca.clone(), credentials: self.credentials.asking(), ..pages }
     }
 }
 
-/// The places where one server may be asked: the first that takes a connection is.
+/// The places where one server may be reached; the first that accepts a connection is used.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pages {
     sockets: Vec<PathBuf>,
     at: Option<Address>,
-    /// That address speaks HTTPS.
+    /// Whether that address uses HTTPS.
     https: bool,
-    /// Who vouches for it, in PEM; `None`: whom the system trusts.
+    /// The trusted certificates, in PEM; `None`: those of the system.
     ca: Option<PathBuf>,
-    /// Who asks.
+    /// The credentials of requests.
     credentials: Credentials,
 }
 
-/// A connection to one of these places, and what that is called.
+/// A connection to one of these places.
 #[derive(Debug)]
 pub struct Opened {
     /// The connection.
     pub socket: Socket,
-    /// What it is covered with, and the host that it is for: `None`, it is plain.
+    /// The TLS state with the host that it is for; `None`: the connection is plain.
     pub tls: Option<(ClientConnection, Address)>,
-    /// The place; and those before it that are there and could not be used, with the reason.
+    /// The name of the place, with the reasons why earlier places that exist could not be used.
     pub at: String,
 }
 
 impl Pages {
-    /// The front of this machine.
+    /// Returns the places of this machine's front.
     #[must_use]
     pub fn front() -> Self {
         Self::usual(&machine::USUAL[..1])
     }
 
-    /// The front of this machine, or else its backend.
+    /// Returns the places of this machine's front, then of its backend.
     #[must_use]
     pub fn server() -> Self {
         Self::usual(&machine::USUAL)
@@ -105,36 +105,38 @@ impl Pages {
         Self { sockets, at: address::admin(USUAL).ok(), ..Self::default() }
     }
 
-    /// A front with this state folder, and with its pages at this address.
+    /// Returns the places of a front with this state folder and this address.
     #[must_use]
     pub fn of(state: &Path, at: Address) -> Self {
         let sockets = vec![PathBuf::from(machine::USUAL[0]), state.join(machine::SOCKET)];
         Self { sockets, at: Some(at), ..Self::default() }
     }
 
-    /// A server with this state folder, started by this process, and with its pages at this address.
+    /// Returns the places of a server with this state folder and this address that this process has
+    /// started.
     #[must_use]
     pub fn started(state: &Path, at: Address) -> Self {
         Self { sockets: vec![state.join(machine::SOCKET)], at: Some(at), ..Self::default() }
     }
 
-    /// The front with this state folder, by a socket of its machine.
+    /// Returns the socket of the front with this state folder.
     #[must_use]
     pub fn beside(state: &Path) -> Self {
         let sockets = vec![state.join(machine::SOCKET), PathBuf::from(machine::USUAL[0])];
         Self { sockets, ..Self::default() }
     }
 
-    /// Returns whether somebody listens at one of the sockets, or that cannot be seen.
+    /// Returns whether a server listens at one of the sockets, or the system hides it from this
+    /// user.
     #[must_use]
     pub fn may_be_there(&self) -> bool {
         self.sockets.iter().any(|path| machine::may_answer(path))
     }
 
-    /// As people type it: the path of a socket, or the address of admin pages.
+    /// Parses the path of a socket, or the address of admin pages.
     ///
     /// # Errors
-    /// What would be right.
+    /// The message has a valid example.
     pub fn parse(text: &str) -> Result<Self, String> {
         let path = text.strip_prefix("unix:").unwrap_or(text);
         if path.starts_with('/') {
@@ -147,26 +149,26 @@ impl Pages {
         Ok(Self { at: Some(at), https: rest.is_some(), ..Self::default() })
     }
 
-    /// The same, vouched for by the certificates of this file.
+    /// Returns the same places, with the trusted certificates of this file.
     #[cfg(test)]
     pub(super) fn trusting(self, ca: Option<PathBuf>) -> Self {
         Self { ca, ..self }
     }
 
-    /// Who asks.
+    /// Returns the credentials of requests.
     #[must_use]
     pub fn credentials(&self) -> &Credentials {
         &self.credentials
     }
 
-    /// Whose certificates are trusted, if that was said.
+    /// Returns the file of trusted certificates, if one was given.
     #[must_use]
     pub fn ca(&self) -> Option<&Path> {
         self.ca.as_deref()
     }
 
-    /// What was said of certificates must fit, also where none is needed: whoever names one believes that
-    /// it protects.
+    /// Rejects a file of certificates where HTTPS is not used, since whoever gives one expects its
+    /// protection.
     fn check(&self) -> Result<(), Failure> {
         let Some(file) = &self.ca else { return Ok(()) };
         trust::certificates(file)?;
@@ -180,10 +182,10 @@ impl Pages {
         }
     }
 
-    /// Opens a connection to the first place that takes one.
+    /// Opens a connection to the first place that accepts one.
     ///
     /// # Errors
-    /// None does; each with its reason.
+    /// None does; the message has the reason of each.
     pub fn open(&self) -> Result<Opened, Failure> {
         self.check()?;
         let (mut tried, mut passed) = (Vec::new(), String::new());
@@ -241,7 +243,7 @@ impl fmt::Display for Pages {
     }
 }
 
-/// Opens a connection by a socket: a server that is frozen is not waited for without end.
+/// Connects to a socket; the wait for a frozen server is bounded.
 fn open(path: &Path) -> io::Result<UnixStream> {
     let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
     set_socket_timeout(&socket, Timeout::Send, Some(DIAL_TIMEOUT))?;

@@ -1,5 +1,5 @@
-//! HTTPS of a client: rustls over an existing connection, because the client also speaks by a Unix
-//! socket, bounds what it reads, and uses no connection twice.
+//! HTTPS of a client: rustls over an existing connection, because the client also uses Unix
+//! sockets, bounds what it reads, and uses each connection once.
 //!
 //! What lives here: the trusted authorities, and the messages for a server that is not trusted.
 
@@ -20,16 +20,16 @@ use tmr_core::base::network::Address;
 use tmr_core::base::time::Wall;
 use x509_cert::der::Decode;
 
-/// Where systems keep the certificates that they trust: Debian's place, and that of Red Hat's.
+/// Where systems keep their trusted certificates: Debian, and Red Hat.
 const SYSTEMS: [&str; 2] =
     ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"];
-/// Longest file of certificates, in bytes.
+/// The most bytes of a file of certificates.
 const PEM_MAX: usize = 4 * 1024 * 1024;
 
-/// The certificates of a PEM file.
+/// Reads the certificates of a PEM file.
 ///
 /// # Errors
-/// It cannot be read, or there is none in it.
+/// It cannot be read, or has none.
 pub(super) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
     let pem = files::plain_bytes(file, PEM_MAX)?;
     let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
@@ -40,11 +40,11 @@ pub(super) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, 
     Ok(all)
 }
 
-/// A connection to this address that is to be covered. `ca`: the PEM file of those who may vouch for
-/// it, or of the server's own certificate.
+/// Begins TLS with the host of this address. `ca`: a PEM file with trusted authorities, or with the
+/// server's own certificate.
 ///
 /// # Errors
-/// That file cannot be used, or the host can have no certificate.
+/// That file cannot be used, or the host is not valid in a certificate.
 pub(super) fn client(at: &Address, ca: Option<&Path>) -> Result<ClientConnection, Failure> {
     let system = || SYSTEMS.iter().map(Path::new).find(|path| path.exists());
     let Some(file) = ca.or_else(system) else {
@@ -76,8 +76,9 @@ pub(super) fn client(at: &Address, ca: Option<&Path>) -> Result<ClientConnection
     ClientConnection::new(Arc::new(config), name).map_err(|error| failed(&error))
 }
 
-/// Believes a server for whom an authority vouches, and one whose very certificate was given: that is how
-/// people have a self-signed one, which may call itself an authority or not.
+/// Trusts a server with a certificate of a trusted authority, or with exactly the given
+/// certificate: self-signed ones are used in this way, whether they are marked as authorities or
+/// not.
 #[derive(Debug)]
 struct Vouched {
     authorities: Arc<WebPkiServerVerifier>,
@@ -134,7 +135,7 @@ impl ServerCertVerifier for Vouched {
     }
 }
 
-/// Why a server is not spoken with by HTTPS, in words, and what to do.
+/// Returns a message why HTTPS with a server fails, with what to do.
 pub(super) fn words(error: &Error, at: &Address, ca: Option<&Path>) -> String {
     let Error::InvalidCertificate(wrong) = error else {
         return match error {
@@ -187,9 +188,9 @@ pub(super) fn words(error: &Error, at: &Address, ca: Option<&Path>) -> String {
     }
 }
 
-/// The names of a certificate, as people write them.
+/// Returns the names of a certificate as people write them.
 fn names(presented: &[String]) -> String {
-    // As rustls shows them: DnsName("front-1.example") and IpAddress(127.0.0.1).
+    // rustls formats them as DnsName("front-1.example") and IpAddress(127.0.0.1).
     let bare = |name: &String| match name.split_once('(') {
         Some((_, inside)) => inside.trim_end_matches(')').trim_matches('"').to_owned(),
         None => name.clone(),

@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-/// Steps in which each power of two is divided: a value is off by less than one in 64.
+/// The steps in each power of two: a value is off by less than one in 64.
 const STEPS: u64 = 64;
-/// Powers of two, of nanoseconds: up to some 39 hours.
+/// The powers of two of nanoseconds: up to some 39 hours.
 const POWERS: u64 = 42;
 
-/// Durations, counted in steps.
+/// Counts of durations by step.
 #[derive(Clone, Debug)]
 pub struct Histogram {
     counts: Vec<u64>,
@@ -24,7 +24,7 @@ impl Default for Histogram {
 }
 
 impl Histogram {
-    /// One more.
+    /// Counts a duration.
     pub fn record(&mut self, took: Duration) {
         let last = self.counts.len() - 1;
         self.counts[step(took).min(last)] += 1;
@@ -32,7 +32,7 @@ impl Histogram {
         self.longest = self.longest.max(took);
     }
 
-    /// Those of another one too.
+    /// Adds the counts of another histogram.
     pub fn add(&mut self, other: &Self) {
         for (count, more) in self.counts.iter_mut().zip(&other.counts) {
             *count += more;
@@ -41,19 +41,20 @@ impl Histogram {
         self.longest = self.longest.max(other.longest);
     }
 
-    /// How many.
+    /// Returns the number of durations.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.total
     }
 
-    /// The longest, exactly.
+    /// Returns the longest duration, exactly.
     #[must_use]
     pub fn longest(&self) -> Duration {
         self.longest
     }
 
-    /// So many of a thousand took no longer than this, up to the step; zero if there are none.
+    /// Returns the duration that `of` in a thousand did not exceed, to the precision of a step;
+    /// zero if there are none.
     #[must_use]
     pub fn permille(&self, of: u64) -> Duration {
         let rank = (u128::from(self.total) * u128::from(of)).div_ceil(1000).max(1);
@@ -68,7 +69,8 @@ impl Histogram {
     }
 }
 
-/// The first power of two is as fine as a nanosecond, the following ones are `STEPS` each.
+/// Returns the step of a duration. The first power of two has steps of a nanosecond, each following
+/// one has `STEPS` steps.
 fn step(took: Duration) -> usize {
     let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
     let shift = (nanos | STEPS).ilog2() - STEPS.ilog2();
@@ -76,7 +78,7 @@ fn step(took: Duration) -> usize {
     usize::try_from(step).unwrap_or(usize::MAX)
 }
 
-/// The longest duration of a step.
+/// Returns the longest duration of a step.
 fn top(step: u64) -> Duration {
     let shift = (step / STEPS).saturating_sub(1);
     Duration::from_nanos(((step - shift * STEPS + 1) << shift) - 1)

@@ -9,33 +9,33 @@ use tmr_core::wire::constants::{access, crypt};
 use tmr_core::wire::structs::{CmAccess2, CmCredential, CmCrypt2};
 use tmr_core::wire::{CmError, Reply, Request};
 
-/// What a client does again and again.
+/// What a client does repeatedly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Work {
-    /// Takes a seat and gives it back.
+    /// Takes a seat and releases it.
     Cycle,
-    /// Encrypts so many bytes with a seat that it holds.
+    /// Encrypts this many bytes with a seat that it holds.
     Crypt(usize),
-    /// Nothing: it asks for the version once.
+    /// Nothing, after one request for the version.
     Idle,
 }
 
-/// One client.
+/// One client of the licence protocol.
 #[derive(Debug)]
 pub(super) struct LicenceClient {
     stream: SecureChannel,
     work: Work,
     licence: (u32, u32),
-    /// Its seat; 0: none.
+    /// The handle of its seat; 0: none.
     handle: u32,
-    /// The plaintext of the call that it makes with its seat, the same each time.
+    /// The requests of the call that it makes with its seat, the same each time.
     crypt: Vec<Vec<u8>>,
     ready: bool,
     frames: Vec<Frame>,
 }
 
 impl LicenceClient {
-    /// Of a licence: Firm Code, Product Code.
+    /// Makes a client of a licence, given by Firm Code and Product Code.
     pub(super) fn new(work: Work, licence: (u32, u32)) -> Self {
         let stream = SecureChannel::dial_server(entropy::fresh());
         let (crypt, frames) = (Vec::new(), Vec::new());
@@ -63,7 +63,7 @@ impl LicenceClient {
         Request::Access2 { ctrl: access::LAN, access: Box::new(wanted), tail: Vec::new() }
     }
 
-    /// Encrypts; what the call is made of is put together once.
+    /// Appends the requests that encrypt; they are built once.
     fn crypt(&mut self, bytes: usize, wire: &mut Vec<u8>) {
         if self.crypt.is_empty() {
             let (handle, ctrl) = (self.handle, crypt::AES_ENC_ECB);

@@ -1,9 +1,9 @@
-//! Many clients on one thread: each has one call under way, and makes the next one when it is
-//! answered.
+//! Many clients on one thread: each has one call under way, and makes the next one after the
+//! answer.
 //!
-//! What lives here: sockets that do not block, the turns of clients, and durations. A [`Caller`]
-//! makes the messages, so that another server can be measured with the same loop. Everything is
-//! bounded: clients, time, and the record of each call.
+//! What lives here: non-blocking sockets, the order of clients, and durations. A [`Caller`] makes
+//! the messages, so that another server can be measured with the same loop. The number of clients,
+//! the time, and the record of each call are bounded.
 
 use super::histogram::Histogram;
 use crate::exit::Failure;
@@ -19,54 +19,54 @@ use std::time::{Duration, Instant};
 use tmr_core::base::network::Address;
 use tmr_core::link::CloseReason;
 
-/// Clients that may be at their handshake at once.
+/// The number of clients that may be at their handshake at the same time.
 const GREETING_MAX: usize = 64;
-/// Runs before anything is counted, so that no cache and no connection is cold.
+/// The time before anything is counted, so that no cache and no connection is cold.
 const WARM_UP: Duration = Duration::from_secs(1);
-/// What is under way at the end may take this long, and so may each handshake.
+/// How long the calls under way at the end may take, and each handshake.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// Bytes read at once.
+/// The number of bytes that one read takes at most.
 const CHUNK: usize = 64 * 1024;
-/// Sockets looked at after one wait.
+/// The number of events that one wait takes at most.
 const EVENTS: usize = 256;
-/// Different errors that are told apart.
+/// The number of different errors that are counted separately.
 const ERRORS_MAX: usize = 16;
 
-/// What a client finds out of bytes that arrived.
+/// The meaning of bytes that arrived at a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Heard {
-    /// Nothing whole yet, or it has more to say before it is ready.
+    /// No complete message, or the handshake goes on.
     Nothing,
-    /// It may ask.
+    /// The client is ready for its first call.
     Ready,
-    /// Its call was answered.
+    /// The call was answered.
     Answered,
-    /// Its call was refused, or its answer is wrong; what is told about it.
+    /// The call was refused, or its answer is wrong: the error.
     Refused(String),
 }
 
-/// One client's side of a protocol: one call, one answer.
+/// The client's side of a protocol with one answer for each call.
 pub trait Caller {
-    /// Appends what is to be said first.
+    /// Appends the first message.
     fn greet(&mut self, wire: &mut Vec<u8>);
 
-    /// Takes bytes in; appends what the handshake has to say.
+    /// Takes received bytes; appends the next messages of the handshake.
     ///
     /// # Errors
-    /// The connection is of no use any more.
+    /// The connection cannot be used any more.
     fn hear(&mut self, bytes: &[u8], wire: &mut Vec<u8>) -> Result<Heard, CloseReason>;
 
-    /// Appends the next call. `last`: only what gives back what it holds, if anything. Returns
-    /// which kind of call it is; `None`: there is nothing to say.
+    /// Appends the next call. `last`: only one that releases what the client holds. Returns the
+    /// kind of the call; `None`: there is none to make.
     fn ask(&mut self, last: bool, wire: &mut Vec<u8>) -> Option<&'static str>;
 }
 
-/// What came of it.
+/// The result of a measurement.
 #[derive(Debug, Default)]
 pub struct Counted {
-    /// How long answered calls took, by kind.
+    /// The durations of answered calls, by kind.
     pub kinds: BTreeMap<&'static str, Histogram>,
-    /// What went wrong, and how often.
+    /// The errors with their counts.
     pub errors: BTreeMap<String, u64>,
     /// How long was measured.
     pub lasted: Duration,
@@ -79,7 +79,7 @@ impl Counted {
     }
 }
 
-/// The clients, connected and ready.
+/// Clients that are connected and ready.
 #[derive(Debug)]
 pub struct Load<C> {
     poll: OwnedFd,
@@ -93,12 +93,12 @@ struct Client<C> {
     caller: C,
     wire: Vec<u8>,
     ready: bool,
-    /// The call under way.
+    /// The kind of the call under way, and when it was made.
     asked: Option<(&'static str, Instant)>,
 }
 
 impl<C: Caller> Load<C> {
-    /// Connects `count` clients, and waits until each of them may ask.
+    /// Connects `count` clients, and waits until each of them is ready.
     ///
     /// # Errors
     /// One of them cannot be served.
@@ -125,13 +125,13 @@ impl<C: Caller> Load<C> {
         Ok(load)
     }
 
-    /// How many clients have their connection.
+    /// Returns how many clients are connected.
     #[must_use]
     pub fn connected(&self) -> usize {
         self.clients.iter().flatten().count()
     }
 
-    /// Every client asks, again and again, and then gives back what it holds.
+    /// Has every client call repeatedly for a time, and then release what it holds.
     ///
     /// # Errors
     /// The system refuses.
@@ -168,7 +168,7 @@ impl<C: Caller> Load<C> {
         Ok(counted)
     }
 
-    /// Says nothing for a while.
+    /// Keeps all clients idle for a time.
     ///
     /// # Errors
     /// The system refuses.
@@ -196,7 +196,7 @@ impl<C: Caller> Load<C> {
         Ok(())
     }
 
-    /// Clients that have something to read.
+    /// Returns the clients with something to read.
     fn wait(&self, at_most: Duration) -> Result<Vec<usize>, Failure> {
         let mut events = Vec::with_capacity(EVENTS);
         let left = Timespec::try_from(at_most).unwrap_or_default();
@@ -208,7 +208,7 @@ impl<C: Caller> Load<C> {
         Ok(events.iter().map(index).collect())
     }
 
-    /// Reads, understands, and writes what follows for a client.
+    /// Reads and parses a client's bytes, and writes what the handshake replies.
     fn turn(&mut self, index: usize) -> Result<Heard, CloseReason> {
         let Some(client) = self.clients.get_mut(index).and_then(Option::as_mut) else {
             return Ok(Heard::Nothing);
@@ -225,8 +225,8 @@ impl<C: Caller> Load<C> {
         Ok(heard)
     }
 
-    /// A client has something to read: counts what it was if it came within `counting`. Returns
-    /// when its call ended.
+    /// Reads a client that has something to read, and counts its answer if the call lies within
+    /// `counting`. Returns when the call ended.
     fn hear(
         &mut self,
         index: usize,
@@ -238,7 +238,7 @@ impl<C: Caller> Load<C> {
         let (heard, client) = match (heard, slot.as_mut()) {
             (Ok(heard), Some(client)) => (heard, client),
             (Err(reason), _) => {
-                // It stays away: a client that comes back would hide what became of it.
+                // It is not connected again, which would hide the error.
                 *slot = None;
                 counted.error(format!("connection: {reason}"));
                 return None;
@@ -258,7 +258,7 @@ impl<C: Caller> Load<C> {
         Some(now)
     }
 
-    /// A client that has no call under way makes its next one.
+    /// Makes the next call of a client without a call under way.
     fn next(&mut self, index: usize, last: bool, counted: &mut Counted) {
         let Some(slot) = self.clients.get_mut(index) else { return };
         let Some(client) = slot.as_mut().filter(|it| it.ready && it.asked.is_none()) else {
@@ -274,7 +274,7 @@ impl<C: Caller> Load<C> {
 }
 
 impl<C> Client<C> {
-    /// A call is short and its connection takes one at a time: there is always room for it.
+    /// A call is short and there is one at a time, so the socket always takes it.
     fn write(&mut self) -> Result<(), CloseReason> {
         let (written, ended) = put(&self.socket, &self.wire);
         self.wire.drain(..written);

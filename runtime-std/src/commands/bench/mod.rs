@@ -1,8 +1,8 @@
-//! `bench`: the load generator of every figure in the manual's measurements.
+//! `bench`: the load generator for all figures in the manual's measurements.
 //!
-//! One thread serves all clients, so that on a small machine the load takes as little as possible
-//! from the measured servers. Handshakes, and seats that are held all the time, come before the
-//! first call that counts. Durations are those of a client: from its request until its reply.
+//! One thread serves all clients, so that on a small machine the load takes little from the
+//! measured servers. Handshakes, and seats that are held all the time, come before the first
+//! counted call. Durations are measured at the client, from its request to the reply.
 
 pub mod histogram;
 mod licence;
@@ -19,7 +19,7 @@ use serde_json::{Map, Value, json};
 use std::time::{Duration, Instant};
 use tmr_core::base::network::Address;
 
-/// Measures what the command line says, and prints it as JSON.
+/// Measures as the command line states, and prints the result as JSON.
 ///
 /// # Errors
 /// The server cannot be reached, or does not serve all clients.
@@ -41,7 +41,7 @@ pub fn run(options: &Bench) -> Outcome {
     stdout::line(format_args!("{result:#}"))
 }
 
-/// Lets `clients` ask for as long as `measured`, and says what came of it.
+/// Has `clients` clients call for the time `measured`, and returns the figures.
 ///
 /// # Errors
 /// The server cannot be reached, or does not serve all clients.
@@ -77,7 +77,7 @@ fn idle<C: Caller>(
     let begin = Instant::now();
     let mut load = Load::open(server, clients, caller)?;
     let opening = begin.elapsed();
-    // Whoever measures the server's memory waits for this line.
+    // A script that measures the server's memory waits for this line.
     note!("{clients} links are idle");
     let counted = load.idle(measured)?;
     let mut result = head("idle", server, clients, &counted);
@@ -96,7 +96,7 @@ fn head(name: &str, server: &Address, clients: usize, counted: &Counted) -> Map<
     head
 }
 
-/// Calls, calls a second, and what half, and all but one of a hundred, of them took at most.
+/// Returns the number of calls, calls per second, the median and the 99th percentile.
 fn figures(times: &Histogram, measured: Duration) -> Map<String, Value> {
     let micros = |time: Duration| time.as_nanos() as f64 / 1000.0;
     let mut figures = Map::new();

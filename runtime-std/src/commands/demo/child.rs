@@ -19,14 +19,14 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use tmr_core::base::network::Address;
 
-/// A server listens by then.
+/// How long a server may take until it listens.
 const START: Duration = Duration::from_secs(30);
-/// A server that was told to end has ended by then.
+/// How long a server may take to end.
 const END: Duration = Duration::from_secs(3);
-/// Pause between two looks at a process that is to end.
+/// The pause between two looks at a process that is to end.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// What a server is started with.
+/// The command line of a server.
 #[derive(Clone, Debug)]
 pub(super) struct Line {
     pub(super) name: String,
@@ -35,11 +35,11 @@ pub(super) struct Line {
     pub(super) admin: SocketAddr,
     /// Its state folder.
     pub(super) state: PathBuf,
-    /// Its log is appended to this file; `None`: it goes to standard error, under its name.
+    /// The file that its log is appended to; `None`: it goes to standard error, under its name.
     pub(super) log: Option<PathBuf>,
 }
 
-/// A server.
+/// A server process.
 #[derive(Debug)]
 pub(super) struct Child {
     pub(super) line: Line,
@@ -50,7 +50,7 @@ pub(super) struct Child {
     held: Arc<Held>,
 }
 
-/// Lines of a server that are not shown yet.
+/// Log lines of a server that are held back.
 #[derive(Debug, Default)]
 struct Held {
     /// `None`: lines are shown as they come.
@@ -58,7 +58,7 @@ struct Held {
 }
 
 impl Held {
-    /// Holds lines back.
+    /// Begins to hold lines back.
     fn new() -> Self {
         Self { lines: Mutex::new(Some(Vec::new())) }
     }
@@ -70,7 +70,7 @@ impl Held {
         }
     }
 
-    /// Shows what was held back and `wanted`, and from now on everything.
+    /// Shows the lines that were held back and are `wanted`, and from now on all.
     fn end(&self, name: &str, wanted: impl Fn(&str) -> bool) {
         let mut held = lock(&self.lines);
         for line in held.take().into_iter().flatten().filter(|line| wanted(line)) {
@@ -84,10 +84,10 @@ impl Child {
     pub(super) fn start(line: Line) -> Result<Self, Failure> {
         let start = || {
             let mut command = Command::new(std::env::current_exe()?);
-            // A folder that this process was given is not one for each of them.
+            // The folder that systemd gave to this process is not for its children.
             command.env_remove(machine::RUNTIME_FOLDER);
             command.args(&line.arguments).arg("--die-with-parent");
-            // Standard input is what ties it to this process: it is never written to.
+            // Standard input is never written to: its end ends the child.
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(match &line.log {
                 Some(log) => {
                     let options = File::options().append(true).clone();
@@ -109,13 +109,13 @@ impl Child {
         Ok(Self { line, process, output, log, reported: false, held })
     }
 
-    /// Waits until it says that it listens.
+    /// Waits until the server reports that it listens.
     pub(super) fn wait_until_it_listens(&mut self) -> Result<(), Failure> {
         match self.output.recv_timeout(START) {
             Ok(line) if line.starts_with("listening") => Ok(()),
             _ => {
                 self.end();
-                // What it said last is to be read before what follows from it.
+                // The last log lines are read before the error is reported.
                 let _ = self.log.take().map(JoinHandle::join);
                 self.held.end(&self.line.name, |_| true);
                 let name = &self.line.name;
@@ -128,7 +128,7 @@ impl Child {
         }
     }
 
-    /// Starts it again, after its end.
+    /// Starts a server again that has ended.
     pub(super) fn start_again(&mut self) -> Result<(), Failure> {
         *self = Self::start(self.line.clone())?;
         self.wait_until_it_listens()?;
@@ -136,15 +136,15 @@ impl Child {
         Ok(())
     }
 
-    /// Shows its lines from now on, and of those before what is more than information.
+    /// Shows its lines from now on, and those that were held back and are more than information.
     pub(super) fn let_speak(&self) {
         self.held.end(&self.line.name, |line| !line.contains(" INFO "));
     }
 
-    /// Sends it a signal.
+    /// Sends a signal to the server.
     pub(super) fn signal(&mut self, signal: Signal) -> Result<(), Failure> {
         let name = self.line.name.clone();
-        // It is a child that was not waited for: nobody else can have its number.
+        // No other process can have its number before it was waited for.
         let sent = match Pid::from_raw(i32::try_from(self.process.id()).unwrap_or_default()) {
             Some(pid) if self.runs() => kill_process(pid, signal).map_err(io::Error::from),
             _ => Err(io::Error::other("it has ended")),
@@ -152,7 +152,7 @@ impl Child {
         sent.map_err(|error| Failure::failed(format!("{name} takes no signal: {error}")))
     }
 
-    /// Ends it on the spot (SIGKILL).
+    /// Kills the server (SIGKILL).
     pub(super) fn kill(&mut self) -> Result<(), Failure> {
         self.signal(Signal::KILL)?;
         let ended = self.process.wait().map(drop);
@@ -160,14 +160,14 @@ impl Child {
         ended.map_err(|error| Failure::failed(format!("{name} does not end: {error}")))
     }
 
-    /// Where its admin pages are.
+    /// Returns where its admin pages are.
     pub(super) fn admin(&self) -> Pages {
         let at = self.line.admin;
         let at = Address { host: at.ip().to_string(), port: at.port() };
         Pages::started(&self.line.state, at)
     }
 
-    /// The same, as it can be typed: by its socket, which asks for no password.
+    /// Returns the option for a command line: its socket, which needs no password.
     pub(super) fn admin_option(&self) -> String {
         let socket = std::path::absolute(self.line.state.join(machine::SOCKET));
         match socket.ok().filter(|path| path.exists()) {
@@ -184,7 +184,7 @@ impl Child {
         matches!(self.process.try_wait(), Ok(None))
     }
 
-    /// Says once that it has ended, and how it can be started again.
+    /// Reports, once, that it has ended, with the command to start it again.
     pub(super) fn report_end(&mut self) {
         if self.reported || self.runs() {
             return;
@@ -197,7 +197,7 @@ impl Child {
         note!("{:<9} | has ended. To start it again:\n  {command}", self.line.name);
     }
 
-    /// Lets go of it, waits, and kills it if it does not end by itself.
+    /// Closes its standard input, waits, and kills it if it does not end.
     fn end(&mut self) {
         drop(self.process.stdin.take());
         let told = Instant::now();
@@ -217,7 +217,7 @@ impl Drop for Child {
     }
 }
 
-/// Takes a server's lines to their end, so that it never waits for somebody to read them.
+/// Reads a server's lines to their end, so that it never blocks at a full pipe.
 fn each_line(
     from: Option<impl Read + Send + 'static>,
     mut take: impl FnMut(String) + Send + 'static,

@@ -1,5 +1,5 @@
 //! The demo's folder: keys, licences, configurations and state, and the command lines that use
-//! them. Made once; a folder that was kept is used again as it is.
+//! them. It is made once; a folder that was kept is used again unchanged.
 
 use super::child::Line;
 use crate::commands::cli::Issue;
@@ -13,28 +13,27 @@ use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
-/// Pause before a backend that was down is dialled again, at most; short, so that there is
-/// something to see.
+/// The longest pause before a backend is dialled again; short, so that a demo shows it.
 const RETRY_SECONDS: u32 = 2;
 
-/// The folder.
+/// The folder with its paths.
 #[derive(Debug)]
 pub(super) struct Layout {
     path: PathBuf,
     kept: bool,
     logs: bool,
-    /// No other demo uses it.
+    /// The lock that excludes another demo.
     _lock: Folder,
 }
 
 impl Layout {
-    /// Makes what is not there yet in `dir`, or in a folder that is removed at the end. `logs`:
-    /// servers write their logs there too.
+    /// Makes what does not exist yet in `dir`, or in a temporary folder. `logs`: servers also write
+    /// their logs there.
     pub(super) fn prepare(dir: Option<&Path>, logs: bool) -> Result<Self, Failure> {
         let fresh = || std::env::temp_dir().join(format!("tmrd-demo-{}", std::process::id()));
         let given = dir.map_or_else(fresh, Path::to_owned);
         let lock = Folder::open(&given)?;
-        // Command lines that are shown must work from anywhere.
+        // The printed command lines must work in any folder.
         let path = given.canonicalize().map_err(|error| files::wrong(&given, error))?;
         let layout = Self { path, kept: dir.is_some(), logs, _lock: lock };
         if !layout.group_key().exists() {
@@ -57,7 +56,7 @@ impl Layout {
         self.kept
     }
 
-    /// It is not removed at the end: there is something to look into.
+    /// Keeps a temporary folder at the end, so that it can be examined.
     pub(super) fn keep(&mut self) {
         self.kept = true;
     }
@@ -66,7 +65,8 @@ impl Layout {
         self.logs.then(|| self.path.join(format!("{name}.log")))
     }
 
-    /// The five command lines, each with ports of its own; writes the fronts' configurations.
+    /// Returns the command lines of the backends and fronts, each with ports of its own; writes the
+    /// fronts' configurations.
     pub(super) fn lines(&self) -> Result<(Vec<Line>, Vec<Line>), Failure> {
         let ports = free_ports()?;
         let backends: Vec<Line> =
@@ -102,7 +102,7 @@ impl Layout {
         Line { log: self.log(&name), name, arguments, licence, admin, state }
     }
 
-    /// The passwords of the admin pages of both fronts; there are none at first.
+    /// Returns the path of the password file of both fronts, which does not exist at first.
     pub(super) fn password_file(&self) -> PathBuf {
         self.path.join("admin.passwd")
     }
@@ -175,17 +175,18 @@ fn specification() -> Value {
     })
 }
 
-/// Where the five listen among themselves: a loopback address of this process's own. A port that is
-/// free there stays free until a server takes it, since connections of others start at 127.0.0.1.
+/// Returns the loopback address at which the five listen for each other, one for each demo process.
+/// A port that is free there stays free until a server takes it, because outgoing connections use
+/// 127.0.0.1.
 fn inside() -> Ipv4Addr {
     let [_, _, high, low] = std::process::id().to_be_bytes();
     Ipv4Addr::new(127, 22, high, low)
 }
 
-/// Ports that were free a moment ago: two for each backend, three for each front.
+/// Returns ports that are free now: two for each backend, three for each front.
 fn free_ports() -> Result<Vec<SocketAddr>, Failure> {
     let find = || -> std::io::Result<Vec<SocketAddr>> {
-        // All at once, so that no two are the same.
+        // All are bound at once, so that no two are the same.
         let listeners: Vec<TcpListener> =
             (0..12).map(|_| TcpListener::bind((inside(), 0))).collect::<Result<_, _>>()?;
         listeners.iter().map(TcpListener::local_addr).collect()

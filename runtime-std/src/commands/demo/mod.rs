@@ -1,8 +1,8 @@
-//! `demo`: three backends and two fronts on this machine as processes of their own, sample
-//! licences, and one address that follows the active front, as keepalived does elsewhere.
+//! `demo`: three backends and two fronts on this machine as separate processes, sample licences,
+//! and one address that leads to the active front, as keepalived provides it elsewhere.
 //!
-//! What never lives here: anything that a server does. `backend` and `serve` are the five servers,
-//! and they end when this process does, for every cause of its end.
+//! What never lives here: anything that a server does. The five servers run `backend` and `serve`,
+//! and end with this process, for whatever reason it ends.
 
 mod child;
 mod drill;
@@ -29,12 +29,12 @@ use std::time::{Duration, Instant};
 use tmr_core::base::network::Address;
 use tmr_core::link::Listener;
 
-/// How often the fronts are asked which of them is active.
+/// The pause between two looks at the fronts' roles.
 const LOOK: Duration = Duration::from_millis(100);
-/// All three backends are up by then.
+/// How long the three backends may take to be up.
 const START: Duration = Duration::from_secs(30);
 
-/// Runs the demo until it is told to stop, or its drill.
+/// Runs the demo until it is stopped, or its drill.
 ///
 /// # Errors
 /// A port is in use, a server does not start, or the drill found something.
@@ -51,7 +51,7 @@ pub fn run(options: &Demo) -> Outcome {
     let pages = listen(options.ip, options.admin_port, "--admin-port")?;
     let mut layout = Layout::prepare(options.dir.as_deref(), options.drill)?;
     let outcome = serve(options, &layout, clients, pages, &stopped);
-    // Ctrl-C reaches the servers too, which may end before the signal is seen here.
+    // Ctrl-C also reaches the servers, which may end before the signal is seen here.
     if outcome.is_err() && !options.drill {
         let _ = stopped.recv_timeout(LOOK);
         if told.load(Ordering::SeqCst) {
@@ -105,33 +105,34 @@ fn serve(
     }
 }
 
-/// The five, and the addresses that lead to whichever front is active.
+/// The five servers, and the addresses that lead to the active front.
 #[derive(Debug)]
 struct House {
     servers: Servers,
     clients: Relay,
     pages: Relay,
-    /// The front that was told to lead, until one does.
+    /// The front that was ordered to lead, until one leads.
     ordered: Option<usize>,
 }
 
-/// What a look at the fronts has shown.
+/// The result of a look at the fronts.
 #[derive(Debug)]
 struct Seen {
     active: Option<usize>,
-    /// What each front says of itself; null where it says nothing.
+    /// The status of each front; null if it does not answer.
     statuses: Vec<Value>,
 }
 
 impl House {
-    /// Looks which front leads, lets the addresses follow it, and does what keepalived does where
-    /// there is a virtual address: when the front that led is gone, the other one is to lead.
+    /// Reads the status of both fronts, and moves the addresses to the one that leads. When the
+    /// leading front has ended, orders the other one to lead, as keepalived does where there is a
+    /// virtual address.
     fn look(&mut self) -> Seen {
         let fronts = &mut self.servers.fronts;
         let status = |front: &Child| http::status(&front.admin()).map_or(Value::Null, |(it, _)| it);
         let statuses: Vec<Value> = fronts.iter().map(status).collect();
         let active = statuses.iter().position(|status| status["role"] == "active");
-        // There is something to see at a front that stands by, too.
+        // The pages of a standby are shown if no front leads.
         let shown = active.or_else(|| statuses.iter().position(|status| !status.is_null()));
         let there = statuses.iter().zip(fronts.iter()).filter(|(status, _)| !status.is_null());
         let stays: Vec<SocketAddr> = there.map(|(_, front)| front.line.licence).collect();
@@ -151,7 +152,7 @@ impl House {
 }
 
 impl Seen {
-    /// The status of the front that leads.
+    /// Returns the status of the front that leads.
     fn leader(&self) -> Option<&Value> {
         self.active.map(|index| &self.statuses[index])
     }
@@ -170,7 +171,7 @@ fn listen(ip: IpAddr, port: u16, option: &str) -> Result<TcpListener, Failure> {
     })
 }
 
-/// The five.
+/// The five server processes.
 #[derive(Debug)]
 struct Servers {
     backends: Vec<Child>,
@@ -204,8 +205,8 @@ impl Servers {
         }
     }
 
-    /// From now on their lines are shown as they come. What they said while all was starting is shown
-    /// only where it is more than information: what to try next is not to stand above it.
+    /// Shows the servers' log lines from now on. Of those during the start, only more than
+    /// information is shown, so that they do not bury what to try next.
     fn let_speak(&self) {
         self.backends.iter().chain(&self.fronts).for_each(Child::let_speak);
     }
@@ -214,7 +215,7 @@ impl Servers {
         self.backends.iter_mut().chain(&mut self.fronts).for_each(Child::report_end);
     }
 
-    /// What runs, and what to try next.
+    /// Returns a description of what runs, with what to try next.
     fn explain(&self, layout: &Layout, clients: SocketAddr, pages: SocketAddr) -> String {
         let mut out = String::from("\nFive servers are running:\n\n");
         for child in self.backends.iter().chain(&self.fronts) {
@@ -255,7 +256,7 @@ impl Servers {
     }
 }
 
-/// This program, as it can be typed.
+/// Returns this program as it can be typed.
 fn program() -> String {
     let Ok(path) = std::env::current_exe() else { return "tmrd".to_owned() };
     let here = std::env::current_dir().unwrap_or_default();

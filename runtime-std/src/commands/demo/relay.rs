@@ -1,5 +1,5 @@
 //! One address for clients that leads to the active front, in the place of a virtual IP. Unlike
-//! with one, a connection to a front that becomes the standby stays, because that front passes its
+//! there, a connection to a front that becomes the standby is kept, because that front passes its
 //! clients' calls on.
 
 use crate::exit::Failure;
@@ -10,14 +10,14 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
-/// A server on the same machine takes a connection by then.
+/// How long a connection to a server on the same machine may take.
 const CONNECT: Duration = Duration::from_secs(1);
-/// Pause after a connection that the system could not give us.
+/// The pause after the system could not give a connection.
 const BREATH: Duration = Duration::from_millis(100);
-/// Stack of the threads that copy, in bytes: two a connection.
+/// The stack in bytes of the threads that copy, two for each connection.
 const STACK: usize = 64 * 1024;
 
-/// Passes connections on.
+/// Relays connections.
 #[derive(Clone, Debug)]
 pub(super) struct Relay {
     state: Arc<Mutex<State>>,
@@ -31,7 +31,7 @@ struct State {
 }
 
 impl Relay {
-    /// Takes connections, and refuses them until there is somewhere to go.
+    /// Begins to accept connections, which are closed until there is a target.
     pub(super) fn start(listener: TcpListener) -> Result<Self, Failure> {
         let relay = Self { state: Arc::default() };
         let own = relay.clone();
@@ -47,8 +47,8 @@ impl Relay {
         Ok(relay)
     }
 
-    /// New connections go there from now on; if that is another place, those that stand are closed
-    /// unless they lead to one that `stays`.
+    /// Sets the target of new connections. If it changes, open connections are closed, unless their
+    /// target is in `stays`.
     pub(super) fn follow(&self, to: Option<SocketAddr>, stays: &[SocketAddr]) {
         let mut state = self.state();
         if state.to != to {
@@ -67,7 +67,7 @@ impl Relay {
 
     fn pass(&self, client: TcpStream) -> io::Result<()> {
         let Some(to) = self.state().to else { return Ok(()) };
-        // A server that is just ending is not a reason to pause.
+        // A server that is just ending is no reason to pause.
         let Ok(server) = TcpStream::connect_timeout(&to, CONNECT) else { return Ok(()) };
         for socket in [&client, &server] {
             socket.set_nodelay(true)?;

@@ -3,13 +3,13 @@
 use serde_json::{Value, json};
 use std::fmt::Write;
 
-/// How bad it is.
+/// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Level {
     Ok,
-    /// Clients are served, and something is to be done.
+    /// Clients are served, but an operator has something to do.
     Warning,
-    /// Somebody is not served, not protected, or will not be at the next fault.
+    /// Clients are not served or not protected, or will not be at the next fault.
     Problem,
 }
 
@@ -27,13 +27,13 @@ impl Level {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Finding {
     pub(super) level: Level,
-    /// What was looked at.
+    /// The topic that was examined.
     pub(super) topic: &'static str,
-    /// What is so, in a sentence.
+    /// The finding in a sentence.
     pub(super) what: String,
     /// What to do; empty if nothing.
     pub(super) todo: String,
-    /// A server could not be reached from here, or did not prove the group key.
+    /// Whether a server could not be reached from here, or did not prove the group key.
     pub(super) refused: bool,
 }
 
@@ -54,7 +54,7 @@ impl Findings {
         self.add(Level::Problem, topic, what, todo);
     }
 
-    /// A server cannot be reached, or does not prove the group key.
+    /// Adds that a server cannot be reached, or does not prove the group key.
     pub(super) fn refused(&mut self, topic: &'static str, what: impl Into<String>, todo: &str) {
         self.problem(topic, what, todo);
         if let Some(last) = self.0.last_mut() {
@@ -67,12 +67,12 @@ impl Findings {
         self.0.push(Finding { level, topic, what, todo, refused: false });
     }
 
-    /// How many are that bad.
+    /// Returns the number of findings of this severity.
     pub(super) fn count(&self, level: Level) -> usize {
         self.0.iter().filter(|finding| finding.level == level).count()
     }
 
-    /// For people: a line each, and below it what to do.
+    /// Returns the text for people: a line for each finding, and below it what to do.
     pub(super) fn text(&self) -> String {
         let wide = self.0.iter().map(|it| it.topic.chars().count()).max().unwrap_or_default();
         let mut out = String::new();
@@ -90,7 +90,7 @@ impl Findings {
         out
     }
 
-    /// For programs.
+    /// Returns the findings as JSON.
     pub(super) fn json(&self) -> Value {
         let finding = |it: &Finding| json!({ "level": it.level.name(), "topic": it.topic, "what": it.what, "todo": it.todo });
         json!({
@@ -100,7 +100,7 @@ impl Findings {
         })
     }
 
-    /// In tests: the one finding of that level with these words.
+    /// Asserts that there is exactly one finding of that severity, with these words.
     #[cfg(test)]
     #[track_caller]
     pub(super) fn has(&self, level: Level, words: &[&str]) {

@@ -1,5 +1,5 @@
-//! The other servers of the group: whether they are there and belong together, and whether the
-//! three parts of each licence agree.
+//! Examines the other servers of the group: whether they answer and belong together, and whether
+//! the three parts of each licence match.
 
 use super::finding::Findings;
 use tmr_core::base::limits::LICENCE_ENDS_SOON;
@@ -12,10 +12,10 @@ use tmr_core::messages::group::Description;
 use tmr_core::messages::twin::{Hello, Version};
 use tmr_core::verdict::until;
 
-/// Seconds; a clock that is further off than this shows licences as ended too early or too late.
+/// In seconds: a clock that is further off shows licences as ended too early or too late.
 const CLOCKS_APART: u64 = 60;
 
-/// What asking a backend came to.
+/// The result of asking a backend.
 #[derive(Debug)]
 pub(super) struct Asked {
     pub(super) address: Address,
@@ -24,7 +24,7 @@ pub(super) struct Asked {
     pub(super) clocks: Option<(Wall, Wall)>,
 }
 
-/// The three backends.
+/// Examines the three backends.
 pub(super) fn backends(asked: &[Asked; 3], findings: &mut Findings) {
     let topic = "backends";
     let mut groups = Vec::new();
@@ -107,7 +107,7 @@ fn refused(
     }
 }
 
-/// The other front.
+/// Examines the other front.
 pub(super) fn twin(address: &Address, said: &Result<Hello, CloseReason>, findings: &mut Findings) {
     let topic = "twin";
     let own = env!("CARGO_PKG_VERSION");
@@ -128,7 +128,7 @@ pub(super) fn twin(address: &Address, said: &Result<Hello, CloseReason>, finding
     }
 }
 
-/// The parts of each licence, by what the backends say.
+/// Compares the parts of each licence that the backends report.
 pub(super) fn licences(config: &Config, asked: &[Asked; 3], now: Wall, findings: &mut Findings) {
     let topic = "licences";
     let parts = asked.each_ref().map(|it| Some(it.said.as_ref().ok()?.parts.as_slice()));

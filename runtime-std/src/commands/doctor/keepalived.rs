@@ -6,17 +6,17 @@ use std::net::IpAddr;
 
 const TOPIC: &str = "keepalived";
 const LOOK_AT: &str = "compare it with /usr/share/doc/tmrd/examples/keepalived.conf";
-/// What a front needs keepalived to ask.
+/// The track scripts that a front needs.
 const SCRIPTS: [&str; 2] = ["tmr_status", "tmr_manual_failover"];
 
-/// A line of the file with the block that belongs to it.
+/// A line of the file, with its block.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Item {
     words: Vec<String>,
     inner: Vec<Self>,
 }
 
-/// What its text says. Braces may stand anywhere; `#` and `!` begin a comment.
+/// Parses a file. Braces may be anywhere; `#` and `!` begin a comment.
 fn parse(text: &str) -> Vec<Item> {
     let mut open: Vec<Item> = vec![Item::default()];
     let close = |open: &mut Vec<Item>| {
@@ -68,15 +68,14 @@ impl Item {
         self.blocks(name).find_map(|item| item.words.get(1)).map(String::as_str)
     }
 
-    /// First words of the lines in all blocks of that name.
+    /// Returns the first words of the lines in all blocks of that name.
     fn listed<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
         let lines = self.blocks(name).flat_map(|block| &block.inner);
         lines.filter_map(|line| line.words.first().map(String::as_str))
     }
 }
 
-/// What is said of a file, for a front that has these virtual addresses. `interfaces`: those of this
-/// machine.
+/// Examines a file, for a front with these virtual addresses. `interfaces`: those of this machine.
 pub(super) fn check(
     text: &str,
     addresses: &[IpAddr],
@@ -164,7 +163,7 @@ pub(super) fn check(
     }
 }
 
-/// Both scripts are there, and asked for every instance.
+/// Checks that both scripts exist, and that every instance tracks them.
 fn scripts(file: &Item, instances: &[&Item], findings: &mut Findings) {
     for name in SCRIPTS {
         let made = file
@@ -203,7 +202,7 @@ mod tests {
     fn found(text: &str, addresses: &[&str]) -> Findings {
         let mut findings = Findings::default();
         let addresses: Vec<IpAddr> = addresses.iter().map(|it| it.parse().unwrap()).collect();
-        // Scripts of the package are not on a machine that only builds it.
+        // The packaged scripts are not installed on a build machine.
         let text = text.replace("/usr/share/tmrd/", "tmrd-");
         check(&text, &addresses, &["front".into(), "back".into()], &mut findings);
         findings

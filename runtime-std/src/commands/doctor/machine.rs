@@ -1,5 +1,5 @@
-//! This machine: files, ports, clock, addresses, keepalived's process. It works without root, and
-//! reports what only root may see as unseen.
+//! Examines this machine: files, ports, clock, addresses, keepalived's process. It works without
+//! root, and reports what only root may see as unseen.
 
 use super::finding::Findings;
 use crate::exit::words;
@@ -13,10 +13,10 @@ use std::process::Command;
 use tmr_core::base::limits::{CLIENT_LINKS_MAX, FILES_RESERVED, ROOM_LEAST, ROOM_LOW};
 use tmr_core::base::network::Address;
 
-/// Ports below this one need a right of their own.
+/// Ports below this one need a capability.
 const PRIVILEGED: u16 = 1024;
 
-/// The group key's file.
+/// Examines the group key's file.
 pub(super) fn group_key(path: &Path, read: Result<(), String>, findings: &mut Findings) {
     let topic = "group key";
     if let Err(failure) = read {
@@ -33,7 +33,7 @@ pub(super) fn group_key(path: &Path, read: Result<(), String>, findings: &mut Fi
     }
 }
 
-/// The state folder of the front.
+/// Examines the state folder of the front.
 pub(super) fn state(path: &Path, findings: &mut Findings) {
     let (topic, shown) = ("state folder", path.display());
     match fs::metadata(path) {
@@ -80,7 +80,7 @@ fn room(shown: &str, free: u64, findings: &mut Findings) {
     }
 }
 
-/// How many files the front's process may have open.
+/// Examines how many files the front's process may have open.
 pub(super) fn files(most: Option<u64>, findings: &mut Findings) {
     let topic = "open files";
     let Some(most) = most else { return };
@@ -96,7 +96,7 @@ pub(super) fn files(most: Option<u64>, findings: &mut Findings) {
     findings.warning(topic, what, "raise LimitNOFILE in the unit (systemctl edit tmrd-front)");
 }
 
-/// The ports of a front that does not run.
+/// Examines the ports of a front that does not run.
 pub(super) fn ports(listeners: &[(&str, &Address)], findings: &mut Findings) {
     let topic = "ports";
     for (key, at) in listeners {
@@ -127,7 +127,7 @@ pub(super) fn ports(listeners: &[(&str, &Address)], findings: &mut Findings) {
     }
 }
 
-/// A port that not everybody may listen on.
+/// Adds a finding for a port that needs a capability.
 pub(super) fn privileged(key: &str, at: &Address, findings: &mut Findings) {
     if (1..PRIVILEGED).contains(&at.port) {
         let what =
@@ -137,7 +137,7 @@ pub(super) fn privileged(key: &str, at: &Address, findings: &mut Findings) {
     }
 }
 
-/// The program that listens on a port, as far as this user may see it.
+/// Returns the program that listens on a port, as far as this user may see it.
 fn owner(port: u16) -> Option<String> {
     let wanted = format!(":{port:04X}");
     let inode = ["/proc/net/tcp", "/proc/net/tcp6"].iter().find_map(|table| {
@@ -158,7 +158,7 @@ fn owner(port: u16) -> Option<String> {
     })
 }
 
-/// Processes with their names.
+/// Returns the processes with their names.
 fn processes() -> impl Iterator<Item = (u32, String)> {
     let all = fs::read_dir("/proc").into_iter().flatten();
     all.filter_map(|entry| {
@@ -168,7 +168,7 @@ fn processes() -> impl Iterator<Item = (u32, String)> {
     })
 }
 
-/// Keepalived's process.
+/// Examines whether keepalived runs.
 pub(super) fn keepalived_runs(findings: &mut Findings) {
     if processes().any(|(_, name)| name == "keepalived") {
         findings.ok("keepalived", "it runs");
@@ -178,19 +178,19 @@ pub(super) fn keepalived_runs(findings: &mut Findings) {
     }
 }
 
-/// The network interfaces of this machine.
+/// Returns the network interfaces of this machine.
 pub(super) fn interfaces() -> Vec<String> {
     let all = fs::read_dir("/sys/class/net").into_iter().flatten();
     all.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect()
 }
 
-/// The addresses of this machine.
+/// Returns the addresses of this machine.
 pub(super) fn addresses() -> Vec<IpAddr> {
     if_addrs::get_if_addrs()
         .map_or_else(|_| Vec::new(), |all| all.iter().map(|it| it.ip()).collect())
 }
 
-/// Whether the system says that its clock is set by a time service.
+/// Returns whether a time service sets the system's clock; `None`: unknown.
 pub(super) fn clock_is_set() -> Option<bool> {
     let out = Command::new("timedatectl")
         .args(["show", "--property=NTPSynchronized", "--value"])
@@ -203,7 +203,7 @@ pub(super) fn clock_is_set() -> Option<bool> {
     }
 }
 
-/// What follows from that.
+/// Adds the finding about the clock.
 pub(super) fn clock(set: Option<bool>, findings: &mut Findings) {
     let topic = "clocks";
     let reason = "seats do not depend on it; the ends of licences and the times in logs do";

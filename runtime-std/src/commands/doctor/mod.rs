@@ -1,8 +1,8 @@
-//! `doctor`: examines a front, its machine and the other four, and says in plain words what is
-//! wrong and what to do.
+//! `doctor`: examines a front, its machine and the other four servers, and reports what is wrong
+//! and what to do.
 //!
-//! What lives here: the examinations and their order. Each is a function that makes findings out
-//! of facts. What never lives here: a change of anything.
+//! What lives here: the examinations and their order. Each is a function from facts to findings.
+//! What never lives here: a change of anything.
 
 mod finding;
 mod group;
@@ -26,7 +26,7 @@ use std::thread;
 use tmr_core::base::network::Address;
 use tmr_core::config::Config;
 
-/// Looks at everything, and prints what was found.
+/// Examines everything, and prints the findings.
 ///
 /// # Errors
 /// There are problems.
@@ -102,7 +102,8 @@ fn look(options: &cli::Doctor, config: &Config, findings: &mut Findings) {
     machine::clock(machine::clock_is_set(), findings);
 }
 
-/// The front of this machine; `None`: it does not run; null: it does not say how it is.
+/// Returns the status of this machine's front; `None`: it does not run; null: it does not give its
+/// status.
 fn front(admin: &Pages, findings: &mut Findings) -> Option<Value> {
     match http::status(admin) {
         Ok((status, _)) if status["role"] == "backend" => {
@@ -139,8 +140,8 @@ fn front(admin: &Pages, findings: &mut Findings) -> Option<Value> {
     }
 }
 
-/// The other servers, all asked at once. What the front's verdict tells of them is not told again;
-/// what can be seen from here alone is.
+/// Asks all other servers at once. Findings that the front's verdict already has are left out;
+/// findings that can be made from here only are added.
 fn others(
     config: &Config,
     key: &tmr_core::link::channel::GroupKey,
@@ -175,8 +176,8 @@ fn others(
     findings.0.extend(seen.0.into_iter().filter(|it| !told || it.level == Level::Ok));
 }
 
-/// Whether a finding is news to who has read the front's verdict: all is well there, or a backend of
-/// which the front tells nothing cannot be reached from here.
+/// Returns whether a finding adds to the front's verdict: it is good, or a backend that the verdict
+/// does not mention cannot be reached from here.
 fn is_news(finding: &Finding, verdict: Option<&Vec<Value>>) -> bool {
     let Some(verdict) = verdict else { return true };
     let told = |it: &Value| {
@@ -200,9 +201,9 @@ fn keepalived(path: &Path, config: &Config, findings: &mut Findings) {
     }
 }
 
-/// Where a listener is reached from this machine.
+/// Returns the address at which a listener is reached from this machine.
 fn reached(at: &Address) -> Address {
-    // By number: what the name localhost leads to, if to anything, is another matter.
+    // By IP address: the name localhost may lead elsewhere, or nowhere.
     let host = match at.host.as_str() {
         "0.0.0.0" => "127.0.0.1",
         "::" => "::1",

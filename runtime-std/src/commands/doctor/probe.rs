@@ -1,4 +1,4 @@
-//! Asks the other servers of a group themselves, with the group key: their identity, their parts,
+//! Asks the other servers of a group directly, with the group key, for their identity, their parts
 //! and their time. It changes nothing.
 
 use crate::commands::client::session::Session;
@@ -16,15 +16,15 @@ use tmr_core::wire::Request;
 use tmr_core::wire::constants::info;
 use tmr_core::wire::structs::{CmAccess2, CmBoxTime, Layout};
 
-/// A server that is well answers at once.
+/// How long a server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Bytes read at once.
+/// The number of bytes that one read takes at most.
 const CHUNK: usize = 64 * 1024;
 
-/// What a backend says of itself.
+/// Returns the description that a backend gives of itself.
 ///
 /// # Errors
-/// It is not there, or has another group key.
+/// It does not answer, or has another group key.
 pub(super) fn backend(to: &Address, key: &GroupKey) -> Result<Description, CloseReason> {
     let stream = SecureChannel::dial_backend(entropy::fresh(), key.clone(), entropy::id());
     exchange(to, stream, Some(encode(1, &Order::Describe)), |frame| match frame {
@@ -38,10 +38,10 @@ pub(super) fn backend(to: &Address, key: &GroupKey) -> Result<Description, Close
     })
 }
 
-/// The first word of the other front, at its listener for twins.
+/// Returns the first message of the other front, at its listener for twins.
 ///
 /// # Errors
-/// It is not there, or has another group key.
+/// It does not answer, or has another group key.
 pub(super) fn twin(to: &Address, key: &GroupKey) -> Result<Hello, CloseReason> {
     let stream = SecureChannel::twin_dial(entropy::fresh(), key);
     exchange(to, stream, None, |frame| match frame {
@@ -50,7 +50,7 @@ pub(super) fn twin(to: &Address, key: &GroupKey) -> Result<Hello, CloseReason> {
     })
 }
 
-/// The time at a licence server, as its container tells it.
+/// Returns the time that a licence server's container reports.
 pub(super) fn clock(at: &Address) -> Option<Wall> {
     let mut session = Session::new(std::slice::from_ref(at));
     let access =
@@ -63,7 +63,8 @@ pub(super) fn clock(at: &Address) -> Option<Wall> {
     time.system_time.to_wall()
 }
 
-/// Opens a connection, says something as soon as the key is proved, and reads until `is` what came.
+/// Opens a connection, sends a frame as soon as the key is proved, and reads until `is` accepts a
+/// frame.
 fn exchange<T>(
     to: &Address,
     mut stream: SecureChannel,

@@ -1,11 +1,11 @@
-//! The status of the front of this machine, and the place of the virtual address.
+//! Examines the status of this machine's front, and where the virtual address is.
 
 use super::finding::Findings;
 use serde_json::Value;
 use std::net::IpAddr;
 
-/// The verdict of the front, which judges what it says of itself and its group: nothing of that is
-/// judged here once more. `false`: the front is an older one, which gives none.
+/// Adds the verdict of the front on itself and its group, which is not judged again here. Returns
+/// `false` for an older front, which gives none.
 pub(super) fn verdict(status: &Value, findings: &mut Findings) -> bool {
     let Some(troubles) = status["verdict"].as_array() else {
         older(status, findings);
@@ -34,7 +34,7 @@ pub(super) fn verdict(status: &Value, findings: &mut Findings) -> bool {
     true
 }
 
-/// What a trouble is about, as doctor calls it.
+/// Returns doctor's topic for a trouble.
 fn topic(code: &str, about: &str) -> &'static str {
     match (code, about) {
         ("file-unusable", _) => "files",
@@ -81,7 +81,7 @@ fn too_old(status: &Value, findings: &mut Findings) {
     }
 }
 
-/// The status of a front of before.
+/// Examines the status of an older front.
 fn older(status: &Value, findings: &mut Findings) {
     let topic = "front";
     let text = |value: &Value| value.as_str().unwrap_or("?").to_owned();
@@ -102,7 +102,7 @@ fn older(status: &Value, findings: &mut Findings) {
                         one: tmrd activate";
             findings.problem(topic, what, todo);
         }
-        // It says itself why, below.
+        // The obstacle is reported below.
         ("starting", _) if status["obstacle"].is_string() => {}
         ("starting", _) => {
             let what = "the front is to lead, and has not got the backends to follow";
@@ -184,8 +184,8 @@ fn older(status: &Value, findings: &mut Findings) {
     too_old(status, findings);
 }
 
-/// Where the virtual addresses are. `here`: those of this machine; `answers`: whether a licence
-/// server answers at an address that is not here.
+/// Examines where the virtual addresses are. `here`: the addresses of this machine; `answers`:
+/// whether a licence server answers at an address elsewhere.
 pub(super) fn addresses(
     wanted: &[IpAddr],
     here: &[IpAddr],
@@ -227,7 +227,7 @@ pub(super) fn addresses(
         }
     } else if active == Some(true) {
         let what = format!("this front leads, and {} is not on this machine", list(&others));
-        // Clients who come by the other machine's address are passed on.
+        // Clients that connect to the other machine are passed on.
         findings.warning(
             topic,
             what,
@@ -319,7 +319,7 @@ mod tests {
             { "severity": "info", "code": "history-gap", "about": "front", "text": "A gap.",
               "what_to_do": "Nothing." },
         ]);
-        // Nothing of this is judged here.
+        // The verdict alone decides.
         value["twin"]["role"] = "active".into();
         value["backends"][0]["trouble"] = "another group key".into();
         let mut findings = Findings::default();

@@ -1,4 +1,4 @@
-//! The records of several folders as one, in order and each once.
+//! Merges the records of several folders: in order, and each once.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -18,7 +18,7 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    /// Of these files, oldest first.
+    /// Begins with these files, given oldest first.
     pub(super) fn new(mut names: Vec<PathBuf>) -> Self {
         names.reverse();
         let mut folder = Self { names, open: None, next: None, malformed: 0 };
@@ -49,13 +49,13 @@ impl Folder {
     }
 }
 
-/// All records of several folders.
+/// The merged records of several folders.
 #[derive(Debug)]
 pub(super) struct Merge {
     folders: Vec<Folder>,
-    /// The place of the last one of each group.
+    /// The mark of the last record of each group.
     last: BTreeMap<u32, Mark>,
-    /// Lines that are none.
+    /// The number of lines that are not records, and of files that cannot be opened.
     pub(super) malformed: u64,
 }
 
@@ -74,7 +74,7 @@ impl Iterator for Merge {
             for (index, folder) in self.folders.iter().enumerate() {
                 let Some(record) = &folder.next else { continue };
                 let sooner = first.is_none_or(|(_, other)| {
-                    // What has no place is told of where it stands.
+                    // A record of lost lines has no mark, and keeps its position in its folder.
                     match record.id.is_beside(&other.id) {
                         _ if record.kind == Kind::Lost => true,
                         true => record.id < other.id,

@@ -13,7 +13,7 @@ use sum::Sum;
 use tmr_core::base::rfc3339;
 use tmr_core::base::time::Wall;
 
-/// Prints what was used.
+/// Prints the usage.
 ///
 /// # Errors
 /// A folder cannot be read.
@@ -65,10 +65,10 @@ fn open(folder: impl AsRef<Path>) -> Result<Folder, Failure> {
     Ok(Folder::new(names))
 }
 
-/// A time on the command line: a day, or a second of it.
+/// Parses a time on the command line: a day, or a second of it.
 ///
 /// # Errors
-/// What a right one looks like.
+/// The message has a valid example.
 pub fn time(text: &str) -> Result<Wall, String> {
     let day = format!("{text}T00:00:00Z");
     rfc3339::parse(text).or_else(|_| rfc3339::parse(&day)).map_err(|_| {

@@ -1,4 +1,4 @@
-//! A report as a table, as CSV or as JSON.
+//! Prints a report as a table, as CSV or as JSON.
 
 use super::sum::Summary;
 use crate::commands::cli::{ReportBy, ReportFormat};
@@ -7,10 +7,10 @@ use crate::commands::table::Table;
 use crate::exit::Outcome;
 use serde_json::{Value, json};
 
-/// Seat-hours are told to this part of one.
+/// Seat-hours are printed in hundredths; this is one in seconds.
 const HUNDREDTHS: u64 = 36;
 
-/// Prints it.
+/// Prints the report.
 pub(super) fn print(summary: &Summary, by: ReportBy, format: ReportFormat) -> Outcome {
     let text = match format {
         ReportFormat::Json => format!("{:#}", json(summary, by)),
@@ -21,7 +21,7 @@ pub(super) fn print(summary: &Summary, by: ReportBy, format: ReportFormat) -> Ou
     stdout::line(text.trim_end())
 }
 
-/// What the first column is called, where there is one beside the licence.
+/// Returns the heading of the first column, if there is one beside the licence.
 fn first(by: ReportBy) -> Option<&'static str> {
     match by {
         ReportBy::Licence => None,
@@ -36,7 +36,7 @@ fn hours(seconds: u64) -> String {
     format!("{}.{:02}", hundredths / 100, hundredths % 100)
 }
 
-/// Every row: the first column, if there is one, then the others as [`HEADINGS`] has them.
+/// Returns all rows: the first column, if there is one, then those of [`HEADINGS`].
 fn rows(summary: &Summary, by: ReportBy) -> impl Iterator<Item = Vec<String>> {
     summary.rows.iter().map(move |((name, (firm_code, product_code, tmr_id)), row)| {
         let mut cells: Vec<String> = first(by).map(|_| name.clone()).into_iter().collect();
@@ -88,8 +88,7 @@ fn csv(summary: &Summary, by: ReportBy) -> String {
     text
 }
 
-/// A field as RFC 4180 has it. What a client calls itself must not become a formula in whatever
-/// opens the file.
+/// Returns a field as RFC 4180 has it. A client's text must not become a formula in a spreadsheet.
 fn field(cell: &str) -> String {
     let guard = if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" };
     if guard.is_empty() && !cell.contains(['"', ',', '\n', '\r']) {

@@ -1,6 +1,6 @@
-//! The sums of a report. For a licence, and for its days, seats and hours are its use, with seats
-//! that linger and shared stations as they count; for a user or host they are the seats that its
-//! accesses took.
+//! The sums of a report. By licence or by day, seats and hours are the use of the licence, with
+//! lingering seats and shared stations as they count; by user or host, they are the seats of its
+//! accesses.
 
 use crate::commands::cli::ReportBy;
 use std::collections::BTreeMap;
@@ -13,21 +13,21 @@ const DAY: u64 = 24 * 60 * 60;
 /// Firm Code, Product Code, TMR-Id.
 pub(super) type Licence = (u32, u32, u32);
 
-/// What one row is about: a day, user or host, if that is asked for, and the licence.
+/// The subject of one row: a day, user or host, if the report is by one, and the licence.
 pub(super) type Subject = (String, Licence);
 
-/// What one row comes to.
+/// The sums of one row.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Row {
     pub(super) product: String,
     pub(super) accesses: u64,
     pub(super) denied: u64,
     pub(super) peak: u64,
-    /// Seconds of all seats together.
+    /// The seconds of all seats together.
     pub(super) seconds: u64,
 }
 
-/// What all comes to.
+/// The sums of a report.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Summary {
     pub(super) rows: BTreeMap<Subject, Row>,
@@ -43,19 +43,19 @@ struct Held {
     seats: u64,
 }
 
-/// Adds records up, which come in order.
+/// Sums up records, which must come in order.
 #[derive(Debug)]
 pub(super) struct Sum {
     by: ReportBy,
     from: Wall,
     end: Wall,
     summary: Summary,
-    /// Seats in use of each licence, and since when.
+    /// The seats in use of each licence, and since when.
     used: BTreeMap<Licence, (u32, Wall)>,
     held: BTreeMap<(u32, u32), Held>,
-    /// Seats that each subject holds.
+    /// The seats that each subject holds.
     holds: BTreeMap<Subject, u64>,
-    /// The span has begun.
+    /// Whether the reported span has begun.
     begun: bool,
 }
 
@@ -98,7 +98,7 @@ impl Sum {
         (name, (record.firm_code, record.product_code, record.tmr_id))
     }
 
-    /// Takes the next record.
+    /// Adds the next record.
     pub(super) fn add(&mut self, record: &Record) {
         if record.time >= self.from {
             self.begin();
@@ -125,7 +125,7 @@ impl Sum {
                     *holds = holds.saturating_sub(held.seats);
                 }
                 if !self.by_licence() {
-                    // Also one that began before these files do.
+                    // The access may be older than the files.
                     let since = record.since.unwrap_or(record.time);
                     self.lasted(&subject, since, record.time, seats);
                 }
@@ -144,7 +144,7 @@ impl Sum {
         }
     }
 
-    /// So many seats of the licence are in use from now on.
+    /// Records that from now on this many seats of the licence are in use.
     fn now_used(&mut self, record: &Record) {
         let licence = (record.firm_code, record.product_code, record.tmr_id);
         if record.tmr_id == 0 {
@@ -164,7 +164,7 @@ impl Sum {
         }
     }
 
-    /// So many seats of a licence were in use from one time to another.
+    /// Adds the use of a licence's seats from one time to another.
     fn in_use(&mut self, licence: Licence, since: Wall, to: Wall, used: u32) {
         let (mut at, to) = (since.max(self.from), to.min(self.end));
         while used > 0 && at < to {
@@ -190,7 +190,7 @@ impl Sum {
         }
     }
 
-    /// An access has lasted from one time to another.
+    /// Adds an access that lasted from one time to another.
     fn lasted(&mut self, subject: &Subject, since: Wall, to: Wall, seats: u64) {
         let (since, to) = (since.max(self.from), to.min(self.end));
         if since < to {
@@ -200,7 +200,7 @@ impl Sum {
         }
     }
 
-    /// The span begins: what is held is held in it.
+    /// Begins the reported span: the seats that are held count in it.
     fn begin(&mut self) {
         if std::mem::replace(&mut self.begun, true) || self.by_licence() {
             return;
@@ -213,7 +213,7 @@ impl Sum {
         }
     }
 
-    /// The set-up was born anew: nothing is held any more.
+    /// Ends all use, because a new group has started.
     fn forget(&mut self, time: Wall) {
         for (licence, (used, since)) in std::mem::take(&mut self.used) {
             if self.by_licence() {
@@ -228,7 +228,7 @@ impl Sum {
         self.holds.clear();
     }
 
-    /// There are no more records: what is held is held until `end`.
+    /// Ends the sums: what is still held is held until `end`.
     pub(super) fn end(mut self, end: Wall) -> Summary {
         self.begin();
         self.forget(end);
@@ -323,7 +323,7 @@ mod tests {
         assert_eq!(story.sum(ReportBy::Licence, 5, 8), [row("", 2, 6)]);
         assert_eq!(story.sum(ReportBy::User, 5, 8), [row("ada", 1, 3), row("eve", 1, 3)]);
         assert!(story.sum(ReportBy::User, 20, 20).iter().all(|row| row.4 == 0));
-        // The file with its access is removed already.
+        // The file with its access was removed.
         let rest = Story(story.0[3..].to_vec());
         assert_eq!(rest.sum(ReportBy::User, 0, 12)[0].4, 11);
         assert_eq!(rest.sum(ReportBy::User, 0, 12)[1].4, 9);

@@ -1,8 +1,7 @@
 //! The clients' answers in the drill, and the checks of them.
 //!
-//! A seat is in a client's hands from the moment its grant arrived until the moment its release is
-//! sent. Both lie within the time for which it is really taken, so the count here is never above
-//! the server's.
+//! A seat is in a client's hands from the arrival of its grant until its release is sent. Both lie
+//! within the time for which it is really taken, so the count here is never above the server's.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -10,41 +9,41 @@ use std::time::{Duration, Instant};
 /// What clients saw in one step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Counts {
-    /// Accesses that were acknowledged.
+    /// Acknowledged accesses.
     pub(super) taken: u32,
-    /// Releases that were.
+    /// Acknowledged releases.
     pub(super) given_back: u32,
-    /// Uses of a held seat that were answered.
+    /// Answered uses of a held seat.
     pub(super) used: u32,
     /// Accesses that were refused because all seats were taken.
     pub(super) none_free: u32,
     /// Calls that ended in another error.
     pub(super) failed: u32,
-    /// Accesses and releases of which it is not known if they were done.
+    /// Accesses and releases without an answer, which may have been performed.
     pub(super) lost: u32,
-    /// The most seats that were in clients' hands at a time.
+    /// The most seats in clients' hands at one time.
     pub(super) most: u32,
     /// The longest time without an acknowledged access.
     pub(super) pause: Duration,
 }
 
-/// Everything the clients were told.
+/// All answers that clients got, and what follows from them.
 #[derive(Debug)]
 pub(super) struct History {
-    /// Seats that the licence has.
+    /// The seats of the licence.
     quantity: u32,
     /// Handles in clients' hands.
     held: BTreeSet<u32>,
-    /// Every handle there ever was.
+    /// All handles that were ever granted.
     ever: BTreeSet<u32>,
-    /// Accesses of which it is not known if they have left a seat.
+    /// The number of accesses that may have left a seat.
     asking: u32,
-    /// Handles of which it is not known if they were given back.
+    /// The handles whose release may not have been performed.
     releasing: BTreeSet<u32>,
     counts: Counts,
-    /// The last acknowledged access, or the begin of the step.
+    /// The time of the last acknowledged access, or of the step's beginning.
     last: Instant,
-    /// Other errors than that all seats are taken, and how often.
+    /// Errors with their counts, except that all seats are taken.
     errors: BTreeMap<String, u32>,
     broken: Vec<String>,
 }
@@ -64,24 +63,24 @@ impl History {
         }
     }
 
-    /// A step begins.
+    /// Begins a step.
     pub(super) fn begin(&mut self, now: Instant) {
         self.counts = Counts { most: self.in_hands(), ..Counts::default() };
         self.last = now;
     }
 
-    /// What the step has come to until now.
+    /// Returns the counts of the step until now.
     pub(super) fn so_far(&self) -> &Counts {
         &self.counts
     }
 
-    /// A step ends: what it came to.
+    /// Ends a step, and returns its counts.
     pub(super) fn end(&mut self, now: Instant) -> Counts {
         self.pause_until(now);
         self.counts
     }
 
-    /// An access was acknowledged.
+    /// Records an acknowledged access.
     pub(super) fn granted(&mut self, now: Instant, handle: u32) {
         self.pause_until(now);
         self.counts.taken += 1;
@@ -96,59 +95,59 @@ impl History {
         }
     }
 
-    /// An access was refused because all seats are taken.
+    /// Records an access that was refused because all seats are taken.
     pub(super) fn none_free(&mut self) {
         self.counts.none_free += 1;
     }
 
-    /// An access ended in another error; `done`: it may have been done all the same.
+    /// Records an access with another error; `done`: it may have been performed all the same.
     pub(super) fn not_granted(&mut self, error: String, done: bool) {
         if done {
             self.counts.lost += 1;
         } else {
             self.counts.failed += 1;
         }
-        // A front that refuses one that it had begun takes the seat back a moment later.
+        // A front that refuses an access that it had begun frees the seat a moment later.
         self.asking += 1;
         self.error(error);
     }
 
-    /// A client sends a release.
+    /// Records that a client sends a release.
     pub(super) fn releases(&mut self, handle: u32) {
         self.held.remove(&handle);
         self.releasing.insert(handle);
     }
 
-    /// It was acknowledged.
+    /// Records an acknowledged release.
     pub(super) fn released(&mut self, handle: u32) {
         self.counts.given_back += 1;
         self.releasing.remove(&handle);
     }
 
-    /// It was not.
+    /// Records a release with an error.
     pub(super) fn not_released(&mut self, error: String) {
         self.counts.lost += 1;
         self.error(error);
     }
 
-    /// A held seat was used.
+    /// Records that a held seat was used.
     pub(super) fn used(&mut self) {
         self.counts.used += 1;
     }
 
-    /// It could not be used.
+    /// Records that a held seat could not be used.
     pub(super) fn not_used(&mut self, error: String) {
         self.counts.failed += 1;
         self.error(error);
     }
 
-    /// A server says that a handle is not valid which was acknowledged to a client and is held.
+    /// Records that a server rejects a handle that a client holds.
     pub(super) fn unknown(&mut self, handle: u32) {
         self.broken(format!("acknowledged seat {handle} is lost: a front answered 106 to it"));
     }
 
-    /// Compares with the handles that the front that leads has, while no call is on its way.
-    /// Returns those that no client holds and that may be there, since their answer was lost.
+    /// Compares the records with the handles of the front that leads, while no call is under way.
+    /// Returns those that no client holds and that lost answers explain.
     pub(super) fn compare(&mut self, there: &BTreeSet<u32>) -> Vec<u32> {
         let lost: Vec<u32> = self.held.difference(there).copied().collect();
         for handle in lost {
@@ -174,24 +173,24 @@ impl History {
         left
     }
 
-    /// Something else went wrong that may not.
+    /// Records another violation.
     pub(super) fn broken(&mut self, what: String) {
         if !self.broken.contains(&what) {
             self.broken.push(what);
         }
     }
 
-    /// Handles in clients' hands.
+    /// Returns the handles in clients' hands.
     pub(super) fn held(&self) -> &BTreeSet<u32> {
         &self.held
     }
 
-    /// What went wrong that may not.
+    /// Returns all violations.
     pub(super) fn all_broken(&self) -> &[String] {
         &self.broken
     }
 
-    /// Other errors than that all seats are taken, and how often each was seen.
+    /// Returns the errors with their counts, except that all seats are taken.
     pub(super) fn errors(&self) -> &BTreeMap<String, u32> {
         &self.errors
     }
@@ -280,7 +279,7 @@ mod tests {
         assert_eq!(history.compare(&set(&[1, 7])), [1, 7]);
         assert_eq!(history.all_broken(), &[] as &[String]);
         assert_eq!(history.end(Instant::now()).lost, 2);
-        // It is given back, and explains nothing later.
+        // The first comparison has used up the explanation.
         assert_eq!(history.compare(&set(&[8])), Vec::<u32>::new());
         assert_eq!(history.all_broken(), ["seat 8 is taken, and nobody asked for it"]);
     }

@@ -26,21 +26,20 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 use tmr_core::wire::Request;
 
-/// The sample licence that is drilled.
+/// The sample licence that the drill uses.
 const FIRM_CODE: u32 = 6_000_010;
 const PRODUCT_CODE: u32 = 201;
-/// How long clients work before something is done, and after what had to follow did.
+/// How long clients work before a fault, and after its effect.
 const WORK: Duration = Duration::from_millis(500);
-/// So many seats more must be given after that.
+/// The number of seats that must be granted after that.
 const MORE: u32 = 8;
-/// What has to follow does by then.
+/// How long an effect may take.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// Lets clients work through one fault after the other, and says what they saw.
+/// Lets clients work through one fault after the other, and reports what they saw.
 ///
 /// # Errors
-/// A seat was lost or granted twice, something that had to follow did not, or a server does not
-/// start.
+/// A seat was lost or granted twice, an expected effect did not come, or a server does not start.
 pub(super) fn run(
     house: &mut House,
     address: SocketAddr,
@@ -63,16 +62,16 @@ struct Drill<'a> {
     house: &'a mut House,
     stopped: &'a Receiver<()>,
     clients: Clients,
-    /// Asks about handles, and gives back what lost answers have left.
+    /// Calls with the clients' handles, and releases the seats that lost answers have left.
     checker: Session,
     quantity: u32,
-    /// Handles that were there before.
+    /// The handles that existed before.
     before: BTreeSet<u32>,
     left: u32,
     rows: Vec<Row>,
 }
 
-/// What has to follow: in words, and as a front shows it.
+/// An expected effect: a description, and a test of a front's status.
 type Then = (String, Box<dyn Fn(&Seen) -> bool>);
 
 impl<'a> Drill<'a> {
@@ -96,7 +95,7 @@ impl<'a> Drill<'a> {
 
     fn steps(&mut self) -> Outcome {
         self.clients.go();
-        // What is measured does not begin with eight key agreements.
+        // The eight key agreements come before the measured time.
         self.until_seats_are_given(MORE)?;
         self.step("nothing: all is well", |_| Ok(()), None)?;
 
@@ -175,7 +174,7 @@ impl<'a> Drill<'a> {
         }
         let taken = self.clients.history().so_far().taken;
         self.work(WORK)?;
-        // A seat whose grant was lost on the way is nobody's until this step has ended.
+        // Until this step has ended, a seat whose grant was lost is taken and no client holds it.
         let lost = self.clients.history().so_far().lost;
         if lost + KEEPERS < self.quantity {
             self.until_seats_are_given(taken + MORE)?;
@@ -189,7 +188,8 @@ impl<'a> Drill<'a> {
         Ok(())
     }
 
-    /// Compares what clients hold with what the front that leads has. No call is on its way.
+    /// Compares the clients' handles with those of the front that leads, while no call is under
+    /// way.
     fn check(&mut self, what: &str) -> Outcome {
         let seen = self.look()?;
         let Some(status) = seen.leader() else {
@@ -211,7 +211,7 @@ impl<'a> Drill<'a> {
         Ok(())
     }
 
-    /// Waits until clients were given so many seats in this step.
+    /// Waits until this many seats were granted in this step.
     fn until_seats_are_given(&mut self, count: u32) -> Outcome {
         if self.wait(|_, clients| clients.history().so_far().taken >= count)?.is_none() {
             self.broken(format!("no {count} seats were given within {} s", LIMIT.as_secs()));
@@ -236,7 +236,7 @@ impl<'a> Drill<'a> {
         Ok(())
     }
 
-    /// How long it took until something was to be seen; `None`: longer than [`LIMIT`].
+    /// Returns how long it took until the condition was met; `None`: longer than [`LIMIT`].
     fn wait(&mut self, met: impl Fn(&Seen, &Clients) -> bool) -> Result<Option<Duration>, Failure> {
         let start = Instant::now();
         while start.elapsed() < LIMIT {
@@ -249,7 +249,7 @@ impl<'a> Drill<'a> {
     }
 }
 
-/// Looks after the address, as the demo does all the time, and pauses a moment.
+/// Moves the address as the demo does, and pauses for a moment.
 fn look(house: &mut House, stopped: &Receiver<()>) -> Result<Seen, Failure> {
     let seen = house.look();
     match stopped.recv_timeout(LOOK) {
@@ -267,7 +267,7 @@ fn whole() -> Then {
 }
 
 impl Seen {
-    /// How many parts of the drilled licence the front that leads counts on.
+    /// Returns how many parts of the drilled licence the leading front counts.
     fn parts(&self) -> u64 {
         let up = |status: &Value| {
             let backends = status["backends"].as_array().map_or(&[][..], Vec::as_slice);
@@ -278,13 +278,13 @@ impl Seen {
     }
 }
 
-/// The row of the drilled licence.
+/// Returns the row of the drilled licence.
 fn licence(status: &Value) -> &Value {
     let rows = status["licenses"].as_array().map_or(&[][..], Vec::as_slice);
     rows.iter().find(|row| is_drilled(row)).unwrap_or(&Value::Null)
 }
 
-/// The handles that take its seats.
+/// Returns the handles with its seats.
 fn handles(status: &Value) -> BTreeSet<u32> {
     let rows = status["allocations"].as_array().map_or(&[][..], Vec::as_slice);
     let handles =

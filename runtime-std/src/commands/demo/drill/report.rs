@@ -1,4 +1,7 @@
-//! The result of the drill, as a table for an operator or as one JSON value.
+//! The result of the drill, printed as a table for an operator or as one JSON value.
+//!
+//! What lives here: the layout of the result, which the tests below compare with its text. What
+//! never lives here: what counts as a violation (`history`), and the steps (the parent module).
 
 use super::clients::{CLIENTS, KEEPERS};
 use super::history::{Counts, History};
@@ -8,23 +11,23 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 use std::time::Duration;
 
-/// One step.
+/// The result of one step.
 #[derive(Clone, Debug)]
 pub(super) struct Row {
-    /// What was done.
+    /// The fault or order of the step.
     pub(super) what: String,
-    /// What was to follow from it, and after how long it did.
+    /// The expected effect, and how long it took; no time: it did not come.
     pub(super) then: Option<(String, Option<Duration>)>,
-    /// What clients saw.
+    /// What clients saw in this step.
     pub(super) counts: Counts,
 }
 
-/// The whole drill.
+/// The result of the whole drill.
 #[derive(Clone, Debug)]
 pub(super) struct Report {
     quantity: u32,
     rows: Vec<Row>,
-    /// Seats that lost answers left behind.
+    /// The number of seats that lost answers left behind.
     left: u32,
     errors: BTreeMap<String, u32>,
     broken: Vec<String>,
@@ -36,12 +39,13 @@ impl Report {
         Self { quantity, rows, left, errors, broken }
     }
 
-    /// No acknowledged seat was lost and none was granted twice, and all came about that was to.
+    /// Returns whether no acknowledged seat was lost, none was granted twice, and every expected
+    /// effect came.
     pub(super) fn is_clean(&self) -> bool {
         self.broken.is_empty()
     }
 
-    /// As one JSON value; times in milliseconds.
+    /// Returns the result as one JSON value, with times in milliseconds.
     pub(super) fn as_json(&self) -> Value {
         let steps = self.rows.iter().map(|row| {
             let Counts { taken, given_back, used, none_free, failed, lost, most, pause } =
