@@ -1,10 +1,11 @@
-//! The configuration as a whole: what is in force, how an operator changes it at the web admin, and
-//! how the two fronts keep alike what both must have alike.
+//! The configuration as a whole: what is in effect, how an operator changes it on the admin page,
+//! and how the two fronts keep alike what both must have alike.
 //!
-//! A change is an intent: the machine checks what only it can check, puts the text into its file and
-//! into force, and says so ([`FrontEvent::Configured`](crate::io::FrontEvent::Configured), then
-//! [`FrontEvent::ConfigStored`](crate::io::FrontEvent::ConfigStored)). What follows from a configuration that is in force
-//! stands in `reconfigure`.
+//! A change is an intent: the machine checks what only it can check, writes the text to its file,
+//! puts it into effect, and reports it
+//! ([`FrontEvent::Configured`](crate::io::FrontEvent::Configured), then
+//! [`FrontEvent::ConfigStored`](crate::io::FrontEvent::ConfigStored)). What follows from a
+//! configuration in effect is in `reconfigure`.
 
 use super::Operator;
 use crate::admin::settings as page;
@@ -21,45 +22,45 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
-/// The configuration and what becomes of it.
+/// The configuration, and its state.
 #[derive(Clone, Debug, Default)]
 pub(in crate::front) struct ConfigSync {
-    /// What is in force; `None` until the machine has said so.
+    /// The configuration in effect; `None` until the machine has reported it.
     now: Option<Box<InForce>>,
-    /// A text is being stored, and for whom.
+    /// Who waits for a text that is being stored.
     storing: Option<Asker>,
     theirs: Option<Theirs>,
-    /// Why the twin's part is not taken over, in a sentence.
+    /// Why the twin's configuration is not adopted, in a sentence.
     trouble: Option<String>,
 }
 
 #[derive(Clone, Debug)]
 enum Asker {
-    /// Who waits for a response.
+    /// A page that waits for a response on this link.
     Page(LinkId),
     Twin,
 }
 
-/// What the twin has told of its configuration.
+/// The twin's configuration, as received.
 #[derive(Clone, Debug)]
 struct Theirs {
     revision: u32,
     text: String,
-    /// Nothing has followed from it.
+    /// Whether it is still to be compared.
     fresh: bool,
 }
 
-/// What follows from a comparison of the two configurations.
+/// The result of a comparison of the two configurations.
 #[derive(Debug)]
 pub(in crate::front) struct Compared {
-    /// In what the two differ.
+    /// The differences between the two.
     pub(in crate::front) differs: Vec<TwinDifference>,
-    /// The twin is to be told what is in force here, which was changed later.
+    /// Whether the twin has to be sent the configuration here, which was changed later.
     pub(in crate::front) tells: bool,
 }
 
 impl ConfigSync {
-    /// Returns what is in force; `None` until the machine has said so.
+    /// Returns the configuration in effect; `None` until the machine has reported it.
     pub(super) fn in_force(&self) -> Option<&InForce> {
         self.now.as_deref()
     }
@@ -69,7 +70,8 @@ impl ConfigSync {
         self.storing.is_some()
     }
 
-    /// Returns what the twin is told; `None`: nothing is in force yet, or it does not fit.
+    /// Returns the message for the twin; `None` if no configuration is in effect yet, or if it is
+    /// too long.
     fn told(&self) -> Option<TwinMessage> {
         let now = self.now.as_ref()?;
         let (revision, text) = (now.config.revision, config::shared(&now.text));
@@ -79,7 +81,7 @@ impl ConfigSync {
     fn heard(&mut self, revision: u32, text: String) {
         let before = self.theirs.as_ref();
         let same = before.is_some_and(|it| it.revision == revision && it.text == text);
-        // What is being stored is not stored twice.
+        // A text that is being stored is not stored a second time.
         let fresh = !(same && matches!(self.storing, Some(Asker::Twin)));
         self.theirs = Some(Theirs { revision, text, fresh });
     }
@@ -119,18 +121,19 @@ impl ConfigSync {
 }
 
 impl Operator {
-    /// An operator wants this text stored, which a front would take. `link`: where the operator waits.
+    /// Has a text stored by an operator's order, after a front would accept it. `link`: where the
+    /// operator waits.
     pub(in crate::front) fn store(&mut self, link: LinkId, text: String, out: &mut Vec<Intent>) {
         self.config_sync.storing = Some(Asker::Page(link));
         out.push(HostRequest::StoreConfig(text).into());
     }
 
-    /// A configuration is in force from now on.
+    /// Notes the configuration that is in effect from now on.
     pub(in crate::front) fn in_force(&mut self, new: InForce) {
         self.config_sync.now = Some(Box::new(new));
     }
 
-    /// The text that was to be stored is in force, or nothing has changed.
+    /// Handles the result of storing a text: it is in effect, or nothing has changed.
     pub(in crate::front) fn stored(
         &mut self,
         now: Now,
@@ -155,13 +158,13 @@ impl Operator {
         }
     }
 
-    /// Returns what the twin is told of the configuration; `None`: nothing is in force yet, or it
-    /// does not fit.
+    /// Returns the message that sends the configuration to the twin; `None` if none is in effect
+    /// yet, or if it is too long.
     pub(in crate::front) fn told_configuration(&self) -> Option<TwinMessage> {
         self.config_sync.told()
     }
 
-    /// The twin has told what its configuration says.
+    /// Takes the configuration that the twin has sent.
     pub(in crate::front) fn heard_configuration(&mut self, revision: u32, text: String) {
         self.config_sync.heard(revision, text);
     }
@@ -175,7 +178,7 @@ impl Operator {
         self.config_sync.compare(out)
     }
 
-    /// Returns why the twin's later configuration is not taken over, in a sentence.
+    /// Returns why the twin's later configuration is not adopted, in a sentence.
     pub(in crate::front) fn configuration_trouble(&self) -> Option<&str> {
         self.config_sync.trouble.as_deref()
     }

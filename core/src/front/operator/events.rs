@@ -1,7 +1,7 @@
-//! What happened to this front and around it, for its page: the last of it, in words. The same is in
-//! the log, and more.
+//! The last events of this front and its surroundings, in words, for its admin page. The log has
+//! the same and more.
 //!
-//! What never lives here: what follows from anything of it.
+//! What never lives here: any consequence of an event.
 
 use crate::base::limits::{EVENTS_DENIED, EVENTS_KEPT};
 use crate::base::time::{Now, Wall};
@@ -19,42 +19,42 @@ use serde_json::{Value, json};
 #[derive(Clone, Debug, Default)]
 pub(super) struct Events {
     last: VecDeque<(Wall, &'static str, String)>,
-    /// Refusals: when such a one was the last time, of what, how often, and since when. Apart, so
-    /// that many of them push nothing else out.
+    /// Refusals: the time of the last one, its text, their number, and the time of the first one.
+    /// They are kept apart, so that many of them push no other events out.
     denied: VecDeque<(Wall, String, u64, Wall)>,
-    /// What was noted last of what may change with any step.
+    /// What was last observed of what may change with any step.
     seen: Option<Observed>,
 }
 
-/// What is worth a note when it changes.
+/// What is noted when it changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::front) struct Observed {
     pub(in crate::front) part: TwinRole,
     /// Which backends are connected.
     pub(in crate::front) backends: [bool; 3],
-    /// Whether the twin is connected; `None`: there is none.
+    /// Whether the twin is connected; `None` if there is none.
     pub(in crate::front) twin: Option<bool>,
-    /// Whether the virtual address is here; `None`: there is none.
+    /// Whether the virtual address is here; `None` if there is none.
     pub(in crate::front) address: Option<bool>,
 }
 
-/// What a note says beside that.
+/// What the text of a note needs beside that.
 #[derive(Debug)]
 pub(in crate::front) struct Surroundings<'a> {
     pub(in crate::front) backends: &'a [BackendLink; 3],
     pub(in crate::front) twin: Option<&'a Twin>,
-    /// Round of the epoch under which this front leads, or of the highest that it has seen.
+    /// The round of the epoch under which this front leads, or of the highest that it has seen.
     pub(in crate::front) epoch: u32,
 }
 
 impl Events {
-    /// One more; `topic`: what it is about, in a word.
+    /// Adds an event; `topic` names its subject in a word.
     pub(super) fn note(&mut self, now: Wall, topic: &'static str, text: String) {
         self.last.truncate(EVENTS_KEPT - 1);
         self.last.push_front((now, topic, text));
     }
 
-    /// One more refusal; of those that are alike there is one line.
+    /// Adds a refusal; equal ones share one line.
     pub(super) fn denied(&mut self, now: Wall, text: String) {
         let same = self.denied.iter().position(|(_, same, ..)| *same == text);
         let same = same.and_then(|at| self.denied.remove(at));

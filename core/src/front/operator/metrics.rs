@@ -1,4 +1,4 @@
-//! What a front tells of itself at `/metrics`.
+//! The metrics of a front, at `/metrics`.
 
 use super::status::At;
 use crate::admin::metrics::common;
@@ -12,17 +12,17 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Display;
 
-/// How often this front has seen another one begin to lead, or itself.
+/// How often the lead has changed, as far as this front has seen.
 #[derive(Clone, Debug, Default)]
 pub(super) struct LeaderChanges {
-    /// The epoch of the front that led last, as far as this one knows.
+    /// The epoch of the front that led last, as far as this front knows.
     leader: Option<Epoch>,
-    /// How often another epoch began.
+    /// The number of changes.
     count: u64,
 }
 
 impl LeaderChanges {
-    /// The end of a step: counts a change. `leader`: the epoch under which a front leads now.
+    /// Counts a change at the end of a step. `leader`: the epoch under which a front leads now.
     pub(super) fn observe(&mut self, leader: Option<Epoch>) {
         if leader.is_some() && leader != self.leader {
             self.leader = leader;
@@ -32,7 +32,7 @@ impl LeaderChanges {
 }
 
 impl At<'_> {
-    /// Writes it all.
+    /// Writes all metrics.
     pub(super) fn write(&self, page: &mut Page) {
         common(page, self.front.calls.service(), &self.front.operator.counts);
         self.write_role(page);

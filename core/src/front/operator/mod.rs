@@ -1,8 +1,8 @@
-//! What an operator sees of a front and does to it: status, metrics, events, the configuration, and
-//! whether this machine could take the virtual address.
+//! What an operator sees of a front and orders it to do: status, metrics, events, the
+//! configuration, and whether this machine could take the virtual address.
 //!
-//! What lives here: the admin pages with whoever is signed in at them, and what is kept for them alone. It is
-//! told what happens and decides nothing: a command goes back to the front as a value.
+//! What lives here: the admin pages with their sessions, and what is kept only for them. What never
+//! lives here: a decision. A command goes back to the front as a value.
 
 mod config_sync;
 mod events;
@@ -50,7 +50,7 @@ pub(super) struct Operator {
 }
 
 impl Operator {
-    /// Returns what a front that has just started keeps; `seed` is what sessions are drawn from.
+    /// Returns the state of a front that has just started; `seed` is the entropy for sessions.
     pub(super) fn new(seed: [u8; 32]) -> Self {
         Self {
             admin: Admin::new(seed),
@@ -62,49 +62,49 @@ impl Operator {
         }
     }
 
-    /// A step begins.
+    /// Begins a step.
     pub(super) fn start(&mut self, now: Mono) {
         self.machine.start(now);
     }
 
-    /// Another configuration of the admin pages is in force. `name`: what this machine is called.
+    /// Puts another configuration of the admin pages into effect. `name`: the name of this machine.
     pub(super) fn configure(&mut self, web: &config::Web, name: String) {
         self.admin.set_names(web.host_names.iter().cloned().chain([name]).collect());
         self.admin.set_proxies(web.trusted_proxies.clone());
     }
 
-    /// Keeps what the hub has counted.
+    /// Keeps the counters of the hub.
     pub(super) fn counted(&mut self, counts: HubMetrics) {
         self.counts = counts;
     }
 
-    /// Keeps who can come in at the admin pages.
+    /// Sets the access to the admin pages.
     pub(super) fn set_entrance(&mut self, entrance: AdminAccess) {
         self.admin.set_entrance(entrance);
     }
 
-    /// A connection came in at the admin pages.
+    /// Takes a connection to the admin pages.
     pub(super) fn accepted(&mut self, link: LinkId, listener: Listener, from: IpAddr) {
         self.admin.accepted(link, listener, from);
     }
 
-    /// A link is gone. Returns whether it was one of the admin pages.
+    /// Handles a closed link. Returns whether it was one of the admin pages.
     pub(super) fn closed(&mut self, link: LinkId) -> bool {
         self.admin.closed(link)
     }
 
-    /// Keeps that a file was found at another place than the configured one, or is not any more.
+    /// Keeps whether a file was found at another place than the configured one.
     pub(super) fn misplace(&mut self, place: Place, found: Option<Misplaced>) {
         let _ = self.admin.misplace(place, found);
     }
 
-    /// Returns whether a request that nobody has waited for is dropped.
+    /// Returns whether a request is dropped whose client is gone.
     pub(super) fn drops(&mut self, link: LinkId, request: &[u8], out: &mut Vec<Intent>) -> bool {
         self.admin.drops(link, request, out)
     }
 
-    /// Lets a request in. `checked`: the rights of the password that came with it. Returns `None` where it
-    /// has its response already, or waits.
+    /// Admits a request. `checked`: the rights of the password that came with it. Returns `None` if
+    /// it has its response already, or waits.
     pub(super) fn admit<'a>(
         &mut self,
         now: Now,
@@ -131,7 +131,7 @@ impl Operator {
         self.admin.reply(now, asked, reply, out)
     }
 
-    /// A password was checked. Returns the request that came with it.
+    /// Takes the result of a password check. Returns the request that came with the password.
     pub(super) fn verified(
         &mut self,
         now: Now,
@@ -142,7 +142,7 @@ impl Operator {
         self.admin.verified(now, link, granted, out)
     }
 
-    /// Sends a response that has waited for what became of a command: its status and what is said.
+    /// Sends a response that has waited for the outcome of a command: its status and its body.
     pub(super) fn conclude(
         &mut self,
         now: Now,
@@ -153,7 +153,7 @@ impl Operator {
         self.admin.conclude(now, link, response, out);
     }
 
-    /// Notes something that happened; `topic`: what it is about, in a word.
+    /// Notes an event; `topic` names its subject in a word.
     pub(super) fn note(&mut self, now: Wall, topic: &'static str, text: String) {
         self.events.note(now, topic, text);
     }
@@ -165,8 +165,7 @@ impl Operator {
         }
     }
 
-    /// The last thing of a step: notes what is another way than it was, and which front leads as far as
-    /// this one knows.
+    /// Notes at the end of a step what has changed, and which front leads as far as this one knows.
     pub(super) fn observe(
         &mut self,
         now: Now,
@@ -178,12 +177,12 @@ impl Operator {
         self.leaders.observe(leader);
     }
 
-    /// Keeps what the system says against the virtual address on this machine; `None`: nothing.
+    /// Sets what the system reports against the virtual address on this machine; `None` if nothing.
     pub(super) fn set_obstacle(&mut self, obstacle: Option<String>) {
         self.machine.set_obstacle(obstacle);
     }
 
-    /// Keepalived has said how one of its instances or groups stands, or something else.
+    /// Takes the state of an instance or group of keepalived, or the error in such a notice.
     pub(super) fn notified(&mut self, now: Mono, notice: Result<Option<Notice>, NoticeError>) {
         match notice {
             Ok(Some(notice)) => self.machine.notified(now, notice),
@@ -192,12 +191,12 @@ impl Operator {
         }
     }
 
-    /// The virtual address has come to this machine.
+    /// Notes that the virtual address has come to this machine.
     pub(super) fn has_address(&mut self) {
         self.machine.has_address();
     }
 
-    /// Returns what is known of this machine. `unready`: why this front, which stands by, could not
+    /// Returns the report on this machine. `unready`: why this front, which stands by, could not
     /// serve.
     pub(super) fn machine_report(&self, now: Mono, unready: Option<String>) -> MachineReport {
         self.machine.report(now, unready)

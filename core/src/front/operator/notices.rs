@@ -1,6 +1,6 @@
-//! What keepalived has said last of each of its instances and groups by its `notify`.
+//! The last notices of keepalived on each of its instances and groups, by its `notify`.
 //!
-//! What never lives here: what follows from it for the virtual address.
+//! What never lives here: what follows for the virtual address.
 
 use crate::base::keepalived::{Notice, NoticeError, NoticeState};
 use crate::base::limits::{TRACK_INSTANCES, TRACK_LATE};
@@ -11,15 +11,15 @@ use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 
-/// The state that an instance or group was last said to be in.
+/// The last reported state of an instance or group.
 #[derive(Clone, Copy, Debug)]
 struct LastState {
     state: NoticeState,
-    /// As in [`Notice`]; 0: no notice of it has said so.
+    /// As in [`Notice`]; 0 if no notice had it.
     begun: u64,
 }
 
-/// What keepalived has said of all its instances and groups.
+/// What keepalived has reported of all its instances and groups.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Notices {
     /// The last state of each instance or group.
@@ -28,14 +28,14 @@ pub(super) struct Notices {
     changed: Option<Mono>,
     /// All of them were stopped.
     stopped: bool,
-    /// When the keepalived was begun that was heard last; 0: none has said so.
+    /// When the latest keepalived was started; 0 if no notice had it.
     keepalived: u64,
-    /// For what is not kept, in the log.
+    /// Limits the log of notices that are not kept.
     unkept: LogThrottle,
 }
 
 impl Notices {
-    /// Keepalived says how an instance or group stands.
+    /// Takes a notice on an instance or group.
     pub(super) fn record(&mut self, now: Mono, notice: Notice) {
         self.disbelieve(&notice);
         if self.is_late(&notice) {
@@ -48,13 +48,14 @@ impl Notices {
         let Notice { whose, state, begun, keepalived } = notice;
         self.changed = Some(now);
         if let Some(start) = keepalived {
-            // What was said before it was begun is of one that has ended, and may have no such instance
-            // any more.
+            // Notices from before its start are of a keepalived that has ended, and may concern
+            // instances that are gone.
             self.states.retain(|_, last| last.begun >= start);
             self.keepalived = start;
         }
         if whose.starts_with("GROUP ") && state == NoticeState::Ready {
-            // It is as its instances are, and of one that is not configured any more nothing is said.
+            // A group is as its instances are, and an instance that is not configured any more has
+            // no notices.
             let later = |last: &LastState| begun.is_some_and(|begun| last.begun > begun);
             self.states.retain(|whose, last| whose.starts_with("GROUP ") || later(last));
         }
@@ -76,13 +77,13 @@ impl Notices {
         self.stopped = self.states.values().all(|last| last.state == NoticeState::Gone);
     }
 
-    /// Keepalived's `notify` has said something that is no notice.
+    /// Logs a notice that could not be read.
     pub(super) fn refuse(&mut self, now: Mono, error: &NoticeError) {
         self.unkept.warn(now, &format!("what tmrd notify was told does not count: {error}"));
     }
 
-    /// Takes back times that cannot be true: a process that says something is not [`TRACK_LATE`] older
-    /// than one that was heard before it.
+    /// Corrects times that cannot be true: a process that sends a notice is not [`TRACK_LATE`]
+    /// older than one whose notice came before.
     fn disbelieve(&mut self, notice: &Notice) {
         let Some(begun) = notice.begun else { return };
         let last = self.states.values_mut().map(|last| &mut last.begun);
@@ -93,14 +94,14 @@ impl Notices {
         }
     }
 
-    /// The virtual address has come here. What was in FAULT before is not, or is not configured any
-    /// more: keepalived says nothing of what it was told to forget.
+    /// Notes that the virtual address has come here. Instances that were in FAULT are not any more,
+    /// or are not configured any more: keepalived sends no notice of those that were removed.
     pub(super) fn address_came(&mut self) {
         self.states.retain(|_, last| last.state != NoticeState::Fault);
     }
 
-    /// Whether something newer was said of the same: of it by name, or of the group, which is as its
-    /// instances are; or by a keepalived that was begun since.
+    /// Returns whether a newer notice on the same subject came: on the same name, or on the group,
+    /// which is as its instances are; or from a keepalived that was started later.
     fn is_late(&self, notice: &Notice) -> bool {
         let Some(begun) = notice.begun else { return false };
         let of_instance = notice.whose.starts_with("INSTANCE ");
@@ -111,17 +112,17 @@ impl Notices {
             })
     }
 
-    /// Keepalived runs: its word of the start after a stop may have been lost.
+    /// Notes that keepalived runs: its notice of the start after a stop may have been lost.
     pub(super) fn keepalived_runs(&mut self) {
         self.stopped = false;
     }
 
-    /// Returns whether keepalived has said something within this time.
+    /// Returns whether a notice has changed something within this time.
     pub(super) fn changed_within(&self, now: Mono, time: Duration) -> bool {
         self.changed.is_some_and(|at| now.since(at) < time)
     }
 
-    /// Returns how all of them stand together.
+    /// Returns the combined state of all instances.
     pub(super) fn instances(&self) -> Instances {
         let is = |state| self.states.values().any(|last| last.state == state);
         if is(NoticeState::Fault) {
@@ -165,7 +166,7 @@ mod tests {
         assert_eq!(said("INSTANCE six FAULT 250"), Instances::Fault);
         assert_eq!(said("INSTANCE four MASTER 250"), Instances::Fault);
         assert_eq!(said("INSTANCE six DELETED 250"), Instances::Ready);
-        // One that was in FAULT is taken out of the configuration: only its group is spoken of.
+        // An instance in FAULT is removed from the configuration: notices come of its group only.
         assert_eq!(said("INSTANCE six FAULT 250"), Instances::Fault);
         assert_eq!(said("GROUP tmr FAULT 250"), Instances::Fault);
         assert_eq!(said("GROUP tmr BACKUP 250"), Instances::Ready);
@@ -190,7 +191,7 @@ mod tests {
         assert_eq!(said("GROUP tmr BACKUP 250", 2), Instances::Ready);
         assert_eq!(said("GROUP tmr FAULT 250", 1), Instances::Ready);
         assert_eq!(said("GROUP tmr FAULT 250", 3), Instances::Fault);
-        // An instance by itself, and one of a group that has gone on since.
+        // An instance by itself, and one of a group that has newer notices.
         assert_eq!(said("INSTANCE six FAULT 250", 4), Instances::Fault);
         assert_eq!(said("GROUP tmr MASTER 250", 6), Instances::Ready);
         assert_eq!(said("INSTANCE six FAULT 250", 5), Instances::Ready);
@@ -199,7 +200,8 @@ mod tests {
         assert_eq!(said("INSTANCE six FAULT 250", 9), Instances::Fault);
         assert_eq!(said("GROUP tmr BACKUP 250", 7), Instances::Fault, "the instance has gone on");
         assert_eq!(said("INSTANCE six BACKUP 250", 9), Instances::Ready);
-        // A stop is not undone by what was said before it, and by what an older program says it is.
+        // A stop is not undone by an earlier notice, nor by the state in a notice of an older
+        // program.
         assert_eq!(said("INSTANCE six STOP 250", 10), Instances::Ready);
         assert_eq!(said("GROUP tmr STOP 250", 11), Instances::Stopped);
         assert_eq!(said("GROUP tmr FAULT 250", 9), Instances::Stopped);
@@ -218,7 +220,7 @@ mod tests {
             notices.instances()
         };
         assert_eq!(said("INSTANCE old FAULT 250", 12, 10), Instances::Fault);
-        // It was killed and could say nothing any more; its successor calls the instance otherwise.
+        // It was killed and could send no notice; its successor has another name for the instance.
         assert_eq!(said("INSTANCE new BACKUP 250", 22, 20), Instances::Ready);
         assert_eq!(said("INSTANCE old FAULT 250", 13, 10), Instances::Ready, "it was late");
         // Two at once, each with an instance of its own.
@@ -239,7 +241,7 @@ mod tests {
             notices.record(at(1), notice(&words("BACKUP")).timed(Some(7), Some(3)));
             assert_eq!(notices.instances(), Instances::Ready, "{begun} {keepalived:?}");
         }
-        // A keepalived that was begun after what it has begun is no time at all.
+        // A start after the notice's own time is invalid.
         let none = notice(&words("FAULT")).timed(Some(7), Some(8));
         assert_eq!(none, notice(&words("FAULT")).timed(Some(7), None));
     }

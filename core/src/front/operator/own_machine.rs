@@ -1,11 +1,11 @@
 //! Whether this machine, and the twin's, could take the virtual address. Keepalived moves it, and
-//! what is seen of keepalived here is its calls: its track scripts ask this front at an interval
-//! (`/holdz`, `/readyz?of=front`), and its `notify` says how its instances stand. The runtime adds
-//! what the system says. Each front tells its twin what it knows ([`MachineReport`]); a planned
-//! failover is refused where the address would go to nobody.
+//! is observed here by its calls: its track scripts ask this front at an interval (`/holdz`,
+//! `/readyz?of=front`), and its `notify` reports the state of its instances. The runtime adds what
+//! the system reports. Each front sends its twin what it knows ([`MachineReport`]); a planned
+//! failover is refused if no machine could take the address.
 //!
-//! Machines whose address is moved by something else, and those without one, give no sign of any of
-//! this: of them nothing is known, and nothing is refused.
+//! Machines without a virtual address, or whose address is moved by another program, give none of
+//! these signs: nothing is known of them, and nothing is refused.
 
 use super::notices::Notices;
 use crate::base::keepalived::{Notice, NoticeError, Script};
@@ -24,33 +24,34 @@ use alloc::string::String;
 #[derive(Clone, Debug, Default)]
 pub(in crate::front) struct OwnMachine {
     started: Option<Mono>,
-    /// When each script was heard last: whether it could serve, and whether the address is to leave.
+    /// When each script last asked: whether the front could serve, and whether the address may
+    /// leave.
     scripts: [Option<Mono>; 2],
     /// The latest calls of track scripts.
     calls: VecDeque<Mono>,
-    /// The latest of them that was one of a regular sequence.
+    /// The latest call that was part of a regular sequence.
     regular: Option<Mono>,
-    /// What keepalived has said of its instances and groups.
+    /// The notices of keepalived.
     notices: Notices,
-    /// What the system says against the address here.
+    /// What the system reports against the address here.
     obstacle: Option<String>,
 }
 
 impl OwnMachine {
-    /// The front makes a step.
+    /// Begins a step of the front.
     pub(in crate::front) fn start(&mut self, now: Mono) {
         self.started.get_or_insert(now);
     }
 
-    /// So long keepalived may be silent.
+    /// Returns for how long keepalived may be silent.
     fn patience(&self) -> Duration {
         let gaps = self.calls.iter().zip(self.calls.iter().skip(1));
         let longest = gaps.map(|(one, next)| next.since(*one)).max().unwrap_or_default();
         (longest * 3).max(TRACK_SILENT)
     }
 
-    /// A track script has asked. Keepalived runs both: one alone is somebody who looks, or a monitor,
-    /// and says nothing of it.
+    /// Notes a call of a track script. Keepalived runs both scripts: one alone is a person or a
+    /// monitor, and means nothing.
     pub(in crate::front) fn asked(&mut self, now: Mono, script: Script) {
         let known = self.calls.len() >= TRACK_CALLS;
         let longest = if known { self.patience() } else { TRACK_INTERVAL_MAX };
@@ -60,7 +61,7 @@ impl OwnMachine {
             return;
         }
         if self.calls.back().is_some_and(|last| now.since(*last) > longest) {
-            // One call after a silence does not say that there is an interval again.
+            // One call after a silence does not restore the interval.
             self.calls.clear();
         }
         if self.calls.len() == TRACK_KEPT {
@@ -73,22 +74,22 @@ impl OwnMachine {
         }
     }
 
-    /// Keepalived says how an instance or group stands.
+    /// Takes a notice on an instance or group.
     pub(in crate::front) fn notified(&mut self, now: Mono, notice: Notice) {
         self.notices.record(now, notice);
     }
 
-    /// What was to say how one of keepalived's instances stands says something else.
+    /// Logs a notice that could not be read.
     pub(in crate::front) fn misunderstood(&mut self, now: Mono, error: &NoticeError) {
         self.notices.refuse(now, error);
     }
 
-    /// The virtual address has come here.
+    /// Notes that the virtual address has come here.
     pub(in crate::front) fn has_address(&mut self) {
         self.notices.address_came();
     }
 
-    /// What the system says against the address here; `None`: nothing.
+    /// Sets what the system reports against the address here; `None` if nothing.
     pub(in crate::front) fn set_obstacle(&mut self, obstacle: Option<String>) {
         if let Some(obstacle) = obstacle.as_ref().filter(|it| Some(*it) != self.obstacle.as_ref()) {
             tracing::warn!(
@@ -121,7 +122,7 @@ impl OwnMachine {
     }
 }
 
-/// A reason as the twin takes it: without control characters, and not too long.
+/// Returns a reason in the form for the twin: without control characters, and not too long.
 fn told(reason: String) -> String {
     let mut text: String =
         reason.chars().map(|one| if one.is_control() { ' ' } else { one }).collect();
@@ -133,7 +134,7 @@ fn told(reason: String) -> String {
     text
 }
 
-/// The machine that something is said of, for people.
+/// The machine that a text is about.
 #[derive(Clone, Copy, Debug)]
 enum Whose {
     Ours,
@@ -149,8 +150,8 @@ impl Whose {
     }
 }
 
-/// Whether keepalived could bring the address to a machine whose front serves then. `other`: what is
-/// known of the other machine, where keepalived may be known to move the address.
+/// Returns whether keepalived could bring the address to a machine whose front serves then.
+/// `other`: the report on the other machine, which may show that keepalived moves the address.
 ///
 /// # Errors
 /// Why not, in a sentence for people.
@@ -177,7 +178,7 @@ fn could_take(
                  its fails"
             ));
         }
-        // A machine that keepalived has no part in, unless it has at the other one.
+        // Keepalived does not concern this machine, unless it does the other one.
         (Asks::Never, Instances::Unknown) if other.is_some_and(|it| it.asks != Asks::Never) => {
             let reason = if report.starting {
                 "the front has just started"
@@ -194,7 +195,7 @@ fn could_take(
     could_serve(whose, report)
 }
 
-/// Whether a front could serve by its own word.
+/// Returns whether a front could serve, by its own report.
 ///
 /// # Errors
 /// Why not, in a sentence for people.
@@ -203,7 +204,7 @@ fn could_serve(whose: Whose, report: &MachineReport) -> Result<(), String> {
     Err(format!("the front {} could not serve: {reason}", whose.place()))
 }
 
-/// The same as status shows it.
+/// Returns the same for the status.
 fn shown(whose: Whose, report: &MachineReport, other: Option<&MachineReport>) -> CouldTake {
     let seen = report.asks == Asks::Regularly || report.instances == Instances::Ready;
     match could_take(whose, report, other) {
@@ -212,11 +213,11 @@ fn shown(whose: Whose, report: &MachineReport, other: Option<&MachineReport>) ->
     }
 }
 
-/// Whether a twin could serve, and its machine take the virtual address, if that is on the one of this
-/// front, of which `ours` tells.
+/// Returns whether a twin could serve, and its machine take the virtual address, if the machine of
+/// this front, with the report `ours`, has it.
 ///
 /// # Errors
-/// Why not, in words that follow "the twin".
+/// Why not, in words that continue "the twin".
 pub(in crate::front) fn could_take_over(
     theirs: &MachineReport,
     ours: &MachineReport,
@@ -231,7 +232,7 @@ pub(in crate::front) fn could_take_over(
     })
 }
 
-/// Which machines could take the virtual address, as status shows it.
+/// Returns which machines could take the virtual address, for the status.
 pub(in crate::front) fn address_status(
     ours: &MachineReport,
     theirs: Option<&MachineReport>,
@@ -254,7 +255,7 @@ mod tests {
         Mono(0) + Duration::from_millis(millis)
     }
 
-    /// Both scripts ask once in an interval, so many times; returns when they did last.
+    /// Lets both scripts ask once in each interval, this many times; returns when they asked last.
     fn asks(machine: &mut OwnMachine, from: u64, interval: u64, times: u64) -> u64 {
         for time in 0..times {
             machine.asked(at(from + time * interval), Script::Status);
@@ -288,7 +289,7 @@ mod tests {
             machine.asked(Mono(0) + MINUTE * time * 2, Script::Status);
             assert_eq!(machine.asks(Mono(0) + MINUTE * time * 2), Asks::Never);
         }
-        // A monitor asks one thing, for as long as it likes.
+        // A monitor asks one of the two, for any time.
         for time in 0..99 {
             machine.asked(at(1_100_000 + time * 5_000), Script::Status);
             assert_eq!(machine.asks(at(1_100_000 + time * 5_000)), Asks::Never);
@@ -334,7 +335,7 @@ mod tests {
         assert_eq!(judge(&well, Some(&nothing)), Ok(()));
         assert_eq!(judge(&nothing, Some(&nothing)), Ok(()));
         assert_eq!(judge(&nothing, None), Ok(()));
-        // Its scripts are others, and its notices come.
+        // Its scripts are different ones, and its notices arrive.
         let own_scripts = MachineReport { asks: Asks::Never, ..well.clone() };
         assert_eq!(judge(&own_scripts, Some(&well)), Ok(()));
         let rows = [

@@ -1,4 +1,4 @@
-//! What a front says of itself on its admin pages.
+//! The status of a front on its admin pages.
 
 use crate::admin::usage::usage;
 use crate::admin::{Asked, Reply, View};
@@ -26,7 +26,7 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 use serde_json::Value;
 
-/// A front at one time.
+/// A front at one point in time.
 pub(in crate::front) struct At<'a> {
     pub(in crate::front) front: &'a Front,
     pub(in crate::front) now: Now,
@@ -128,7 +128,7 @@ impl View for At<'_> {
     }
 }
 
-/// Who holds a handle, in words.
+/// Returns the holder of a handle, as a text.
 pub(in crate::front) fn holder(seat: &Grant) -> String {
     let Client { address, host, user, .. } = &seat.client;
     let host = if host.is_empty() { address.to_string() } else { format!("{host} ({address})") };
@@ -136,19 +136,19 @@ pub(in crate::front) fn holder(seat: &Grant) -> String {
 }
 
 impl At<'_> {
-    /// Returns the answer to what was asked at the admin pages.
+    /// Returns the reply to a request at the admin pages.
     pub(in crate::front) fn answer(&self, asked: &Asked<'_>) -> Reply {
         asked.answer(&self.front.operator.admin, self)
     }
 
-    /// What status shows.
+    /// Returns the status.
     fn shown(&self) -> FrontStatus {
         let (clients, allocations) = (self.front.calls.service().client_list(), self.page(0));
         FrontStatus { clients, allocations, ..self.facts() }
     }
 
-    /// What status shows, without the lists of handles and clients: they are long, and nothing is
-    /// judged by them.
+    /// Returns the status without the lists of handles and clients, which are long and do not
+    /// affect the verdict.
     fn facts(&self) -> FrontStatus {
         let front = self.front;
         FrontStatus {
@@ -193,7 +193,7 @@ impl At<'_> {
         }
     }
 
-    /// What status says of the twin.
+    /// Returns the status of the twin.
     pub(super) fn twin(&self) -> Option<TwinStatus> {
         let front = self.front;
         let leads = front.leadership.leads();
@@ -249,8 +249,8 @@ impl At<'_> {
         }
     }
 
-    /// What a backend must have acknowledged to count as up to date; entries that are on their
-    /// way do not make it late.
+    /// Returns the slot that a backend must have acknowledged to count as up to date; entries that
+    /// are on their way do not make it late.
     fn floor(&self) -> crate::log::Slot {
         let committed = self.front.replication.log().committed();
         crate::log::Slot(committed.0.saturating_sub(crate::base::limits::UNCOMMITTED_MAX))
@@ -304,7 +304,7 @@ impl At<'_> {
                 value: value.clone(),
                 expected: expected.clone(),
             });
-            // A backend that is there and has no part of it.
+            // A connected backend without a part of the licence.
             let lacks = |index: &usize| {
                 let backend = front.replication.backend(*index);
                 merged.prints[*index].is_none()
@@ -365,7 +365,7 @@ impl At<'_> {
         held.map(one).collect()
     }
 
-    /// Whether handles can be taken back here.
+    /// Returns whether handles can be taken back here.
     fn takes_back(&self, what: &str) -> Result<(), String> {
         if self.front.leadership.leads()
             && self.front.leadership.serves(self.now.mono, self.front.view())
@@ -379,7 +379,7 @@ impl At<'_> {
         Err(format!("this front does not lead: take {what} back {where_else}"))
     }
 
-    /// So many of the handles that are held, beginning behind `from`: seats first.
+    /// Returns a page of the handles that are held, after `from`: seats first.
     fn page(&self, from: usize) -> Vec<Allocation> {
         let mut seats: Vec<&Grant> =
             self.front.replication.log().speculative_state().seats().collect();
@@ -390,7 +390,7 @@ impl At<'_> {
 
     fn allocation(&self, seat: &Grant) -> Allocation {
         let log = self.front.replication.log();
-        // One that is on its way still is counted for none.
+        // A seat that is not committed yet does not count.
         let there = log.committed_state().seat(seat.handle).is_some();
         let holders = self.front.replication.backends().iter().filter(|backend| {
             let follows = matches!(backend.progress, Progress::Following { .. });

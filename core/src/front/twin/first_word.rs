@@ -1,9 +1,9 @@
-//! The first word of the twin: how far it knows the log to be chosen. A front that has just started has
-//! nothing but its files, and its twin may know of slots that two backends together have lost (one's
-//! disk went back in time, the other one was behind). So it waits a moment for that word before it
-//! claims, and does not lead with less.
+//! The twin's first hello: how far it knows the log to be chosen. A front that has just started
+//! knows only its files, and its twin may know of slots that two backends together have lost (one
+//! disk went back in time, the other one was behind). So this front waits a moment for that hello
+//! before it claims, and does not lead with fewer slots.
 //!
-//! What never lives here: what follows from a slot that is missing (that is `claim`).
+//! What never lives here: what follows from a missing slot (that is `claim`).
 
 use super::Twin;
 use crate::base::limits::TWIN_FIRST_WORD;
@@ -13,8 +13,8 @@ use crate::history::{History, Mark};
 use crate::log::{GroupId, Slot};
 use crate::messages::twin::Hello;
 
-/// The last place that a front knows to be chosen: by its copy of the log, or by its files and its
-/// twin's word where these know more of the same group, or where it has no copy yet.
+/// Returns the last place that a front knows to be chosen: by its copy of the log, or by its files
+/// and its twin's report if these know more of the same group, or if it has no copy yet.
 pub(super) fn chosen_place(
     log: &ReplicatedLog,
     history: &History,
@@ -28,14 +28,14 @@ pub(super) fn chosen_place(
 }
 
 impl Twin {
-    /// It has said hello.
+    /// Takes the hello of the twin.
     pub(super) fn greeted(&mut self, hello: Hello) {
         self.program = Some(hello.program);
         let later = |chosen: &Mark| chosen.follows(self.chosen.as_ref());
         self.chosen = hello.chosen.filter(later).or(self.chosen);
     }
 
-    /// When a front that has just started waits no longer for a first word of this one.
+    /// Returns until when a front that has just started waits for the first hello of its twin.
     fn first_word_awaited(&self) -> Mono {
         if self.program.is_some() || self.sender.trouble.text.is_some() {
             return Mono(0);
@@ -43,10 +43,11 @@ impl Twin {
         self.begun.map_or(Mono(u64::MAX), |begun| begun + TWIN_FIRST_WORD)
     }
 
-    /// Returns when this front may claim as far as its twin goes. One that has just started waits a
-    /// moment for its twin's first word, which says what it knows to be chosen. In unfenced mode what
-    /// the twin has is all there is, so a claim waits until it is known whether it leads, and until its
-    /// log is here; no longer than its link has time for either.
+    /// Returns when this front may claim, as far as the twin is concerned. A front that has just
+    /// started waits a moment for its twin's first hello, which reports what the twin knows to be
+    /// chosen. In unfenced mode there is no other copy than the twin's: a claim waits until it is
+    /// known whether the twin leads, and until its log is here, but no longer than the time-outs of
+    /// the link.
     pub(in crate::front) fn awaited(&self, log: &ReplicatedLog) -> Mono {
         if !self.unfenced {
             return self.first_word_awaited();
@@ -62,7 +63,7 @@ impl Twin {
         }
     }
 
-    /// Returns the last slot of a group that the twin has said to be chosen.
+    /// Returns the last slot of a group that the twin has reported as chosen.
     pub(in crate::front) fn chosen_of(&self, group: GroupId) -> Slot {
         let chosen = self.chosen.filter(|mark| !self.unfenced && mark.is_of(group));
         chosen.map_or(Slot(0), |mark| mark.slot())

@@ -1,8 +1,10 @@
-//! Clients of the twin, which stands by and passes their calls on while this front leads: a session
-//! of the service each, with a link that is no connection. What the service sends there goes to the twin.
+//! Clients of the twin, which stands by and passes their calls on while this front leads. Each is a
+//! session of the service with a link that is no connection; what the service sends there goes to
+//! the twin.
 //!
-//! Each call that came has one answer: its reply, or that it gets none. A call that waits when this
-//! front steps back was not begun, and goes back to the twin; it is never passed on from here.
+//! Each call gets one answer: its reply, or the report that it gets none. A call that is parked
+//! when this front steps back was not begun, and goes back to the twin; this front never passes it
+//! on.
 
 use super::Twin;
 use crate::base::limits::PASSED_CLIENTS;
@@ -15,7 +17,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
-/// How far a client's call has come.
+/// The state of a client's call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Call {
     Waits,
@@ -26,27 +28,27 @@ enum Call {
 struct Guest {
     client: u64,
     call: Option<Call>,
-    /// Replies that were sent to it.
+    /// The number of replies that were sent to it.
     replies: u32,
 }
 
-/// Clients of the twin.
+/// The clients of the twin.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Incoming {
     guests: BTreeMap<LinkId, Guest>,
-    /// By the twin's number for it.
+    /// Their links, by the twin's number for the client.
     links: BTreeMap<u64, LinkId>,
-    /// How many there were.
+    /// The number of clients so far.
     number: u64,
-    /// Handles that the last replies on the last link named, by client, and how many replies there
-    /// were with that: the twin says on the next one which of them it never had.
+    /// Handles that the last replies on the previous link named, by client, with the number of
+    /// replies up to then. On the next link the twin reports which of them never arrived.
     doubtful: BTreeMap<u64, (Handle, u32)>,
-    /// The front whose clients they are.
+    /// The id of the front whose clients they are.
     of: u32,
 }
 
 impl Incoming {
-    /// How many there are.
+    /// Returns the number of clients.
     pub(super) fn len(&self) -> usize {
         self.guests.len()
     }
@@ -57,7 +59,7 @@ impl Incoming {
         Some(guest)
     }
 
-    /// The reply to a client's call.
+    /// Takes the reply to a client's call.
     fn replied(&mut self, link: LinkId, bytes: Vec<u8>) -> Option<Answer> {
         let guest = self.guests.get_mut(&link)?;
         guest.call.take()?;
@@ -65,14 +67,15 @@ impl Incoming {
         Some(Answer::Reply { client: guest.client, bytes })
     }
 
-    /// The service is done with a client. Only one that waits for a reply hears of it: another one may
-    /// come back at any time.
+    /// Removes a client that the service drops. The twin is informed only if the client waits for a
+    /// reply; another client may call again at any time.
     fn dropped(&mut self, link: LinkId) -> Option<Answer> {
         let Guest { client, call, .. } = self.remove(link)?;
         call.map(|call| Answer::Dropped { client, begun: call == Call::Begun })
     }
 
-    /// Turns what goes to a client into what goes to the twin; `false`: nothing does.
+    /// Turns an intent for a client into one for the twin. Returns `false` if nothing is to be
+    /// sent.
     pub(super) fn translate(
         &mut self,
         intent: &mut Intent,
@@ -94,7 +97,7 @@ impl Incoming {
         }
     }
 
-    /// The link by which they came is gone. Returns them.
+    /// Removes and returns all clients, because their link is gone.
     pub(super) fn lose(&mut self) -> Vec<LostGuest> {
         self.links.clear();
         self.doubtful.clear();
@@ -103,7 +106,7 @@ impl Incoming {
     }
 }
 
-/// A client of the twin that came by a link of the twin which is gone.
+/// A client of the twin whose link to this front is gone.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::front) struct LostGuest {
     pub(in crate::front) link: LinkId,
@@ -111,41 +114,41 @@ pub(in crate::front) struct LostGuest {
     replies: u32,
 }
 
-/// What a call that the twin passes on leads to.
+/// The outcome of a call that the twin passes on.
 #[derive(Debug)]
 pub(in crate::front) enum GuestCall {
-    /// There is no room for it, and the twin was told so.
+    /// There is no room for it, and the twin was informed.
     Overloaded,
-    /// It came by this link, as any call does.
+    /// It is a call on this link, like any other.
     Call {
         link: LinkId,
-        /// Where the client is, if this is its first call.
+        /// The client's address, if this is its first call.
         first: Option<SocketAddr>,
     },
 }
 
-/// A client of the twin that has gone away.
+/// A client of the twin that is gone.
 #[derive(Debug)]
 pub(in crate::front) enum GoneGuest {
     /// It had this link. `unsent`: the last reply did not reach it.
     Link { link: LinkId, unsent: bool },
-    /// It came by the link before, and the reply that named this handle did not reach it.
+    /// It was a client of the previous link, and the reply that named this handle did not reach it.
     Lost(Handle),
 }
 
 impl Twin {
-    /// The front whose clients come by the present link has this id: one that was restarted numbers
-    /// its clients anew.
+    /// Sets the id of the front whose clients use the present link. A restarted front numbers its
+    /// clients anew.
     pub(in crate::front) fn guests_are_of(&mut self, front: u32) {
         if core::mem::replace(&mut self.incoming.of, front) != front {
             self.incoming.doubtful.clear();
         }
     }
 
-    /// The twin passes on a call of a client that is at `from`.
+    /// Takes a call that the twin passes on, of a client at `from`.
     ///
     /// # Errors
-    /// Why the link is to be closed.
+    /// Why the link has to be closed.
     pub(in crate::front) fn guest_calls(
         &mut self,
         client: u64,
@@ -154,7 +157,7 @@ impl Twin {
         out: &mut Vec<Intent>,
     ) -> Result<GuestCall, CloseReason> {
         let incoming = &mut self.incoming;
-        // It has had the reply before this call.
+        // The client has received every reply that came before this call.
         incoming.doubtful.remove(&client);
         if incoming.len() >= PASSED_CLIENTS && !incoming.links.contains_key(&client) {
             let answer = Answer::Reply { client, bytes: service::overloaded(bytes) };
@@ -166,7 +169,7 @@ impl Twin {
             incoming.number += 1;
             let link = LinkId::passed(incoming.number);
             incoming.guests.insert(link, Guest { client, call: None, replies: 0 });
-            // An older front says it as its socket did.
+            // An older front sends the address in the form of its socket.
             first = Some(SocketAddr::new(from.ip().to_canonical(), from.port()));
             link
         });
@@ -179,14 +182,14 @@ impl Twin {
         Ok(GuestCall::Call { link, first })
     }
 
-    /// A call is being decided: from now on it may have been done.
+    /// Marks a call as begun: from now on it may have been carried out.
     pub(in crate::front) fn guest_begins(&mut self, link: LinkId) {
         if let Some(guest) = self.incoming.guests.get_mut(&link) {
             guest.call = Some(Call::Begun);
         }
     }
 
-    /// A client of the twin is gone, and so many replies had reached it.
+    /// Removes a client that is gone; `replies` is how many replies had reached it.
     pub(in crate::front) fn guest_gone(&mut self, client: u64, replies: u32) -> Option<GoneGuest> {
         let doubtful = self.incoming.doubtful.remove(&client).filter(|(_, sent)| *sent > replies);
         match self.incoming.links.get(&client).copied() {
@@ -199,13 +202,14 @@ impl Twin {
         }
     }
 
-    /// The last reply to a client that came by the link before named this handle, and may not have
-    /// reached it: the twin says so on the next link.
+    /// Notes that the last reply on the previous link named this handle and may not have arrived;
+    /// the twin reports it on the next link.
     pub(in crate::front) fn doubt(&mut self, lost: LostGuest, handle: Handle) {
         self.incoming.doubtful.insert(lost.client, (handle, lost.replies));
     }
 
-    /// For checks: the links of the twin's clients, unless the two maps contradict each other.
+    /// For checks: returns the links of the twin's clients; `None` if the two maps contradict each
+    /// other.
     pub(in crate::front) fn guest_links(&self) -> Option<impl Iterator<Item = LinkId>> {
         let Incoming { guests, links, .. } = &self.incoming;
         (guests.len() == links.len()).then(|| guests.keys().copied())

@@ -1,9 +1,9 @@
-//! Clients of a front that stands by: while the twin leads, their calls go to it on the link that
-//! this front dialled, and its replies come back on that. So a client is served at either address,
-//! and knows of one server only.
+//! Clients of a front that stands by: while the twin leads, their calls go to it over the link that
+//! this front dialled, and its replies come back on that link. So a client is served at either
+//! address, and sees one server.
 //!
-//! Nothing is decided here, and nothing is asked twice: a call that the twin may have done, and that
-//! has no reply, closes its client's link without one.
+//! Nothing is decided here, and no call is passed on twice: if the twin may have carried out a call
+//! that has no reply, the client's link is closed without one.
 
 use super::{Event, Twin};
 use crate::base::limits::{PASSED_BYTES, PASSED_CLIENTS, PASSED_WINDOW};
@@ -15,47 +15,47 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
-/// A call that the twin has.
+/// A call that was passed to the twin.
 #[derive(Clone, Debug)]
 struct Passed {
     until: Mono,
     bytes: Vec<u8>,
 }
 
-/// A client that has called by the present link.
+/// A client that has called over the present link.
 #[derive(Clone, Debug, Default)]
 struct Caller {
-    /// The call that has no reply.
+    /// The call without a reply.
     call: Option<Passed>,
-    /// Replies that came for it.
+    /// The number of replies that came for it.
     replies: u32,
-    /// The last of them is what it was last sent: it has not called since.
+    /// Whether a reply was the last event: the client has not called since.
     fresh: bool,
 }
 
-/// What is passed on. A client's number on the link is that of its own link, which is never used
-/// again.
+/// The calls that are passed on. The number of a client on the link is that of its own link, which
+/// is never reused.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Outgoing {
     clients: BTreeMap<LinkId, Caller>,
     /// When those calls end.
     until: BTreeSet<(Mono, LinkId)>,
-    /// Bytes of those calls.
+    /// The total bytes of those calls.
     bytes: usize,
-    /// Clients whose call had no reply when the last link broke, and how many replies each had had:
-    /// the next one says so.
+    /// Clients whose call had no reply when the last link broke, with the number of replies each
+    /// had received; the next link reports these numbers.
     lost: Vec<(LinkId, u32)>,
-    /// Calls are being passed on.
+    /// Whether calls are being passed on.
     open: bool,
 }
 
 impl Outgoing {
-    /// How many clients there are.
+    /// Returns the number of clients.
     pub(super) fn len(&self) -> usize {
         self.clients.len()
     }
 
-    /// When the first call ends.
+    /// Returns when the first call ends.
     pub(super) fn due(&self) -> Option<Mono> {
         self.until.first().map(|&(until, _)| until)
     }
@@ -73,7 +73,7 @@ impl Outgoing {
         room
     }
 
-    /// The call of a client is over.
+    /// Ends the call of a client.
     fn end(&mut self, link: LinkId) -> Option<Passed> {
         let passed = self.clients.get_mut(&link)?.call.take()?;
         self.until.remove(&(passed.until, link));
@@ -81,7 +81,7 @@ impl Outgoing {
         Some(passed)
     }
 
-    /// A reply has come; `false`: for no call that waits for one.
+    /// Notes a reply. Returns `false` if the client waits for none.
     fn replied(&mut self, link: LinkId) -> bool {
         let waited = self.end(link).is_some();
         if let Some(caller) = self.clients.get_mut(&link).filter(|_| waited) {
@@ -91,29 +91,29 @@ impl Outgoing {
         waited
     }
 
-    /// A client has called, so it has had every reply. Whoever answers that call, the twin or this
-    /// front: what may be lost from now on is not the reply before.
+    /// Notes that a client has called, so that it has received every reply before. This holds
+    /// whichever front answers the call: from now on the earlier reply cannot be lost.
     fn heard(&mut self, link: LinkId) {
         if let Some(caller) = self.clients.get_mut(&link) {
             caller.fresh = false;
         }
     }
 
-    /// A client is gone: how many replies of those that came had reached it; `None`: the twin does
-    /// not know it. `unsent`: what it was last sent did not.
+    /// Forgets a client that is gone. Returns how many of the replies had reached it; `None` if the
+    /// twin does not know it. `unsent`: the last one had not.
     fn forget(&mut self, link: LinkId, unsent: bool) -> Option<u32> {
         self.end(link);
         let caller = self.clients.remove(&link)?;
         Some(caller.replies.saturating_sub(u32::from(unsent && caller.fresh)))
     }
 
-    /// Clients with a call that has no reply and ends by then.
+    /// Returns the clients with a call that has no reply and ends by then.
     fn waiting(&self, until: Mono) -> Vec<LinkId> {
         self.until.iter().take_while(|(at, _)| *at <= until).map(|&(_, link)| link).collect()
     }
 
-    /// The link to the twin is gone, and with it the replies. Returns the clients that wait for one;
-    /// the next link says of each how many it has had.
+    /// Forgets all calls, because the link to the twin is gone. Returns the clients that wait for a
+    /// reply; the next link reports how many each has received.
     pub(super) fn lose(&mut self) -> Vec<LinkId> {
         let mut gone = core::mem::take(self);
         let waiting = gone.waiting(Mono(u64::MAX));
@@ -123,22 +123,22 @@ impl Outgoing {
     }
 }
 
-/// A call that the twin has and will not reply to.
+/// A call that the twin has and will not answer.
 #[derive(Debug)]
 pub(in crate::front) struct DroppedCall {
     pub(in crate::front) link: LinkId,
     /// When its time ends.
     pub(in crate::front) until: Mono,
     pub(in crate::front) bytes: Vec<u8>,
-    /// The twin has begun to decide it, so that it may have been done.
+    /// Whether the twin has begun to decide it, so that it may have been carried out.
     pub(in crate::front) begun: bool,
 }
 
-/// A call that is to be passed on.
+/// A call to be passed on.
 #[derive(Debug)]
 pub(in crate::front) struct CallToPass {
     pub(in crate::front) link: LinkId,
-    /// Where its client is.
+    /// The address of its client.
     pub(in crate::front) from: SocketAddr,
     /// When its time ends.
     pub(in crate::front) until: Mono,
@@ -146,19 +146,19 @@ pub(in crate::front) struct CallToPass {
 }
 
 impl Twin {
-    /// Returns the part of a twin that would take calls of this front's clients; `None`: it takes
-    /// none. A twin that has heard nothing by the link takes none: if the link broke, that twin would
-    /// still go by the one before, and take what is said of the replies on this one for what has become
-    /// of those.
+    /// Returns the role of a twin that takes calls of this front's clients; `None` if it takes
+    /// none. A twin that has acknowledged nothing on this link takes none. If this link broke, such
+    /// a twin would still go by the previous one, and would apply this front's report on the
+    /// replies of this link to those of the previous one.
     pub(in crate::front) fn takes_calls(&self) -> Option<TwinRole> {
         let takes = self.sender.knows(Version::PASSES) && self.sender.is_heard();
         self.receiver.standing().filter(|_| takes).map(|standing| standing.part)
     }
 
-    /// Gives the twin a client's call.
+    /// Passes a client's call to the twin.
     ///
     /// # Errors
-    /// The bytes of the call, where there is no room for it.
+    /// The bytes of the call, if there is no room for it.
     pub(in crate::front) fn pass_on(
         &mut self,
         now: Mono,
@@ -173,7 +173,7 @@ impl Twin {
         Ok(())
     }
 
-    /// The twin has answered: what that means to a client of this front.
+    /// Takes an answer of the twin. Returns what it means to a client of this front.
     pub(super) fn answered(&mut self, answer: Answer) -> Option<Event> {
         match answer {
             Answer::Reply { client, bytes } => {
@@ -194,20 +194,20 @@ impl Twin {
         self.outgoing.waiting(now)
     }
 
-    /// The link to the twin stands: it learns which replies did not get here by the one before.
+    /// Reports to the twin, on a new link, which replies did not arrive on the previous one.
     pub(in crate::front) fn tell_lost_replies(&mut self, now: Mono, out: &mut Vec<Intent>) {
         for (link, replies) in core::mem::take(&mut self.outgoing.lost) {
             self.sender.send(now, &TwinMessage::Gone { client: link.0, replies }, out);
         }
     }
 
-    /// A client of this front calls.
+    /// Notes that a client of this front calls.
     pub(in crate::front) fn client_calls(&mut self, link: LinkId) {
         self.outgoing.heard(link);
     }
 
-    /// A client is gone, or its link is closed: the twin is to know. `unsent`: what it was last
-    /// sent did not reach it.
+    /// Reports to the twin that a client is gone, or that its link is closed. `unsent`: the last
+    /// reply did not reach it.
     pub(in crate::front) fn client_gone(
         &mut self,
         now: Mono,
@@ -219,7 +219,7 @@ impl Twin {
         self.sender.send(now, &TwinMessage::Gone { client: link.0, replies }, out);
     }
 
-    /// Calls are passed on from now on, or not. Returns whether that begins.
+    /// Sets whether calls are passed on. Returns whether passing begins.
     pub(in crate::front) fn set_passing(&mut self, passes: bool) -> bool {
         !core::mem::replace(&mut self.outgoing.open, passes) && passes
     }

@@ -1,6 +1,6 @@
-//! The usage history goes to the twin as lines: the twin says how far it is, and is sent what
-//! follows, one message after the other. What is not in memory any more is read from disk first. A
-//! twin that was away for long catches up like that; nothing waits for it.
+//! The usage history goes to the twin as lines. The twin reports how far its history goes, and is
+//! sent what follows, one message after the other. Lines that are not in memory any more are read
+//! from disk first. So a twin that was away for long catches up; nothing waits for it.
 
 use super::Twin;
 use super::receiver::Context;
@@ -12,31 +12,32 @@ use crate::log::Epoch;
 use crate::messages::twin::{TwinMessage, Version};
 use alloc::vec::Vec;
 
-/// How far the twin is.
+/// How far the twin's usage history goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum HistorySync {
     /// It takes none, or has not begun to.
     #[default]
     Off,
-    /// It is to say it.
+    /// It is to be asked.
     Unknown,
     /// It was asked.
     Asked,
-    /// It said this.
+    /// It goes up to this mark.
     At(Option<Mark>),
-    /// It said the first, was sent lines (or none), and will be at the second.
+    /// It went up to `from`, was sent lines (or none), and will go up to `upto`.
     Sent { from: Option<Mark>, upto: Option<Mark>, lines: bool },
-    /// What follows this is being read from disk.
+    /// The lines after this mark are being read from disk.
     Recalling(Option<Mark>),
 }
 
 impl Sender {
-    /// The twin, which has dealt with so many messages, says how far it is.
+    /// Takes the twin's report on how far its history goes; `count` is the number of messages that
+    /// it has processed.
     ///
-    /// The answer to a message of before the present one is left out. It comes where the twin was
-    /// about to lead meanwhile, so that it was asked anew, and where lines were sent that did not wait
-    /// for it. Taken for the answer to the present one, it would make that one's own look like the word
-    /// of a twin that takes nothing.
+    /// The answer to an earlier message than the latest is ignored. Such answers occur when the
+    /// twin was about to lead in between, so that it was asked again, and when lines were sent
+    /// without waiting for it. If one were taken for the answer to the latest message, the real
+    /// answer would look as if the twin did not take the history.
     pub(super) fn recorded(&mut self, count: u64, upto: Option<Mark>) {
         if count < self.history_sent {
             return;
@@ -54,7 +55,7 @@ impl Sender {
         };
     }
 
-    /// Tells what the twin does not have. `all`: also before it has said that it has what was sent.
+    /// Sends the lines that the twin lacks. `all`: even before it has acknowledged earlier ones.
     pub(super) fn tell_history(
         &mut self,
         now: Mono,
@@ -106,9 +107,9 @@ impl Sender {
 }
 
 impl Twin {
-    /// Lines that follow this are here from disk. Where those in memory begin, it goes on with them:
-    /// disk may have less. None before that: they are nowhere any more. `epoch`: under which this
-    /// front writes.
+    /// Takes lines from disk that follow a mark. Where lines in memory begin, those are sent,
+    /// because the disk may have fewer. Lines before that which are not on disk are lost. `epoch`
+    /// is that under which this front writes.
     pub(in crate::front) fn recalled(
         &mut self,
         now: Mono,
@@ -145,16 +146,17 @@ impl Twin {
         self.sender.send_history(now, epoch, (after, whole, upto), out);
     }
 
-    /// Returns whether the twin tells of its log, and not of its usage history: it is an older version.
+    /// Returns whether the twin sends its log, but no usage history, because it is an older
+    /// version.
     pub(in crate::front) fn tells_no_history(&self) -> bool {
         self.receiver.tells_no_history()
     }
 }
 
-/// Lines of the usage history that were read from disk.
+/// Lines of the usage history, read from disk.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::front) struct Recalled<'a> {
-    /// They follow this.
+    /// The mark before them.
     pub(in crate::front) after: Option<Mark>,
     pub(in crate::front) lines: &'a [u8],
 }
@@ -171,7 +173,7 @@ mod tests {
 
     const EPOCH: Epoch = Epoch { round: 4, front: 7 };
 
-    /// The telling end of a leader, its usage history, and how many messages have gone out.
+    /// The sender of a leader, its usage history, and the number of messages that were sent.
     struct Line {
         tell: Sender,
         history: History,
@@ -179,7 +181,7 @@ mod tests {
     }
 
     impl Line {
-        /// The twin takes the log, and the leader has recorded one line.
+        /// Returns a leader that has recorded one line, with a twin that takes the log.
         fn new() -> Self {
             let mut line = Self { tell: Sender::default(), history: History::default(), sent: 0 };
             line.tell.stands(at(0).mono, LinkId(1), Version::OWN.minor);
@@ -193,7 +195,7 @@ mod tests {
             self.history.add(&Record { id: mark(slot), ..Record::default() });
         }
 
-        /// What is told of the usage history, and up to where.
+        /// Returns what is sent of the usage history, with the mark up to which it goes.
         fn tells(&mut self) -> Vec<Option<Mark>> {
             let (log, mut out) = (&ReplicatedLog::default(), Vec::new());
             let (part, epoch, history) = (TwinRole::Active, EPOCH, &self.history);
@@ -202,7 +204,7 @@ mod tests {
             self.told(&out)
         }
 
-        /// As before the lead is given away.
+        /// Does the same as before a planned failover.
         fn tells_all(&mut self) -> Vec<Option<Mark>> {
             let mut out = Vec::new();
             self.tell.tell_history(at(0).mono, EPOCH, (&self.history, true), &mut out);
@@ -243,7 +245,7 @@ mod tests {
         let mut line = Line::new();
         assert_eq!(line.tells(), [None], "the twin is asked how far it is");
         let asked = line.sent;
-        // It was about to lead for a moment. Its answer to the first question is on the way.
+        // It was about to lead for a moment. Its answer to the first question is on its way.
         line.hears(asked - 1, Answer::Busy { epoch: EPOCH });
         line.hears(asked - 1, Answer::Ready { epoch: EPOCH, group: None, committed: Slot(0) });
         assert_eq!(line.tells(), [None], "and it is asked again");

@@ -1,15 +1,17 @@
-//! The other front. Each dials the other; who dials tells, who was dialled answers. So there are
-//! two links, and on each the telling end keeps the other one's copy of the log warm while it
-//! leads.
+//! The other front. Each front dials the other; the one that dialled sends, and the other one
+//! answers. So there are two links, and on each the sender keeps the receiver's copy of the log up
+//! to date while it leads.
 //!
-//! Clients of the one that stands by are served by the one that leads: their calls go over the first
-//! one's link (`pass`), and are calls of guests at the other (`guest`). Where that cannot be, the one
-//! that leads learns at least that they have called (`alive`).
+//! Clients of the front that stands by are served by the one that leads: their calls go over the
+//! link that the first one dialled (`forward_out`), and are calls of guests at the other
+//! (`forward_in`). If that is not possible, the front that leads at least learns that they have
+//! called (`signs_of_life`).
 //!
-//! What lives here: connecting, hellos, versions, time-outs, what an operator is told (`tell` and
-//! `hear` have the rest). What never lives here: a decision. Who leads and what is committed is for
-//! the backends to say; what a twin says saves reading, and is asked again where it matters. Only
-//! before stock servers its word is all there is (`core/docs/consistency.md`, section 10).
+//! What lives here: connecting, hellos, versions, time-outs, and the status of the twin for
+//! operators (`sender` and `receiver` have the rest). What never lives here: a decision. The
+//! backends decide who leads and what is committed; a report of the twin saves reading, and is
+//! checked where it matters. Only with stock servers there is nothing else to go by
+//! (`core/docs/consistency.md`, section 10).
 
 mod first_word;
 mod forward_in;
@@ -58,32 +60,32 @@ use sender::{Sender, Subject};
 use signs_of_life::Signs;
 pub(super) use status::shared;
 
-/// The other front, as this one knows it.
+/// The other front, as known to this one.
 #[derive(Clone, Debug)]
 pub(super) struct Twin {
     config: config::Twin,
     /// The id of this front.
     front: u32,
-    /// Backends are stock servers: what the twin has is all there is.
+    /// Whether the backends are stock servers, so that the twin has the only other copy.
     unfenced: bool,
-    /// What this front speaks.
+    /// The version that this front speaks.
     own: Version,
-    /// Of the other one's program.
+    /// The name and version of the twin's program.
     program: Option<String>,
     sender: Sender,
     receiver: Receiver,
-    /// When this front first looked for the other one.
+    /// When this front first dialled the twin.
     begun: Option<Mono>,
-    /// The last place in the log that it has said, in a hello, to be chosen.
+    /// The last place in the log that the twin has reported as chosen, in a hello.
     chosen: Option<Mark>,
-    /// Who came in by the twin's door and is not the twin.
+    /// Limits the log of connections to the twin's listener that are not the twin's.
     impostors: LogThrottle,
     outgoing: Outgoing,
     incoming: Incoming,
     signs: Signs,
 }
 
-/// What a front is and does, as its twin is told.
+/// The role of this front, as reported to the twin.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct OwnPart {
     pub(super) part: TwinRole,
@@ -95,7 +97,7 @@ pub(super) struct OwnPart {
 /// What a message of the twin means to the rest of the front.
 #[derive(Debug)]
 pub(super) enum Event {
-    /// The link that this front dialled stands: the twin is to be told the configuration.
+    /// The link that this front dialled is up: the twin is to be sent the configuration.
     Listens,
     /// The twin knows of more than this front has proposed: another front leads.
     KnowsMore,
@@ -103,9 +105,9 @@ pub(super) enum Event {
     Reply { link: LinkId, bytes: Vec<u8> },
     /// The twin will not reply to a client of this front.
     Dropped(DroppedCall),
-    /// The front of this id tells by a link from now on, and these clients of the link before are gone.
+    /// The front of this id now uses this link, and these clients of the previous link are gone.
     Tells { front: u32, lost: Vec<LostGuest> },
-    /// Something was told.
+    /// A message was received.
     Received(Box<Received>),
 }
 
@@ -118,11 +120,11 @@ pub(super) struct Closed {
     pub(super) guests: Vec<LostGuest>,
 }
 
-/// A link of the twin on which nothing moves.
+/// A link of the twin without progress.
 #[derive(Debug)]
 pub(super) struct LateLink {
     pub(super) link: LinkId,
-    /// What did not come in time.
+    /// What did not arrive in time.
     pub(super) what: &'static str,
 }
 
@@ -134,7 +136,7 @@ struct Trouble {
 }
 
 impl Trouble {
-    /// Keeps it, and logs it unless something was logged lately.
+    /// Keeps the text, and logs it unless another one was logged lately.
     fn note(&mut self, now: Mono, text: String) {
         self.logged.warn(now, &format!("twin: {text}"));
         self.text = Some(text);
@@ -142,24 +144,25 @@ impl Trouble {
 }
 
 impl Twin {
-    /// Both connections stand.
+    /// Whether both connections are up.
     pub(super) fn stands(&self) -> bool {
         self.sender.stood().is_some() && self.receiver.link().is_some()
     }
 
-    /// For how long it has been silent though both connections stand, if that is longer than an idle
-    /// twin ever is: its process is stopped, its machine overloaded, or the line swallows everything.
+    /// Returns for how long the twin has been silent although both connections are up, if that is
+    /// longer than an idle twin ever is: its process is stopped, its machine is overloaded, or the
+    /// network drops everything.
     fn silent_for(&self, now: Mono) -> Option<Duration> {
         let quiet = self.receiver.quiet(now).max(self.sender.quiet(now));
         (self.stands() && quiet >= TWIN_SILENCE).then_some(quiet)
     }
 
-    /// As configured.
+    /// Returns its configured address.
     pub(super) fn address(&self) -> &Address {
         &self.config.address
     }
 
-    /// The twin as configured, of the front with this id.
+    /// Returns a twin as configured, for the front with this id.
     pub(super) fn new(config: config::Twin, front: u32, unfenced: bool) -> Self {
         Self {
             config,
@@ -178,7 +181,7 @@ impl Twin {
         }
     }
 
-    /// The link that this front dialled.
+    /// Returns the link that this front dialled.
     pub(super) fn dialled(&self) -> Option<LinkId> {
         match self.sender.link_state {
             LinkState::Down(_) => None,
@@ -186,33 +189,34 @@ impl Twin {
         }
     }
 
-    /// It is looked for by this configuration; where it has `moved` to, at once.
+    /// Changes the configuration; a twin that has `moved` is dialled at once.
     pub(super) fn configure(&mut self, now: Mono, config: config::Twin, moved: bool) {
         self.config = config;
         if moved {
             self.sender.link_state = LinkState::Down(now);
             self.sender.trouble = Trouble::default();
-            // This front may have been told to be its own twin, and have said so at both ends.
+            // This front may have been configured as its own twin, and have reported that at both
+            // ends.
             self.receiver.trouble = Trouble::default();
         }
     }
 
-    /// The link that this front dialled stands, and this version or a later one is spoken on it.
+    /// Whether the link that this front dialled is up with this minor version or a later one.
     pub(super) fn speaks(&self, minor: u16) -> bool {
         self.sender.knows(minor)
     }
 
-    /// Tells it something, if it is there and knows of such things.
+    /// Sends a message, if the link is up and its version has that message.
     pub(super) fn tell(&mut self, now: Mono, tell: &TwinMessage, out: &mut Vec<Intent>) {
         self.sender.send(now, tell, out);
     }
 
-    /// In what the two configurations differ.
+    /// Keeps the differences between the two configurations.
     pub(super) fn differ(&mut self, rows: Vec<TwinDifference>) {
         self.receiver.differ(rows);
     }
 
-    /// Speaks another version than [`Version::OWN`], as an older or newer program does.
+    /// Sets another version than [`Version::OWN`], to simulate an older or newer program.
     pub(super) fn speak(&mut self, version: Version) {
         self.own = version;
     }
@@ -223,7 +227,8 @@ impl Twin {
         Hello { version: self.own, front: self.front, program, chosen }.encode()
     }
 
-    /// What the other one's hello leads to: the minor version to speak, or why not at all.
+    /// Judges the twin's hello. Returns the minor version to speak, or why the link has to be
+    /// closed.
     fn judge(&self, bytes: &[u8]) -> Result<(u16, Hello), (String, CloseReason)> {
         let address = &self.config.address;
         let Ok(hello) = Hello::decode(bytes) else {
@@ -254,7 +259,7 @@ impl Twin {
 }
 
 impl Twin {
-    /// A connection came in by the door for the twin.
+    /// Takes a connection that was accepted on the twin's listener.
     pub(super) fn accepted(
         &mut self,
         link: LinkId,
@@ -266,10 +271,10 @@ impl Twin {
         out.push(Intent::Send { link, frame: self.hello(context.log, context.history) });
     }
 
-    /// A message of the twin came, on either link. Returns what it means to the rest of the front.
+    /// Takes a message of the twin, on either link. Returns what it means to the rest of the front.
     ///
     /// # Errors
-    /// Why its link is to be closed.
+    /// Why its link has to be closed.
     pub(super) fn frame(
         &mut self,
         now: Mono,
@@ -317,7 +322,7 @@ impl Twin {
         }
     }
 
-    /// The twin tells by this link from now on.
+    /// Makes this link the one by which the twin sends.
     fn tells(
         &mut self,
         now: Mono,
@@ -329,7 +334,7 @@ impl Twin {
         let front = hello.front;
         self.greeted(hello);
         let old = self.receiver.stands(now, link, minor);
-        // It is there: no pause is needed to find that out.
+        // The twin is up, so no pause is needed before it is dialled.
         if let LinkState::Down(_) = self.sender.link_state {
             self.sender.link_state = LinkState::Down(now);
         }
@@ -344,7 +349,8 @@ impl Twin {
         Event::Tells { front, lost }
     }
 
-    /// A link is gone. Returns what has ended with it; `None`: it was none with the twin.
+    /// Handles a closed link. Returns what has ended with it; `None` if it was not a link with the
+    /// twin.
     pub(super) fn closed(
         &mut self,
         now: Mono,
@@ -380,10 +386,10 @@ impl Twin {
             _ => {
                 let from = self.receiver.strangers.remove(&link)?;
                 if let CloseReason::Protocol(_) = reason {
-                    // Without the port: that is another one each time.
+                    // Without the port, which differs each time.
                     let text = format!("a connection from {}: {reason}", from.ip());
                     self.impostors.warn(now, &format!("twin: {text}"));
-                    // As long as the twin is there, it is nobody's trouble but theirs.
+                    // As long as the twin has a link, this concerns only the stranger.
                     if self.receiver.link().is_none() {
                         self.receiver.trouble.text = Some(text);
                     }
@@ -393,7 +399,7 @@ impl Twin {
         Some(closed)
     }
 
-    /// Dials. Returns the links on which nothing moves, which are to be closed.
+    /// Dials. Returns the links without progress, which have to be closed.
     pub(super) fn timers(
         &mut self,
         now: Mono,
@@ -433,8 +439,8 @@ impl Twin {
         late
     }
 
-    /// Tells the twin what is new, and answers what has changed here. `seats`: what is new of handles
-    /// at stock servers, or all of them.
+    /// Sends the twin what is new, and acknowledgements of what has changed here. `seats`: changed
+    /// handles at stock servers, or all of them.
     pub(super) fn settle(
         &mut self,
         now: Now,
@@ -453,36 +459,37 @@ impl Twin {
         self.sender.tell_machine(now.mono, machine, out);
     }
 
-    /// Returns whether the handles at stock servers are to be told whole.
+    /// Returns whether all handles at stock servers have to be sent.
     pub(super) fn wants_all(&self) -> bool {
         self.sender.wants_all()
     }
 
-    /// Returns the epoch under which the twin leads, by its own word.
+    /// Returns the epoch under which the twin reports that it leads.
     pub(super) fn leads(&self) -> Option<Epoch> {
         self.receiver.leads()
     }
 
-    /// Returns what the twin has told of its machine, as it stands now by that; `None`: nothing.
+    /// Returns the twin's report on its machine, as of now; `None` if there is none.
     pub(super) fn machine(&self, now: Mono) -> Option<MachineReport> {
         self.receiver.machine(now)
     }
 
-    /// Returns when a reply goes out although the twin lacks the slot that it is about: in unfenced
-    /// mode a client hears what is committed when the twin has it too. `None`: the twin has it, or
-    /// nobody can wait for it now.
+    /// Returns until when a reply waits for the twin, which lacks the slot: in unfenced mode a
+    /// client is sent what is committed when the twin has it too. `None` if the twin has the slot,
+    /// or cannot be waited for now.
     pub(super) fn holds_back(&self, now: Mono, slot: Slot) -> Option<Mono> {
         let holds = self.unfenced && self.sender.holds_back(slot);
         holds.then(|| now + self.config.transfer_timeout)
     }
 
-    /// A reply has waited long enough: none waits any more until the twin has got up to `last`.
+    /// Notes that a reply has waited long enough: none waits until the twin has every slot up to
+    /// `last`.
     pub(super) fn is_late(&mut self, last: Slot) {
         self.sender.give_up(last);
     }
 
-    /// The last thing of a step: what it said to clients of the twin goes to the twin, and the twin
-    /// hears of clients of this front whose links it closed.
+    /// Ends a step: sends replies for the twin's clients to the twin, and reports clients of this
+    /// front whose links it has closed.
     pub(super) fn forward(&mut self, now: Mono, out: &mut Vec<Intent>) {
         let Self { receiver, outgoing, incoming, .. } = self;
         if outgoing.len() + incoming.len() == 0 {
@@ -498,13 +505,13 @@ impl Twin {
         }
     }
 
-    /// Returns the last slot up to which the twin has every entry in its memory, under the epoch of this
+    /// Returns the last slot up to which the twin has every entry in memory under the epoch of this
     /// front; in unfenced mode it also knows that they are committed.
     pub(super) fn copy(&self) -> Slot {
         if self.unfenced { self.sender.held() } else { self.sender.acked() }
     }
 
-    /// Returns whether the twin can be given the lead in good order, as far as its links tell.
+    /// Returns whether the twin can be given the lead in good order, as far as its links show.
     ///
     /// # Errors
     /// Why not, in a sentence for people.
@@ -528,8 +535,8 @@ impl Twin {
         ))
     }
 
-    /// Tells the twin to lead: nothing is on its way any more. What it lacks of the usage history
-    /// goes before.
+    /// Orders the twin to lead, when no call is being worked on any more. Lines of the usage
+    /// history that it lacks are sent first.
     pub(super) fn tell_to_lead(
         &mut self,
         now: Mono,
@@ -542,7 +549,8 @@ impl Twin {
         self.sender.send(now, &TwinMessage::Lead { epoch, committed }, out);
     }
 
-    /// Finds in what the two configurations differ, where the twin tells no more than these keys.
+    /// Finds the differences between the two configurations, for a twin that reports only these
+    /// keys.
     pub(super) fn compare(&mut self, own: &Shared, theirs: &Shared) {
         self.receiver.compare(own, theirs);
     }

@@ -1,6 +1,6 @@
-//! The link that the twin dialled: what this front hears, and keeps while it stands by. What is
-//! committed goes into the log, so that a claim has little left to read; what is only proposed
-//! is kept aside, and forgotten with the link.
+//! The link that the twin dialled: what this front receives, and keeps while it stands by.
+//! Committed entries go into the log, so that a claim has little left to read; proposed ones are
+//! kept apart, and dropped with the link.
 
 use super::Trouble;
 use crate::base::limits::{STATE_MAX, TWIN_ENTRIES, TWIN_HEARTBEAT, TWIN_WINDOW};
@@ -21,71 +21,72 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
-/// What of this front has to do with what it hears.
+/// What receiving needs of the rest of this front.
 #[derive(Debug)]
 pub(in crate::front) struct Context<'a> {
-    /// It neither leads nor tries to: its copy of the log may be the twin's.
+    /// Whether this front neither leads nor tries to: then its copy of the log may be the twin's.
     pub(in crate::front) stands_by: bool,
-    /// What the twin has committed is known to nobody else.
+    /// Whether the backends are stock servers: then only the twin knows what it has committed.
     pub(in crate::front) unfenced: bool,
     pub(in crate::front) log: &'a mut ReplicatedLog,
     pub(in crate::front) history: &'a mut History,
 }
 
-/// What a message has brought.
+/// The contents of a message.
 #[derive(Clone, Debug, Default)]
 pub(in crate::front) struct Received {
     /// Serials of virtual containers.
     pub(in crate::front) named: bool,
-    /// What the twin's configuration says.
+    /// The twin's configuration, up to minor version 2.
     pub(in crate::front) shared: Option<Shared>,
-    /// The same since minor version 3: its revision and text.
+    /// The same since minor version 3: revision and text.
     pub(in crate::front) settings: Option<(u32, String)>,
-    /// It leads, under an epoch that it had not named before.
+    /// The twin leads, under an epoch that it had not named before.
     pub(in crate::front) leads: Option<Epoch>,
-    /// A call of one of its clients: whose, where that is, and what it says.
+    /// A call of a client of the twin: its number, its address, and the bytes.
     pub(in crate::front) call: Option<(u64, SocketAddr, Vec<u8>)>,
-    /// One of its clients is gone, and so many replies had reached it.
+    /// A client of the twin that is gone, with the number of replies that had reached it.
     pub(in crate::front) gone: Option<(u64, u32)>,
-    /// Clients that have called it, and whose calls it could not have decided.
+    /// Clients that have called the twin, and whose calls it could not have decided.
     pub(in crate::front) alive: Vec<SignOfLife>,
-    /// It gives its role away, and this front has all that it has committed.
+    /// The twin gives its role away, and this front has everything that it has committed.
     pub(in crate::front) offered: bool,
-    /// Handles at stock servers, and whether they are all that it has.
+    /// Handles at stock servers, and whether they are all.
     pub(in crate::front) seats: Option<(bool, Vec<RemoteHandle>)>,
 }
 
-/// The hearing end.
+/// The receiving end.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Receiver {
-    /// Connections that have not said hello.
+    /// Connections without a hello so far.
     pub(super) strangers: BTreeMap<LinkId, SocketAddr>,
     pub(super) trouble: Trouble,
-    /// In what the two configurations differ.
+    /// The differences between the two configurations.
     pub(super) differs: Vec<TwinDifference>,
-    /// The link, and the version that is spoken on it.
+    /// The link, and its minor version.
     link: Option<(LinkId, u16)>,
-    /// Messages that were dealt with.
+    /// The number of messages that were processed.
     count: u64,
-    /// When something last came.
+    /// When something was last received.
     last: Mono,
     standing: Option<Standing>,
-    /// What the twin has told of its machine, and when.
+    /// The twin's report on its machine, and when it came.
     machine: Option<(Mono, MachineReport)>,
-    /// The log of the standing's epoch is taken.
+    /// Whether the log of the standing's epoch is taken.
     takes: bool,
-    /// What was told did not fit, and that was said: what was on its way then is left.
+    /// A message did not fit and that was reported: messages that were on their way then are
+    /// ignored.
     gap: bool,
-    /// Entries behind the log's committed ones.
+    /// Entries after the log's committed ones.
     entries: VecDeque<Entry>,
-    /// A state that is not whole.
+    /// A state that is not complete.
     state: Option<(GroupId, Slot, Vec<u8>)>,
-    /// Every slot up to here is committed, as was told.
+    /// The last slot that the twin has reported as committed.
     mark: Slot,
 }
 
 impl Receiver {
-    /// The twin has said hello on this link; the one that it takes the place of.
+    /// Takes a link on which the twin has sent its hello. Returns the link that it replaces.
     pub(super) fn stands(&mut self, now: Mono, link: LinkId, minor: u16) -> Option<LinkId> {
         tracing::info!(target: "tmr_core::front::twin::hear", minor, "the twin tells");
         let old = self.link();
@@ -96,7 +97,7 @@ impl Receiver {
         old
     }
 
-    /// The link is gone.
+    /// Forgets the link.
     pub(super) fn lost(&mut self) {
         self.link = None;
         self.forget();
@@ -115,17 +116,17 @@ impl Receiver {
         self.link.map(|(link, _)| link)
     }
 
-    /// What happens under its lead is not told by it, but follows from its log alone.
+    /// Whether the twin sends no usage history, so that it follows from its log alone.
     pub(super) fn tells_no_history(&self) -> bool {
         self.link.is_some_and(|(_, minor)| minor < Version::HISTORY)
     }
 
-    /// When a twin that says nothing more is given up.
+    /// Returns when a silent twin is given up.
     pub(super) fn silent(&self, transfer: Duration) -> Mono {
         self.last + transfer + 2 * TWIN_HEARTBEAT
     }
 
-    /// For how long it has said nothing.
+    /// Returns for how long the twin has been silent.
     pub(super) fn quiet(&self, now: Mono) -> Duration {
         now.since(self.last)
     }
@@ -134,7 +135,8 @@ impl Receiver {
         self.standing.as_ref()
     }
 
-    /// What the twin has told of its machine; a silence of keepalived goes on since then.
+    /// Returns the twin's report on its machine, as of now: a silence of keepalived continues since
+    /// then.
     pub(super) fn machine(&self, now: Mono) -> Option<MachineReport> {
         let (told, mut report) = self.machine.clone()?;
         if let Asks::Silent(seconds) = &mut report.asks {
@@ -144,35 +146,35 @@ impl Receiver {
         Some(report)
     }
 
-    /// By its own word the twin has just started.
+    /// Whether the twin reports that it has just started.
     pub(super) fn is_starting(&self) -> bool {
         self.machine.as_ref().is_some_and(|(_, report)| report.starting)
     }
 
-    /// The epoch under which the twin leads, by its word.
+    /// Returns the epoch under which the twin reports that it leads.
     pub(super) fn leads(&self) -> Option<Epoch> {
         self.standing.filter(|standing| standing.leads.is_some()).map(|standing| standing.epoch)
     }
 
-    /// Committed slots that the twin has told of and that are not here.
+    /// Returns how many committed slots the twin has reported that are not here.
     pub(super) fn lag(&self, committed: Slot) -> u64 {
         let told = self.standing.filter(|it| it.leads.is_some()).map_or(Slot(0), |it| it.committed);
         told.max(self.mark).0.saturating_sub(committed.0)
     }
 
-    /// It leads, and not all of its log is here that it has told of.
+    /// Whether the twin leads, and reported entries of its log are not here yet.
     pub(super) fn owes(&self, log: &ReplicatedLog) -> bool {
         let all = |epoch| log.committed_state().leader() == epoch && self.lag(log.committed()) == 0;
         self.leads().is_some_and(|epoch| !all(epoch))
     }
 
-    /// Nothing is being told that is not whole yet.
+    /// Whether everything that the twin has begun to send is complete.
     pub(super) fn whole(&self) -> bool {
         let told = self.leads().is_none() || self.takes;
         told && !self.gap && self.state.is_none()
     }
 
-    /// A message came.
+    /// Takes a message.
     pub(super) fn heard(
         &mut self,
         now: Mono,
@@ -253,7 +255,7 @@ impl Receiver {
         Ok(received)
     }
 
-    /// An answer to all that was heard so far; `None`: there is no link any more.
+    /// Returns the answer to all messages so far; `None` if there is no link any more.
     pub(super) fn answer(&self, answer: Answer) -> Option<Intent> {
         let (link, _) = self.link?;
         Some(Intent::Send { link, frame: TwinAck { count: self.count, answer }.encode() })
@@ -281,8 +283,8 @@ impl Receiver {
         Answer::Noted
     }
 
-    /// A piece of a state. What does not belong to the one before is left: entries will not fit
-    /// then, and that is said.
+    /// Takes a piece of a state. A piece that does not continue the previous one is ignored: later
+    /// entries do not fit then, which is reported.
     fn state(
         &mut self,
         epoch: Epoch,
@@ -350,7 +352,7 @@ impl Receiver {
         Ok(Answer::Have { epoch, last })
     }
 
-    /// Puts what is known to be committed into the log.
+    /// Commits in the log what is known to be committed.
     fn commit_marked(&mut self, log: &mut ReplicatedLog, received: &mut Received) {
         while log.committed() < self.mark {
             let Some(entry) = self.entries.pop_front() else { break };
@@ -360,7 +362,7 @@ impl Receiver {
         }
     }
 
-    /// Says what has changed here: the log of the twin is taken from now on, or not any more.
+    /// Reports to the twin that its log is taken from now on, or not any more.
     pub(super) fn settle(&mut self, context: Context<'_>, out: &mut Vec<Intent>) {
         let Some(epoch) = self.leads() else { return };
         if context.stands_by == self.takes {
@@ -372,7 +374,7 @@ impl Receiver {
         out.extend(self.answer(answer));
     }
 
-    /// Finds in what the two configurations differ.
+    /// Finds the differences between the two configurations.
     pub(super) fn compare(&mut self, own: &Shared, theirs: &Shared) {
         let list = |servers: &[String; 3]| servers.join(", ");
         let pairs = |virtuals: &[(ContainerId, Option<u32>)]| {
@@ -397,7 +399,7 @@ impl Receiver {
         self.differ(differs);
     }
 
-    /// Keeps this, and logs what is new of it.
+    /// Keeps these differences, and logs new ones.
     pub(super) fn differ(&mut self, differs: Vec<TwinDifference>) {
         for TwinDifference { key, ours, theirs } in &differs {
             if !self.differs.iter().any(|known| known.key == *key && known.theirs == *theirs) {
@@ -412,9 +414,9 @@ impl Receiver {
 }
 
 impl Context<'_> {
-    /// Where the twin is to begin. In unfenced mode slots are the same only under one leader: what
-    /// two backends would have kept, its predecessor may have taken with it. So what is here of
-    /// another one's log is forgotten.
+    /// Returns where the twin has to begin. In unfenced mode slots are the same only under one
+    /// leader: nothing outlives that leader unless its twin has it. So entries of another front's
+    /// log are dropped.
     fn ready(self, epoch: Epoch) -> Answer {
         if self.unfenced && self.log.committed_state().leader() != epoch {
             self.log.forget();
@@ -423,7 +425,7 @@ impl Context<'_> {
     }
 }
 
-/// Where the twin is to go on. Nothing that was ever proposed here may be in its way.
+/// Returns where the twin has to continue. Entries that were only proposed here are dropped.
 fn ready(epoch: Epoch, log: &mut ReplicatedLog) -> Answer {
     if log.last() > log.committed() {
         log.drop_uncommitted();

@@ -1,4 +1,4 @@
-//! The hearing end: what is taken of a twin's log, and what is said to it.
+//! The receiver: what it takes of a twin's log, and what it answers.
 
 use super::receiver::{Context, Receiver};
 use crate::front::replication::replicated_log::ReplicatedLog;
@@ -15,7 +15,7 @@ const GROUP: GroupId = GroupId(9);
 const EPOCH: Epoch = Epoch { round: 4, front: 7 };
 const LATER: Epoch = Epoch { round: 5, front: 7 };
 
-/// A front that stands by, with three committed slots, and its twin's words.
+/// A front that stands by with three committed slots, and the messages of its twin.
 struct Line {
     hearing: Receiver,
     log: ReplicatedLog,
@@ -52,7 +52,7 @@ impl Line {
         Self { hearing, log, history: History::default(), stands_by: true, unfenced: false }
     }
 
-    /// Its twin leads, and it takes the log from slot 4 on.
+    /// Returns a front whose twin leads, and that takes its log from slot 4 on.
     fn following() -> Self {
         let mut line = Self::new();
         assert_eq!(line.tells(leads(EPOCH, 3)), line.ready(EPOCH));
@@ -90,7 +90,7 @@ fn what_is_committed_is_kept_and_what_is_not_goes_with_the_link() {
     line.hearing.lost();
     line.hearing.stands(at(1).mono, LinkId(2), Version::OWN.minor);
     assert_eq!(line.tells(leads(EPOCH, 6)), line.ready(EPOCH));
-    // Slot 6 is told again, and is another one now.
+    // Slot 6 is sent again with another entry.
     line.has(entries(EPOCH, 6, &[40], 6), 6);
     assert_eq!(line.log.committed_state().handles_reserved(), 40);
 }
@@ -113,7 +113,7 @@ fn entries_that_leave_a_hole_are_told_once_and_the_log_is_whole_again_when_it_is
     assert_eq!(line.tells(entries(EPOCH, 6, &[30], 6)), Answer::Noted);
     assert!(!line.hearing.whole());
     assert_eq!(line.hearing.lag(line.log.committed()), 3);
-    // What is known already is left.
+    // What is known already is ignored.
     line.has(entries(EPOCH, 3, &[7, 10, 20, 30], 6), 6);
     assert!(line.hearing.whole());
     assert_eq!(line.hearing.lag(line.log.committed()), 0);
@@ -125,7 +125,7 @@ fn only_the_one_that_leads_is_listened_to_and_only_while_this_front_stands_by() 
     let mut line = Line::following();
     assert_eq!(line.tells(entries(LATER, 4, &[10], 4)), Answer::Noted);
     assert_eq!(line.log.committed(), Slot(3));
-    // It says again how it stands: that begins nothing anew.
+    // A repeated standing begins nothing anew.
     line.has(entries(EPOCH, 4, &[10, 20], 4), 5);
     assert_eq!(line.tells(leads(EPOCH, 4)), Answer::Noted);
     line.has(entries(EPOCH, 6, &[30], 5), 6);
@@ -155,7 +155,7 @@ fn a_state_is_taken_piece_by_piece_unless_there_is_more_here() {
         TwinMessage::State { epoch: EPOCH, group, slot, offset, bytes, last }
     };
     let mut line = Line::following();
-    // Older than what is here, of the same log.
+    // Older than the copy here, of the same log.
     assert_eq!(line.tells(piece(GROUP, 3, 0, a, false)), line.ready(EPOCH));
     assert!(!line.hearing.whole());
     assert_eq!(line.tells(piece(GROUP, 8, 0, a, false)), Answer::Noted);
@@ -167,7 +167,7 @@ fn a_state_is_taken_piece_by_piece_unless_there_is_more_here() {
     // Of another log it is taken, however short.
     line.has(piece(GroupId(10), 2, 0, &bytes, true), 2);
     assert_eq!(line.log.group(), Some(GroupId(10)));
-    // Entries do not go on behind half a state.
+    // Entries do not continue half a state.
     assert_eq!(line.tells(piece(GroupId(10), 9, 0, a, false)), Answer::Noted);
     let ready = Answer::Ready { epoch: EPOCH, group: Some(GroupId(10)), committed: Slot(2) };
     assert_eq!(line.tells(entries(EPOCH, 3, &[60], 3)), ready);
@@ -233,7 +233,7 @@ fn before_stock_servers_only_one_leader_s_log_is_gone_on_with() {
     line.log.load(GROUP, Slot(8), State::default());
     let (slot, _) = line.log.propose(Entry::Configure(Setting::Leader(EPOCH)));
     line.log.commit(slot);
-    // The link breaks, and the same one leads still.
+    // The link breaks, and the same front still leads.
     line.hearing.stands(at(1).mono, LinkId(2), Version::OWN.minor);
     assert_eq!(line.tells(leads(EPOCH, 9)), line.ready(EPOCH));
     assert_eq!(line.log.committed(), Slot(9));

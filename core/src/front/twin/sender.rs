@@ -1,8 +1,8 @@
-//! The link that this front dialled: what it tells its twin. Entries go out at the instant they go
-//! to the backends, and what the twin does not take stays in the log, which forgets it in its own
-//! time. Nothing waits for their acknowledgement, but for replies in unfenced mode: there the twin
-//! is also told at once what is committed, and before that which handles at the servers it is
-//! about.
+//! The link that this front dialled: what it sends to its twin. Entries go out in the step in which
+//! they go to the backends; those that the twin does not take stay in the log, which drops them in
+//! its own time. Nothing waits for their acknowledgement, except replies in unfenced mode: there
+//! the twin is also sent at once what is committed, and before that the handles at the servers that
+//! it concerns.
 
 use super::Trouble;
 use super::history_sync::HistorySync;
@@ -23,70 +23,70 @@ use crate::messages::twin::{
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-/// What there is to tell.
+/// What there is to send.
 #[derive(Debug)]
 pub(super) struct Subject<'a> {
     pub(super) part: TwinRole,
-    /// Its own, or the highest it has seen.
+    /// The epoch of this front, or the highest that it has seen.
     pub(super) epoch: Epoch,
     pub(super) leads: bool,
     pub(super) log: &'a ReplicatedLog,
     pub(super) history: &'a History,
-    /// Replies wait for the twin.
+    /// Whether replies wait for the twin.
     pub(super) unfenced: bool,
 }
 
-/// What of the log goes out.
+/// What is sent of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Pace {
     /// Nothing: this front does not lead, or the twin has not said where to begin.
     Waiting,
-    /// A whole state, when the next may go.
+    /// A whole state, as soon as one may be sent.
     Behind,
-    /// Pieces of a state, from here on.
+    /// Pieces of a state, from this offset on.
     State { slot: Slot, bytes: Vec<u8>, from: usize },
-    /// Entries, as they come. `mark`: what was last said to be committed.
+    /// Entries as they are proposed. `mark`: the last slot that was reported as committed.
     Following { next: Slot, mark: Slot },
 }
 
-/// What [`late`](Sender::late) is until the twin has begun to take the log.
+/// The value of [`late`](Sender::late) until the twin has begun to take the log.
 const NOT_BEGUN: Option<Slot> = Some(Slot(1));
 
-/// The telling end.
+/// The sending end.
 #[derive(Clone, Debug)]
 pub(super) struct Sender {
     pub(super) link_state: LinkState,
     pub(super) trouble: Trouble,
     pause: Duration,
-    /// The version that is spoken.
+    /// The minor version of the link.
     minor: u16,
-    /// Messages behind the hello that were sent, and that the twin has dealt with.
+    /// Messages after the hello that were sent, and that the twin has processed.
     pub(super) sent: u64,
     heard: u64,
-    /// When the twin last dealt with one, or the first of those that wait was sent.
+    /// When the twin last processed a message, or when the first of the waiting ones was sent.
     progress: Mono,
     /// When something was last sent.
     spoke: Mono,
     told: Option<Standing>,
     pace: Pace,
     pub(super) history_sync: HistorySync,
-    /// The last message about the usage history: the answer to an earlier one says nothing of it.
+    /// The number of the last message about the usage history; answers to earlier ones are ignored.
     pub(super) history_sent: u64,
     /// The twin has every entry up to here.
     acked: Slot,
-    /// What was said to be committed, and with which message.
+    /// Slots that were reported as committed, each with the number of the message.
     marks: VecDeque<(u64, Slot)>,
     /// The twin has every entry up to here, and knows that they are committed.
     held: Slot,
-    /// Nothing waits for the twin until it has got this far.
+    /// No reply waits for the twin until it has every slot up to this one.
     late: Option<Slot>,
-    /// A slot that the twin did not have when it was committed, and since when.
+    /// A slot that the twin lacked when it was committed, and since when.
     behind: Option<(Slot, Mono)>,
-    /// What it was told of this front's machine.
+    /// The last report on this front's machine that was sent.
     machine: Option<MachineReport>,
-    /// It was told all handles at stock servers.
+    /// Whether all handles at stock servers were sent.
     placed: bool,
-    /// The next whole state may go out from then on.
+    /// When the next whole state may be sent.
     state_after: Mono,
 }
 
@@ -118,7 +118,7 @@ impl Default for Sender {
 }
 
 impl Sender {
-    /// Both ends have said hello.
+    /// Takes the link into use: both ends have sent their hello.
     pub(super) fn stands(&mut self, now: Mono, link: LinkId, minor: u16) {
         tracing::info!(target: "tmr_core::front::twin::tell", minor, "the twin listens");
         let state_after = self.state_after;
@@ -127,7 +127,7 @@ impl Sender {
         self.spoke = now;
     }
 
-    /// The link is gone; the next one is dialled after a pause.
+    /// Forgets the link; the next one is dialled after a pause.
     pub(super) fn lost(&mut self, now: Mono) {
         self.link_state = LinkState::Down(now + self.pause);
         self.pause = (self.pause * 2).min(TWIN_REDIAL_MAX);
@@ -138,7 +138,7 @@ impl Sender {
         self.history_sent = 0;
     }
 
-    /// Nothing of the log goes out until the twin has said where to begin.
+    /// Stops sending the log until the twin reports where to begin.
     fn wait(&mut self) {
         self.pace = Pace::Waiting;
         self.placed = false;
@@ -146,24 +146,24 @@ impl Sender {
         self.has(Slot(0));
     }
 
-    /// Everything up to here is at the twin, and nothing is on its way.
+    /// Notes that the twin has everything up to this slot, and nothing is on its way.
     fn has(&mut self, slot: Slot) {
         self.acked = slot;
         self.held = slot;
         self.marks.clear();
     }
 
-    /// The twin knows that everything up to here is committed.
+    /// Returns the last slot that the twin knows to be committed.
     pub(super) fn held(&self) -> Slot {
         self.held
     }
 
-    /// A reply is to wait until the twin has this.
+    /// Whether a reply has to wait until the twin has this slot.
     pub(super) fn holds_back(&self, slot: Slot) -> bool {
         self.stood().is_some() && self.late.is_none() && self.held < slot
     }
 
-    /// Nothing waits for the twin any more until it has got this far.
+    /// Lets no reply wait until the twin has every slot up to `last`.
     pub(super) fn give_up(&mut self, last: Slot) {
         if self.stood().is_some() && self.late.replace(last).is_none() {
             tracing::warn!(
@@ -174,12 +174,12 @@ impl Sender {
         }
     }
 
-    /// All handles at stock servers are to be told.
+    /// Whether all handles at stock servers have to be sent.
     pub(super) fn wants_all(&self) -> bool {
         !self.placed && self.pace != Pace::Waiting
     }
 
-    /// The link, once both ends have said hello.
+    /// Returns the link, once both ends have sent their hello.
     pub(super) fn stood(&self) -> Option<LinkId> {
         match self.link_state {
             LinkState::Up(link) => Some(link),
@@ -187,42 +187,42 @@ impl Sender {
         }
     }
 
-    /// The link stands, and the version that is spoken is this one or later.
+    /// Whether the link is up with this minor version or a later one.
     pub(super) fn knows(&self, minor: u16) -> bool {
         self.stood().is_some() && self.minor >= minor
     }
 
-    /// The twin has dealt with something that was told it by this link, so it knows that the link stands.
+    /// Whether the twin has processed a message of this link, so that it knows that the link is up.
     pub(super) fn is_heard(&self) -> bool {
         self.heard > 0
     }
 
-    /// Messages that the twin has not dealt with.
+    /// Returns the number of messages that the twin has not processed.
     pub(super) fn waiting(&self) -> u64 {
         self.sent - self.heard
     }
 
-    /// The twin takes the log of this front, entry by entry.
+    /// Whether the twin takes the log of this front entry by entry.
     pub(super) fn follows(&self) -> bool {
         matches!(self.pace, Pace::Following { .. })
     }
 
-    /// The twin has every entry up to here.
+    /// Returns the last slot up to which the twin has every entry.
     pub(super) fn acked(&self) -> Slot {
         self.acked
     }
 
-    /// When a message that has no answer is too old.
+    /// Returns when a message without an answer is too old.
     pub(super) fn due(&self, transfer: Duration) -> Option<Mono> {
         (self.heard < self.sent).then(|| self.progress + transfer)
     }
 
-    /// For how long it has dealt with nothing of what it was told.
+    /// Returns for how long the twin has processed none of the messages that wait.
     pub(super) fn quiet(&self, now: Mono) -> Duration {
         if self.heard < self.sent { now.since(self.progress) } else { Duration::ZERO }
     }
 
-    /// When to say something again.
+    /// Returns when the next message is due.
     pub(super) fn next(&self, heartbeat: Duration) -> Option<Mono> {
         match self.pace {
             Pace::Behind => Some(self.state_after),
@@ -231,7 +231,7 @@ impl Sender {
         }
     }
 
-    /// Sends a message, if the version that is spoken has it.
+    /// Sends a message, if the minor version of the link has it.
     pub(super) fn send(&mut self, now: Mono, tell: &TwinMessage, out: &mut Vec<Intent>) {
         let LinkState::Up(link) = self.link_state else { return };
         let Some(frame) = tell.encode(self.minor) else { return };
@@ -243,8 +243,8 @@ impl Sender {
         out.push(Intent::Send { link, frame });
     }
 
-    /// The twin has answered. `false`: it knows of slots that this front, which leads as far as it
-    /// knows, has never proposed.
+    /// Takes an answer of the twin. Returns `false` if the twin knows of slots that this front has
+    /// never proposed, although it leads as far as it knows.
     pub(super) fn answered(&mut self, now: Mono, heard: &TwinAck, log: &ReplicatedLog) -> bool {
         if heard.count > self.heard {
             self.heard = heard.count.min(self.sent);
@@ -292,14 +292,16 @@ impl Sender {
         true
     }
 
-    /// For how long the twin has lacked something that is committed; [`Duration::ZERO`] where that is
-    /// shorter than [`TWIN_BEHIND`]: entries are on their way always while clients work.
+    /// Returns for how long the twin has lacked something that is committed; [`Duration::ZERO`] if
+    /// that is shorter than [`TWIN_BEHIND`], since entries are always on their way while clients
+    /// work.
     pub(super) fn behind(&self, now: Mono) -> Duration {
         let span = self.behind.map_or(Duration::ZERO, |(_, since)| now.since(since));
         if span < TWIN_BEHIND { Duration::ZERO } else { span }
     }
 
-    /// Looks whether the twin has got what it lacked at the last look, and what it lacks now.
+    /// Checks whether the twin has received what it lacked at the last check, and what it lacks
+    /// now.
     fn look_behind(&mut self, now: Mono, subject: &Subject<'_>) {
         let copy = if subject.unfenced { self.held } else { self.acked };
         let committed = subject.log.committed();
@@ -310,7 +312,7 @@ impl Sender {
         };
     }
 
-    /// Sends whatever is to be told now.
+    /// Sends whatever is due.
     pub(super) fn settle(
         &mut self,
         now: Now,
@@ -355,8 +357,8 @@ impl Sender {
         self.send(now.mono, &TwinMessage::Standing(standing), out);
     }
 
-    /// Tells what is known of this front's machine, when that is something else than before. How long
-    /// keepalived has been silent grows at both ends alike.
+    /// Sends the report on this front's machine if it has changed. For how long keepalived has been
+    /// silent is counted at both ends alike.
     pub(super) fn tell_machine(&mut self, now: Mono, report: MachineReport, out: &mut Vec<Intent>) {
         let same = |told: &MachineReport| match (told.asks, report.asks) {
             (Asks::Silent(_), Asks::Silent(_)) => {
@@ -370,8 +372,8 @@ impl Sender {
         }
     }
 
-    /// Tells which handles at stock servers stand for which seats, before the slots are told of as
-    /// committed that this is about.
+    /// Sends which handles at stock servers belong to which seats, before the slots of those seats
+    /// are reported as committed.
     fn tell_seats(
         &mut self,
         now: Mono,
@@ -424,7 +426,7 @@ impl Sender {
         }
     }
 
-    /// Sends entries as far as the window goes; and what is committed, with them or, when nothing
+    /// Sends entries as far as the window allows, and the committed slot, with them or, if nothing
     /// is on its way, alone.
     fn tell_entries(&mut self, now: Mono, subject: &Subject<'_>, out: &mut Vec<Intent>) {
         let (epoch, log) = (subject.epoch, subject.log);

@@ -1,4 +1,4 @@
-//! The telling end before stock servers: what a reply waits for, and how long.
+//! The sender with stock servers as backends: what a reply waits for, and how long.
 
 use super::sender::{Sender, Subject};
 use crate::base::limits::{LOG_KEPT, TWIN_PIECES, TWIN_STATE_PAUSE, TWIN_WINDOW};
@@ -15,7 +15,7 @@ use alloc::vec::Vec;
 
 const EPOCH: Epoch = Epoch { round: 4, front: 7 };
 
-/// A leader's telling end, its log, and what has gone out.
+/// The sender of a leader, its log, and the messages that were sent.
 struct Line {
     tell: Sender,
     log: ReplicatedLog,
@@ -23,7 +23,7 @@ struct Line {
 }
 
 impl Line {
-    /// The twin has said hello, and the leader has one committed slot.
+    /// Returns a leader with one committed slot, whose twin has sent its hello.
     fn new() -> Self {
         let mut line = Self { tell: Sender::default(), log: ReplicatedLog::default(), count: 0 };
         line.log.reset(GroupId(9));
@@ -32,7 +32,7 @@ impl Line {
         line
     }
 
-    /// A twin that has taken the log.
+    /// Returns a leader whose twin has taken the log.
     fn following() -> Self {
         let mut line = Self::new();
         line.tells(vec![]);
@@ -62,7 +62,7 @@ impl Line {
         told.collect()
     }
 
-    /// The twin answers everything that it was told.
+    /// Has the twin answer every message.
     fn hears(&mut self, answer: Answer) {
         let heard = TwinAck { count: self.count, answer };
         assert!(self.tell.answered(at(0).mono, &heard, &self.log));
@@ -81,7 +81,7 @@ fn a_reply_waits_until_the_twin_knows_that_its_slot_is_committed() {
     line.has(2);
     assert_eq!(line.tell.acked(), Slot(2));
     assert!(line.tell.holds_back(Slot(2)), "it has it, and could not know that it counts");
-    // Whatever else is on its way, that goes out at once.
+    // It is sent at once, whatever else is on its way.
     line.tell.send(at(0).mono, &TwinMessage::Gone { client: 1, replies: 0 }, &mut Vec::new());
     line.count += 1;
     line.log.commit(Slot(2));
@@ -111,7 +111,7 @@ fn handles_are_told_before_what_they_are_about_and_all_of_them_at_first() {
         line.tells(seats.clone()),
         [TwinMessage::Seats { epoch: EPOCH, anew: false, seats }]
     );
-    // One that has to begin anew is told of all again.
+    // A twin that has to begin anew is sent everything again.
     line.hears(Answer::Busy { epoch: EPOCH });
     line.hears(Answer::Ready { epoch: EPOCH, group: None, committed: Slot(0) });
     assert!(line.tell.wants_all());
@@ -135,7 +135,7 @@ fn nothing_waits_for_a_twin_that_is_away_or_behind_or_late() {
     line.has(4);
     line.commits(1);
     assert!(line.tell.holds_back(Slot(5)));
-    // One that is about to lead itself takes nothing: it is waited for, and then heard of.
+    // A twin that is about to lead takes nothing: replies wait for it, until it is known to lead.
     line.hears(Answer::Busy { epoch: EPOCH });
     assert!(line.tell.holds_back(Slot(4)));
     line.tell.lost(at(0).mono);
@@ -218,7 +218,7 @@ fn a_whole_state_goes_to_one_of_another_log_and_not_too_often() {
     assert_eq!(states(&line.tells(vec![])), 1);
     line.has(1);
     assert!(line.tell.follows());
-    // It wants another one at once.
+    // It needs another one at once.
     line.hears(stranger);
     assert_eq!(states(&line.tells(vec![])), 0);
     let again = at(0).mono + TWIN_STATE_PAUSE;
@@ -257,7 +257,7 @@ fn a_state_waits_for_its_turn_and_what_the_twin_takes_meanwhile_counts() {
     let mut line = Line::following();
     line.commits(TWIN_WINDOW);
     line.tells(vec![]);
-    // What is not told yet is forgotten.
+    // Entries that were not sent yet are dropped.
     line.commits(LOG_KEPT as u64 + 1);
     let has = |line: &mut Line, waiting, last| {
         let answer = Answer::Have { epoch: EPOCH, last: Slot(last) };

@@ -1,7 +1,7 @@
 //! Signs of life of clients whose calls could not be decided. A client that calls the front that
 //! stands by while its twin is cut off from the backends gets an error, and the twin, which leads
-//! and measures its silence, hears nothing of that call: so it is told. What lives here: signs that
-//! are still to be told, and what is done with those that come.
+//! and measures the client's silence, does not see that call: so it is informed. What lives here:
+//! signs that are still to be sent, and what follows from those that arrive.
 
 use super::Twin;
 use super::sender::Sender;
@@ -13,15 +13,15 @@ use crate::messages::twin::{SignOfLife, TwinMessage, Version};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-/// Handles whose clients have called here, each with the time of its latest call, and of which the
-/// twin does not know yet.
+/// Handles whose clients have called here, each with the time of its latest call, of which the twin
+/// does not know yet.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Signs {
     waiting: BTreeMap<Handle, Mono>,
 }
 
 impl Signs {
-    /// Notes a call. Returns `false` where there is no room for one more handle.
+    /// Notes a call. Returns `false` if there is no room for another handle.
     fn note(&mut self, now: Mono, handle: Handle) -> bool {
         let room = self.waiting.len() < SIGNS_WAITING || self.waiting.contains_key(&handle);
         if room {
@@ -30,7 +30,7 @@ impl Signs {
         room
     }
 
-    /// Tells the twin, as far as its link takes more.
+    /// Sends signs to the twin, as many as its link takes.
     fn tell(&mut self, now: Mono, twin: &mut Sender, out: &mut Vec<Intent>) {
         while twin.knows(Version::ALIVE) && twin.waiting() < PASSED_WINDOW {
             let mut signs = Vec::new();
@@ -49,7 +49,8 @@ impl Signs {
 }
 
 impl Twin {
-    /// A client of this front has called, and the call is not decided here, nor passed on.
+    /// Notes that a client of this front has called, and that the call is neither decided here nor
+    /// passed on.
     pub(in crate::front) fn not_decided(&mut self, now: Mono, handle: Handle) {
         if !self.signs.note(now, handle) {
             tracing::debug!(
@@ -59,7 +60,7 @@ impl Twin {
         }
     }
 
-    /// Tells the twin of calls that could not be decided. A front that leads has nothing to tell:
+    /// Sends the twin the calls that could not be decided. A front that leads has nothing to send:
     /// it has begun to measure silence anew.
     pub(in crate::front) fn tell_signs(&mut self, now: Mono, leads: bool, out: &mut Vec<Intent>) {
         if leads {

@@ -1,4 +1,5 @@
-//! What an operator is told of the twin, and what the configurations of both must have alike.
+//! The status of the twin for operators, and what the configurations of both fronts must have
+//! alike.
 
 use super::Twin;
 use crate::base::time::Mono;
@@ -9,7 +10,7 @@ use crate::status::{Role, Twin as Shown};
 use alloc::string::ToString;
 
 impl Twin {
-    /// Returns what status says of it. `leads`: this front does.
+    /// Returns the status of the twin. `leads`: whether this front leads.
     pub(in crate::front) fn status(&self, now: Mono, leads: bool, committed: Slot) -> Shown {
         let connected = self.stands();
         let lag = if leads {
@@ -50,7 +51,7 @@ impl Twin {
     }
 }
 
-/// What this front's configuration says of what both must have alike.
+/// Returns the part of this front's configuration that both fronts must have alike.
 pub(in crate::front) fn shared(config: &Config) -> Shared {
     let mut servers = config.backends.each_ref().map(ToString::to_string);
     servers.sort();

@@ -1,6 +1,6 @@
-//! What a state hides. A front that reads a state in the place of the entries that led to it reads
-//! those as well, as far as two backends still have them and its usage history has not told of them.
-//! They are for the history alone: no claim hangs on them.
+//! The entries behind a state. A front that reads a state in place of the entries before it reads
+//! those entries too, as far as two backends still have them and its usage history has not recorded
+//! them. They are for the history only: no claim depends on them.
 
 use super::Usage;
 use super::committed_events::{CommittedEvent, Happened};
@@ -11,24 +11,24 @@ use crate::log::{AcceptedEntry, Entry, Epoch, Grant, GroupId, Setting, Slot, Sta
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
-/// Committed entries that a state was read in the place of.
+/// Committed entries that a state was read in place of.
 #[derive(Clone, Debug)]
 pub(in crate::front) struct Backfill {
-    /// The history goes up to here.
+    /// The last slot that the history has recorded.
     after: Slot,
     entries: Vec<Entry>,
-    /// The state's slot.
+    /// The slot of the state.
     upto: Slot,
 }
 
 impl Backfill {
-    /// The next one to be read; `None`: all are.
+    /// Returns the next entry to be read; `None` when all are.
     pub(in crate::front) fn next(&self) -> Option<Slot> {
         let next = Slot(self.after.0 + self.entries.len() as u64 + 1);
         (next <= self.upto).then_some(next)
     }
 
-    /// With those that were read.
+    /// Adds entries that were read.
     pub(in crate::front) fn and(mut self, read: Vec<AcceptedEntry>) -> Self {
         let room = usize::try_from(self.upto.0 - self.after.0).unwrap_or(usize::MAX);
         self.entries.extend(read.into_iter().map(|stored| stored.entry));
@@ -36,8 +36,8 @@ impl Backfill {
         self
     }
 
-    /// What these entries were folded into, as far as it matters to what they did: what is held
-    /// behind them and was not granted by them, and what they have ended.
+    /// Returns the state before these entries, as far as their effects depend on it: seats that are
+    /// held after them and were not granted by them, and seats that they have ended.
     fn before(&self, behind: &State, history: &History) -> Result<State, Unknown> {
         let (mut granted, mut ended) = (BTreeSet::new(), BTreeSet::new());
         for entry in &self.entries {
@@ -54,7 +54,7 @@ impl Backfill {
             }
         }
         for seat in behind.seats().filter(|seat| !granted.contains(&seat.handle)) {
-            // It was granted, whatever the licence's quantity is now.
+            // The seat was granted, whatever the licence's quantity is now.
             state.apply(&Entry::Grant(Grant { quantity: u32::MAX, ..seat.clone() }));
             if behind.lingers(seat.handle) && !ended.contains(&seat.handle) {
                 state.apply(&Entry::Release(seat.handle));
@@ -70,25 +70,25 @@ impl Backfill {
 }
 
 impl Usage {
-    /// Has the history tell of entries that were all read, in the place of a gap that `log` has
-    /// where its state was read.
+    /// Has the history record entries that were all read, in place of the gap that `log` has where
+    /// its state was read.
     pub(in crate::front) fn fill_in(&self, backfill: &Backfill, log: &mut ReplicatedLog) {
         if let Ok(before) = backfill.before(log.committed_state(), &self.history) {
             log.backfill(backfill.after, &backfill.entries, before);
         }
     }
 
-    /// What led to the copy of the log that is here is not known here.
+    /// Returns whether the entries before this copy of the log are unknown here.
     pub(in crate::front) fn has_gap(&self, log: &ReplicatedLog) -> bool {
         let covered = self.history.covered();
         let unknown = |event: &CommittedEvent| event.what == Happened::Unknown;
         log.oldest_event().is_some_and(|it| unknown(it) && it.mark.follows(covered.as_ref()))
     }
 
-    /// What the usage history misses of a log whose first entries up to `base` are forgotten, and
-    /// that is read as the state at `slot`; `None`: nothing, or nothing that could be read. These
-    /// few pieces more are all that the history ever costs a claim, and only one that has to read a
-    /// state.
+    /// Returns the entries that the usage history lacks of a log that is read as the state at
+    /// `slot`, and whose entries up to `base` are not kept; `None` if none are lacking, or none
+    /// could be read. These few pieces are all that the history ever costs a claim, and only a
+    /// claim that has to read a state.
     pub(in crate::front) fn backfill(
         &self,
         group: GroupId,
@@ -119,7 +119,8 @@ mod tests {
         Record { id, serial: SERIAL, ..Record::of_grant(kind, grant) }
     }
 
-    /// Seats 1 and 2 are taken; up to slot 3 the history has told, as `third` says it.
+    /// Returns a history in which seats 1 and 2 are taken, up to slot 3, which is recorded as
+    /// `third`.
     fn history(third: &Record) -> History {
         let mut history = History::default();
         let seats = [grant(1, 0), grant(2, 30)];
@@ -129,8 +130,8 @@ mod tests {
         history
     }
 
-    /// What a log tells of that has read a state, the one in which these hold seats, and is told
-    /// what led to it.
+    /// Returns the events of a log that has read a state in which these seats are held, after the
+    /// entries before it were filled in.
     fn told(history: &History, entries: &[Entry], held: &[Grant]) -> Vec<Happened> {
         let (mut behind, mut log) = (State::default(), ReplicatedLog::default());
         let container = LICENCE.container;
@@ -183,11 +184,11 @@ mod tests {
         };
         let history = history(&gap);
         let three = grant(3, 0);
-        // Seats 1 and 2 ended in the gap, so they are not in the way of this one.
+        // Seats 1 and 2 ended in the gap, so they do not block this one.
         let entries = [Entry::Grant(three.clone()), Entry::Configure(Setting::Handles(9))];
         let here = told(&history, &entries, core::slice::from_ref(&three));
         assert_eq!(here, [Happened::Granted(three.clone())]);
-        // Whether this one held a licence, nobody knows.
+        // It is unknown whether this one held a licence.
         let entries = [Entry::Grant(three.clone()), Entry::Release(Handle(8))];
         assert_eq!(told(&history, &entries, &[three]), [Happened::Unknown]);
     }
@@ -205,7 +206,7 @@ mod tests {
             history.add(&last);
             told(&history, &[Entry::Expire(Handle(handle))], &[])
         };
-        // In the gap it may have been given back, so that its end has been told of.
+        // It may have been released in the gap, so that its end is recorded already.
         assert_eq!(ends(kind(Kind::Gap), 5), [Happened::Unknown]);
         assert!(matches!(&ends(kind(Kind::Gap), 6)[..], [Happened::Expired(_)]));
         assert!(matches!(&ends(kind(Kind::Leads), 5)[..], [Happened::Expired(_)]));

@@ -1,37 +1,37 @@
 //! What committed entries mean to the usage history: what happened to licences, in slot order, each
-//! once, whoever folds the log.
+//! event once, whichever front applies the log.
 
 use crate::base::time::Wall;
 use crate::history::Mark;
 use crate::log::{Entry, Grant, Outcome, Setting, State};
 
-/// What a committed entry did that the usage history tells of.
+/// An effect of a committed entry that the usage history records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::front) enum Happened {
     /// A licence is in use.
     Granted(Grant),
-    /// It was given back; its seat may linger.
+    /// A licence was released; its seat may linger.
     Released(Grant),
-    /// It was taken back.
+    /// A licence was taken back.
     Expired(Grant),
     /// A seat lingers no longer.
     Lingered(Grant),
     /// The group was born.
     Born,
-    /// A front begins to lead, by its id.
+    /// The front with this id begins to lead.
     Leads(u32),
-    /// Of what the slots up to here said only the outcome is here.
+    /// Of the slots up to here only the outcome is known.
     Unknown,
 }
 
 impl Happened {
-    /// Folds an entry in; `None`: that is nothing to tell of.
+    /// Applies an entry; `None` if there is nothing to record.
     pub(in crate::front) fn by(entry: &Entry, state: &mut State) -> Option<Self> {
         let lingers = match entry {
             Entry::Expire(handle) => state.lingers(*handle),
             _ => false,
         };
-        // Released, and not gone.
+        // Released, and the seat lingers.
         let stays = match entry {
             Entry::Release(handle) => {
                 state.held(*handle).filter(|seat| seat.linger_seconds > 0).cloned()
@@ -58,7 +58,7 @@ impl Happened {
         }
     }
 
-    /// The handle that it is about.
+    /// Returns the grant of the handle that the event concerns.
     pub(in crate::front) fn grant(&self) -> Option<&Grant> {
         match self {
             Self::Granted(grant)
@@ -70,15 +70,15 @@ impl Happened {
     }
 }
 
-/// Something that happened, for the usage history.
+/// An event for the usage history.
 #[derive(Clone, Debug)]
 pub(in crate::front) struct CommittedEvent {
-    /// Of its entry.
+    /// The mark of its entry.
     pub(in crate::front) mark: Mark,
-    /// When this front learnt that it is committed.
+    /// When this front learned that it is committed.
     pub(in crate::front) time: Wall,
     pub(in crate::front) what: Happened,
-    /// Seats of the licence in use after it.
+    /// The number of seats of the licence in use after it.
     pub(in crate::front) used: u32,
 }
 

@@ -1,13 +1,14 @@
-//! What goes into the usage history, and when. It owns the history as far as it is in memory, the
-//! refusals that are only counted, and when a line was last found to be missing; nobody else writes
-//! any of these.
+//! What goes into the usage history, and when. It owns the part of the history that is in memory,
+//! the refusals that are only counted, and the time of the last gap; no other component writes
+//! these.
 //!
-//! The front that leads records what the log says, as it is committed, and who was refused; it tells
-//! its twin every line ([`twin`](crate::front::twin)). The one that stands by writes what it is told, and
-//! keeps what follows from the log beyond that until it is told of it too, or leads itself: then it
-//! records the rest, and neither a line is missing nor one there twice.
+//! The front that leads records what the log says, when it is committed, and which accesses were
+//! refused; it sends its twin every line ([`twin`](crate::front::twin)). The front that stands by
+//! writes the lines that it receives. It keeps later events of the log until it receives their
+//! lines or leads itself; then it records the rest, so that no line is missing and none is there
+//! twice.
 //!
-//! A call never waits for any of this.
+//! No call ever waits for this.
 
 mod backfill;
 pub(super) mod committed_events;
@@ -27,22 +28,22 @@ pub(super) use backfill::Backfill;
 use committed_events::{CommittedEvent, Happened};
 use refusals::{Counted, Refusals};
 
-/// The usage history of a front, and what is on its way into it.
+/// The usage history of a front, and the events that are still to be recorded.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Usage {
     history: History,
     refusals: Refusals,
-    /// When the usage history was last found to miss something.
+    /// When a gap in the usage history was last found.
     gap: Option<Wall>,
 }
 
 /// What recording is lent.
 #[derive(Debug)]
 pub(super) struct Context<'a> {
-    /// This front leads: it has a place for lines of its own.
+    /// Whether this front leads, so that it has a place for lines of its own.
     pub(super) leads: bool,
     pub(super) log: &'a mut ReplicatedLog,
-    /// What the licences are like.
+    /// The properties of the licences.
     pub(super) catalogue: &'a Catalogue,
     pub(super) config: &'a Config,
 }
@@ -51,7 +52,7 @@ pub(super) struct Context<'a> {
 #[derive(Debug)]
 pub(super) struct Denial {
     pub(super) time: Wall,
-    /// What was refused, and why, in words.
+    /// What was refused, and why, as a text.
     pub(super) text: String,
 }
 
@@ -61,29 +62,29 @@ impl Usage {
         self.history.remember(lines);
     }
 
-    /// Returns the usage history as far as it is in memory.
+    /// Returns the part of the usage history that is in memory.
     pub(super) fn history(&self) -> &History {
         &self.history
     }
 
-    /// Lends the history to the twin, which tells lines of it.
+    /// Lends the history to the twin, which sends lines of it.
     pub(super) fn history_mut(&mut self) -> &mut History {
         &mut self.history
     }
 
-    /// Returns when the usage history was last found to miss something.
+    /// Returns when a gap in the usage history was last found.
     pub(super) fn gap(&self) -> Option<Wall> {
         self.gap
     }
 
-    /// Returns the last slot of a group that the history has told of; 0 if it is of another one.
+    /// Returns the last slot of a group that the history has recorded; 0 if it is of another group.
     pub(super) fn told_of(&self, group: GroupId) -> Slot {
         let told = self.history.covered().filter(|mark| mark.is_of(group));
         told.map(|mark| mark.slot()).unwrap_or_default()
     }
 
-    /// Records what was committed, or leaves it to the one that leads. `told`: the front that leads
-    /// tells this one every line.
+    /// Records what was committed, or leaves it to the front that leads. `told`: the front that
+    /// leads sends this one every line.
     pub(super) fn record_committed(&mut self, told: bool, context: &mut Context<'_>) {
         let Some(mark) = context.log.mark() else { return };
         let covered = self.history.covered();
@@ -124,13 +125,13 @@ impl Usage {
             // By the clock of the front that granted it, whichever front records it.
             Happened::Granted(grant) => record.time = grant.since,
             Happened::Born => context.name_front(&mut record),
-            // What another front is called, it says itself.
+            // Another front records its own name.
             Happened::Leads(front) if *front == context.config.front => {
                 context.name_front(&mut record);
             }
             Happened::Unknown => {
                 record.id = event.mark.end();
-                // A front that is new here has missed nothing that it should have.
+                // The history of a new front has no gap.
                 if self.history.covered().is_some() {
                     self.gap = Some(event.time);
                 }
@@ -143,7 +144,7 @@ impl Usage {
         self.history.add(&record);
     }
 
-    /// Records that an access was refused: what was `asked` for, and the `error` that was told.
+    /// Records that an access was refused: what was `asked` for, and the `error` in the reply.
     pub(super) fn denied(
         &mut self,
         asked: &Grant,
@@ -163,7 +164,7 @@ impl Usage {
         self.record_denial(record, &key, error, context)
     }
 
-    /// Records that a grant that was on its way was refused.
+    /// Records that a grant that was proposed is refused.
     pub(super) fn denied_grant(
         &mut self,
         grant: &Grant,
@@ -195,14 +196,13 @@ impl Usage {
         Some(Denial { time: record.time, text: format!("{key} refused: {error}") })
     }
 
-    /// A heartbeat: records refusals that were only counted, once their minute is over.
+    /// Records, with a heartbeat, refusals that were only counted, once their minute is over.
     pub(super) fn beat(&mut self, now: Mono, context: &Context<'_>) {
         let counted = self.refusals.beat(now);
         self.record_counted(counted, context);
     }
 
-    /// Records the refusals that were only counted so far, before this front stops or gives the lead
-    /// away.
+    /// Records the refusals that were only counted, before this front stops or gives the lead away.
     pub(super) fn flush(&mut self, context: &Context<'_>) {
         let counted = self.refusals.take();
         self.record_counted(counted, context);
@@ -220,7 +220,7 @@ impl Usage {
         }
     }
 
-    /// Takes the lines that were recorded and are to be written.
+    /// Takes the recorded lines that are to be written.
     pub(super) fn take_lines(&mut self) -> Vec<u8> {
         self.history.take()
     }
@@ -232,12 +232,12 @@ impl Context<'_> {
         record.address = Some(self.config.identity.address);
     }
 
-    /// Returns how many seats of a licence are in use, as far as that is committed.
+    /// Returns how many seats of a licence are in use by the committed entries.
     fn used(&self, key: &LicenceKey) -> u32 {
         self.log.committed_state().usage(key).map_or(0, |usage| usage.used())
     }
 
-    /// Says what the licence is like.
+    /// Adds the properties of the licence to a record.
     fn describe(&self, record: &mut Record, key: &LicenceKey) {
         let state = self.log.committed_state();
         record.serial = state.virtual_serial(&key.container).unwrap_or(0);

@@ -1,10 +1,9 @@
-//! Refusals accesses on their way into the usage history. The first one of a kind is a line at once;
-//! those like it are counted, and are one more line when their minute is over. So a program that
-//! asks again and again costs the history two lines a minute, and nobody's lines can be pushed out
-//! by refusals.
+//! Refused accesses on their way into the usage history. The first one of a kind is a line at once;
+//! later ones are counted, and are one more line when their minute is over. So a program that asks
+//! again and again costs two lines a minute, and refusals cannot push other lines out.
 //!
 //! What lives here: which refusals are alike, and how many there were. What never lives here: the
-//! place of a line, and what the licence was like.
+//! place of a line, and the properties of the licence.
 
 use crate::base::limits::{REFUSAL_ADDRESSES, REFUSALS_COUNTED, REFUSALS_FOR, REFUSALS_OF_ADDRESS};
 use crate::base::time::Mono;
@@ -28,29 +27,29 @@ struct Alike {
 /// Refusals that were only counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Counted {
-    /// `None`: of several licences.
+    /// The licence; `None` if there are several.
     pub(super) licence: Option<LicenceKey>,
-    /// Their line.
+    /// Their record.
     pub(super) record: Record,
 }
 
-/// The refusals of the minute that is running.
+/// The refusals of the present minute.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Refusals {
-    /// When that minute is over; `None`: no heart has beaten since the first one.
+    /// When that minute is over; `None` if there was no heartbeat since the first one.
     until: Option<Mono>,
-    /// Those that have their line, each with how many came after it.
+    /// Refusals that have a line, each with the number of equal ones after it.
     alike: BTreeMap<Alike, (Record, u64)>,
-    /// How many of those an address has.
+    /// The number of these kinds for each address.
     kinds: BTreeMap<Option<IpAddr>, usize>,
-    /// What came beyond that, by address alone.
+    /// The number of refusals beyond that, for each address.
     more: BTreeMap<Option<IpAddr>, u64>,
-    /// What came beyond that too.
+    /// The number of refusals beyond that too.
     rest: u64,
 }
 
 impl Refusals {
-    /// One more. Returns whether it is to have a line of its own now.
+    /// Counts a refusal. Returns whether it gets a line of its own now.
     pub(super) fn count(&mut self, licence: &LicenceKey, record: &Record) -> bool {
         let (host, user) = (record.host.clone(), record.user.clone());
         let Record { address, error, .. } = *record;
@@ -72,7 +71,7 @@ impl Refusals {
         false
     }
 
-    /// Time has passed. Returns the lines of those that were only counted, once their minute is over.
+    /// Returns the lines of refusals that were only counted, once their minute is over.
     pub(super) fn beat(&mut self, now: Mono) -> Vec<Counted> {
         if self.alike.is_empty() || *self.until.get_or_insert(now + REFUSALS_FOR) > now {
             return Vec::new();
@@ -80,7 +79,7 @@ impl Refusals {
         self.take()
     }
 
-    /// The lines of those that were only counted so far. What comes now begins a new minute.
+    /// Returns the lines of refusals that were only counted so far, and begins a new minute.
     pub(super) fn take(&mut self) -> Vec<Counted> {
         let Self { alike, more, rest, .. } = core::mem::take(self);
         let line = |address, count| {
