@@ -121,7 +121,7 @@ impl ConfigSync {
 }
 
 impl Operator {
-    /// Has a text stored by an operator's order, after a front would accept it. `link`: where the
+    /// Has a text stored that a front would accept, by an operator's order. `link`: where the
     /// operator waits.
     pub(in crate::front) fn store(&mut self, link: LinkId, text: String, out: &mut Vec<Intent>) {
         self.config_sync.storing = Some(Asker::Page(link));

@@ -98,7 +98,7 @@ impl Operator {
         let _ = self.admin.misplace(place, found);
     }
 
-    /// Returns whether a request is dropped whose client is gone.
+    /// Drops an order whose sender has given up waiting for it. Returns whether it did.
     pub(super) fn drops(&mut self, link: LinkId, request: &[u8], out: &mut Vec<Intent>) -> bool {
         self.admin.drops(link, request, out)
     }

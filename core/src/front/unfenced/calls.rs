@@ -1,4 +1,4 @@
-//! What is asked of a stock server, as a client of its own would ask (protocol facts 3.4, 4).
+//! The calls to a stock server, as a client of it would make them (protocol facts 3.4, 4).
 
 use crate::base::limits::{STOCK_CLEANUP, STOCK_CONTAINERS, STOCK_PRODUCTS};
 use crate::log::{Grant, Mode};
@@ -10,7 +10,7 @@ use crate::wire::structs::{
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-/// Bytes that a text may have: the longest of a firm item (protocol facts 4, CMBOXENTRY).
+/// The maximum bytes of a text: the longest of a firm item (protocol facts 4, CMBOXENTRY).
 const TEXT: u32 = 512;
 
 /// A container at a stock server.
@@ -20,7 +20,7 @@ pub(super) struct Place {
     pub(super) serial: u32,
 }
 
-/// One product in a container. `item` is its index there, 0 where its codes say enough.
+/// A product in a container. `item` is its index there, or 0 where its codes are sufficient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Product {
     pub(super) place: Place,
@@ -40,7 +40,7 @@ fn cleanup() -> u32 {
     u32::try_from(STOCK_CLEANUP.as_secs()).unwrap_or(u32::MAX)
 }
 
-/// CmAccess2 at that server alone: it is not to look for the licence elsewhere.
+/// Returns CmAccess2 for this server only, which must not look for the licence elsewhere.
 fn access2(what: CmAccess2) -> Request {
     let ctrl = access::FROM_LIBRARY | access::LOCAL;
     Request::Access2 { ctrl, access: Box::new(what), tail: Vec::new() }
@@ -50,12 +50,12 @@ fn anonymous() -> CmCredential {
     CmCredential { cleanup_time: cleanup(), reserved1: [1, 0], ..CmCredential::default() }
 }
 
-/// A handle of the service.
+/// Returns an access to the service.
 pub(super) fn service() -> Request {
     access2(CmAccess2 { ctrl: access::SUBSYSTEM, credential: anonymous(), ..CmAccess2::default() })
 }
 
-/// A handle of a container, if it has this CmActId.
+/// Returns an access to a container, which succeeds if it has this CmActId.
 pub(super) fn container(place: Place, cm_act_id: u32) -> Request {
     access2(CmAccess2 {
         box_mask: place.mask,
@@ -66,7 +66,7 @@ pub(super) fn container(place: Place, cm_act_id: u32) -> Request {
     })
 }
 
-/// A handle of a product that takes no licence, whatever state it is in.
+/// Returns an access to a product that takes no licence, in any state of the product.
 pub(super) fn product(product: &Product) -> Request {
     access2(CmAccess2 {
         ctrl: access::NOUSERLIMIT | access::FORCE,
@@ -86,8 +86,9 @@ fn of(product: &Product) -> CmAccess2 {
     }
 }
 
-/// The seat of a grant. What the front has checked already, with a licence that two servers agree
-/// on, is asked for so that it holds: the client's runtime is new enough, its release date fits.
+/// Returns the access for the seat of a grant. The front has checked the grant with a licence that
+/// two servers agree on, so the access is made to succeed: the client's runtime is recent enough,
+/// and its release date fits.
 pub(super) fn seat(product: &Product, licence: &crate::licence::Product, grant: &Grant) -> Request {
     let mode = match grant.mode {
         Mode::UserLimit => access::USERLIMIT,
@@ -120,12 +121,12 @@ pub(super) fn seat(product: &Product, licence: &crate::licence::Product, grant: 
     })
 }
 
-/// The containers of a server.
+/// Returns the call that lists the containers of a server.
 pub(super) fn containers(service: u32) -> Request {
     Request::GetBoxes { handle: service, port: boxes::ALLPORTS, number: STOCK_CONTAINERS }
 }
 
-/// The products of a container, by a handle of it.
+/// Returns the call that lists the products of a container, over a handle of it.
 pub(super) fn contents(handle: u32, place: Place) -> Request {
     Request::GetBoxContents {
         handle,
@@ -136,30 +137,30 @@ pub(super) fn contents(handle: u32, place: Place) -> Request {
     }
 }
 
-/// All that is known of a product, by a handle of it.
+/// Returns the call for everything that is known of a product, over a handle of it.
 pub(super) fn entry(handle: u32) -> Request {
     let size = u32::try_from(CmBoxEntry2::SIZE).unwrap_or(u32::MAX);
     Request::GetInfo { handle, ctrl: info::ENTRYINFO2, size }
 }
 
-/// The text of a product.
+/// Returns the call for the text of a product.
 pub(super) fn text(handle: u32) -> Request {
     Request::GetInfo { handle, ctrl: info::PITEXT, size: TEXT }
 }
 
-/// Asks for a container's name and serial: cheap, and it uses the handle.
+/// Returns the call for a container's name and serial, which is cheap and uses the handle.
 pub(super) fn keep(handle: u32) -> Request {
     let size = u32::try_from(CmBoxInfo::SIZE).unwrap_or(u32::MAX);
     Request::GetInfo { handle, ctrl: info::BOXINFO, size }
 }
 
-/// Asks the service for its version: is it there?
+/// Returns the call for the version of the service, which shows whether it runs.
 pub(super) fn ping(service: u32) -> Request {
     let size = u32::try_from(crate::wire::structs::CmVersion::SIZE).unwrap_or(u32::MAX);
     Request::GetInfo { handle: service, ctrl: info::VERSION, size }
 }
 
-/// A client's call, made the call of a holder of this handle in this container (protocol facts 3.7).
+/// Translates a client's call to one over this handle in this container (protocol facts 3.7).
 pub(super) fn translated(mut call: Request, handle: u32, place: Place) -> Request {
     call.set_handle(handle);
     if let Request::CalculateSignature { auth, .. } | Request::GetPublicKey { auth, .. } = &mut call

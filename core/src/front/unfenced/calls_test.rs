@@ -1,4 +1,4 @@
-//! What a client of its own would say to a stock server.
+//! The calls to a stock server are those of a client of its own.
 
 use super::calls::{Place, Product, product, seat, translated};
 use crate::licence::Period;
@@ -29,7 +29,7 @@ fn a_seat_is_asked_for_so_that_the_licence_lets_it() {
     assert_eq!(asked.used_runtime_version, 0x0800_0001);
     assert_eq!(asked.release_date, CmTime::from_wall(start));
     assert_eq!(asked.product_item_reference, 3, "that one of two of the same code");
-    // A client's library says the same of itself (protocol facts 4).
+    // A client's library sends the same (protocol facts 4).
     assert_eq!(asked.credential.reserved1, [1, 0]);
     let looked = access(product(&PRODUCT));
     assert_eq!((looked.product_item_reference, looked.credential.reserved1), (3, [1, 0]));

@@ -1,10 +1,11 @@
 //! What a stock server holds, found out one call after the other: its containers, which of them
-//! have a CmActId that is looked for, the products there, and what each of them is.
+//! have a wanted CmActId, their products, and the properties of each.
 //!
-//! A server does not tell a CmActId (the layout of CMACTLICENSEINFO is not public), but an access
-//! may name the one it wants: so every container is asked for with each one in the configuration.
-//! Each product is looked at by a handle that takes no licence. That handle stays: it is looked at
-//! by again, and calls are done with it for clients whose own handle takes no licence either.
+//! A server does not report a CmActId (the layout of CMACTLICENSEINFO is not public), but an access
+//! may name the one that it wants: so every container is accessed with each one in the
+//! configuration. Each product is read over a handle that takes no licence. That handle is kept:
+//! the product is read over it again, and it serves calls of clients whose own handle takes no
+//! licence either.
 
 use super::calls::{self, Place, Product};
 use super::entry::{product, tmr_id};
@@ -23,7 +24,7 @@ use alloc::vec::Vec;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Known {
     pub(super) product: Product,
-    /// What it is.
+    /// Its properties.
     pub(super) licence: licence::Product,
     /// [`FirmItem::fingerprint`] of it.
     pub(super) print: u64,
@@ -38,14 +39,14 @@ pub(super) struct Learnt {
     pub(super) licences: BTreeMap<LicenceKey, Known>,
 }
 
-/// How far it has come.
+/// What follows after a reply.
 #[derive(Clone, Debug)]
 pub(super) enum Heard {
     /// The next call is to be made.
     More,
-    /// All is known.
+    /// Everything is known.
     Done(Learnt),
-    /// It cannot be found out; why, for people.
+    /// Discovery failed, for this reason.
     Failed(String),
 }
 
@@ -53,27 +54,27 @@ pub(super) enum Heard {
 enum Step {
     Service,
     Containers,
-    /// Does the container have this CmActId?
+    /// Whether the container has this CmActId.
     Container {
         at: usize,
         id: usize,
     },
-    /// The list of its products, by that handle.
+    /// The list of its products, over that handle.
     Contents {
         at: usize,
         id: usize,
         handle: u32,
     },
-    /// That handle is not needed any more.
+    /// That handle is released.
     Leave {
         at: usize,
         handle: u32,
     },
-    /// A handle of a product.
+    /// An access to a product.
     Open {
         line: usize,
     },
-    /// By that handle; `old`: it is of an earlier round.
+    /// The properties, over that handle; `old`: it is of an earlier round.
     Info {
         line: usize,
         old: bool,
@@ -81,11 +82,11 @@ enum Step {
     Text {
         line: usize,
     },
-    /// Handles of products that are not there any more.
+    /// Handles of products that are gone are released.
     Drop {
         handles: Vec<u32>,
     },
-    /// Nothing is to be asked.
+    /// No call is due.
     Idle,
 }
 
@@ -97,16 +98,16 @@ struct Line {
     text: String,
 }
 
-/// Serial, Firm Code, Product Code, index: what a handle was taken for.
+/// Serial, Firm Code, Product Code and index for which a handle was taken.
 type Key = (u32, u32, u32, u16);
 
-/// Asks one server again and again.
+/// Discovers what one server holds, again and again.
 #[derive(Clone, Debug)]
 pub(super) struct Learner {
-    /// Which virtual containers it is asked about.
+    /// The virtual containers whose parts are wanted.
     wanted: Vec<ContainerId>,
     step: Step,
-    /// Handle of the service; 0: none. `fresh`: of this round.
+    /// The handle of the service; 0 if there is none. `fresh`: it is of this round.
     service: u32,
     fresh: bool,
     places: Vec<Place>,
@@ -119,19 +120,19 @@ fn key(product: &Product) -> Key {
     (place.serial, firm_code, product_code, item)
 }
 
-/// The server does not know the handle: it was restarted, or has cleaned up.
+/// Whether the server does not know the handle: it was restarted, or has cleaned up.
 pub(super) fn is_unknown(status: CmError) -> bool {
     [CmError::INVALID_HANDLE, CmError::BAD_HANDLE, CmError::HANDLE_INCONSISTENCY].contains(&status)
 }
 
-/// Structures one after the other.
+/// Returns consecutive structures.
 fn listed<T: Layout>(body: &[u8], most: u32) -> impl Iterator<Item = T> {
     let most = usize::try_from(most).unwrap_or(usize::MAX);
     body.chunks_exact(T::SIZE).take(most).filter_map(|bytes| Some(T::parse(bytes).ok()?.1))
 }
 
 impl Learner {
-    /// One that looks for parts of these virtual containers.
+    /// Returns a learner for parts of these virtual containers.
     pub(super) fn new(wanted: Vec<ContainerId>) -> Self {
         Self {
             wanted,
@@ -152,7 +153,7 @@ impl Learner {
         self.lines.clear();
     }
 
-    /// Ends a round before its end.
+    /// Stops a round before its end.
     pub(super) fn stop(&mut self) {
         self.step = Step::Idle;
     }
@@ -162,17 +163,17 @@ impl Learner {
         *self = Self::new(core::mem::take(&mut self.wanted));
     }
 
-    /// Whether this handle is one that it asks with.
+    /// Returns whether this handle is one of discovery.
     pub(super) fn has(&self, number: u32) -> bool {
         self.service == number || self.handles.values().any(|handle| *handle == number)
     }
 
-    /// Handle of the service; 0: none.
+    /// Returns the handle of the service; 0 if there is none.
     pub(super) fn service(&self) -> u32 {
         self.service
     }
 
-    /// The next call; `None` between two rounds.
+    /// Returns the next call; `None` between two rounds.
     pub(super) fn call(&self) -> Option<Request> {
         let handle = |line: &usize| self.handle(*line);
         Some(match &self.step {
@@ -195,7 +196,7 @@ impl Learner {
         self.handles.get(&key(&self.lines[line].product)).copied().unwrap_or(0)
     }
 
-    /// The reply to the latest call.
+    /// Takes the reply to the latest call.
     pub(super) fn heard(&mut self, reply: &Reply) -> Heard {
         let given = (reply.status == CmError::NO_ERROR).then_some(reply.result);
         match core::mem::replace(&mut self.step, Step::Idle) {
@@ -270,7 +271,7 @@ impl Learner {
         self.end()
     }
 
-    /// The round is over when the last handle is given back.
+    /// Ends the round when the last handle is released.
     fn end(&mut self) -> Heard {
         match &self.step {
             Step::Drop { handles } if handles.is_empty() => {
@@ -281,8 +282,8 @@ impl Learner {
         }
     }
 
-    /// On to what a container may be a part of, or to the next container, or to the products. A
-    /// CmActId has to be asked for; a list says itself which serials are meant.
+    /// Returns the next step: what a container may be a part of, the next container, or the
+    /// products. A CmActId has to be tried; a list names its serials.
     fn container(&self, at: usize, id: usize) -> Step {
         let Some(place) = self.places.get(at) else { return self.open(0) };
         let may_be = |wanted: &ContainerId| match wanted {
@@ -308,7 +309,7 @@ impl Learner {
         }
     }
 
-    /// On to a product, with the handle that there may be already, or to the end.
+    /// Returns the next step: a product, with a handle that exists already, or the end.
     fn open(&self, line: usize) -> Step {
         match self.lines.get(line) {
             Some(_) if self.handle(line) != 0 => Step::Info { line, old: true },
@@ -348,7 +349,7 @@ impl Learner {
         }
     }
 
-    /// What was found, put together. Only TMR licences concern this front.
+    /// Returns what was found. Only TMR licences concern this front.
     fn learnt(&mut self) -> Learnt {
         let mut learnt = Learnt::default();
         let lines = core::mem::take(&mut self.lines);
@@ -386,7 +387,7 @@ impl Learner {
     }
 }
 
-/// UTF-16 up to its NUL (inferred, as our own answer is).
+/// Decodes UTF-16 up to its NUL (inferred, like the reply of tmrd itself).
 fn wide(body: &[u8]) -> String {
     let units = body.chunks_exact(2).map(|two| u16::from_le_bytes([two[0], two[1]]));
     let units: Vec<u16> = units.take_while(|unit| *unit != 0).collect();

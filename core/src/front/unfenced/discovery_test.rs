@@ -1,4 +1,4 @@
-//! Finding out what a server holds, with a server whose containers and answers a test decides.
+//! Discovery of what a server holds, with a server whose containers and replies a test decides.
 
 use super::discovery::{Heard, Learner, Learnt};
 use crate::licence::Part;
@@ -45,7 +45,7 @@ struct Server {
     boxes: Vec<(u32, Vec<CmBoxEntry2>)>,
     handles: BTreeMap<u32, Given>,
     number: u32,
-    /// What it says to some calls.
+    /// The calls that it refuses.
     refuses: Option<Refusal>,
 }
 
@@ -120,7 +120,7 @@ impl Server {
         Reply { status: CmError::NO_ERROR, result: self.number, body: vec![] }
     }
 
-    /// One round: what came of it, and what was asked.
+    /// Runs one round. Returns its result, and the calls.
     fn round(&mut self, learner: &mut Learner) -> (Result<Learnt, String>, Vec<Request>) {
         let mut asked = Vec::new();
         learner.begin();
@@ -228,7 +228,7 @@ fn each_container_is_a_part_with_its_own_products() {
     assert_eq!(found, [(7, CM_ACT_ID, 1), (8, 0, 2)]);
     let names: Vec<_> = learnt.parts.iter().map(Part::name).collect();
     assert_eq!(names, ["130-7", "3-8"], "a dongle is named as its own server names it");
-    // One that nobody looks for is passed over.
+    // A container that is not wanted is skipped.
     let mut learner = Learner::new(vec![list]);
     let learnt = server.learnt(&mut learner);
     assert_eq!(learnt.parts.iter().map(|part| part.serial).collect::<Vec<_>>(), [8]);
@@ -263,7 +263,7 @@ fn what_a_server_does_not_show_is_passed_over_and_the_rest_is_found() {
     server.refuses = Some((is_entry, CmError::INVALID_HANDLE));
     assert_eq!(server.learnt(&mut learner()), Learnt::default());
     assert_eq!(server.looks(), 2, "nothing is asked for anew in the same round");
-    // Later it cannot say what they are: the handles stay.
+    // Later it cannot report their properties: the handles stay.
     let mut server = Server::new(all());
     let mut learner = learner();
     server.learnt(&mut learner);

@@ -1,6 +1,6 @@
-//! The other half of a stand-in: what is asked of the stock server, in which order, and what
-//! follows from its answers. Seats go before clients' calls, and those before what nobody waits
-//! for, of which there is one call at a time.
+//! The server's side of a stand-in: the calls to the stock server, their order, and what follows
+//! from its replies. Seats come before calls of clients, and those before background calls, of
+//! which there is one at a time.
 
 use super::calls;
 use super::discovery::{Heard, Learner, Learnt, is_unknown};
@@ -20,7 +20,7 @@ use crate::wire::{CmError, Reply, Request};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-/// What a call at the server is for.
+/// The purpose of a call to the server.
 #[derive(Clone, Debug)]
 pub(super) enum Job {
     Learn,
@@ -36,7 +36,7 @@ pub(super) enum Job {
         number: u32,
         again: bool,
     },
-    /// A client's call; `holder`: the seat whose handle it was done with.
+    /// A client's call; `holder`: the seat over whose handle it was done.
     Perform {
         line: LinkId,
         correlation: u32,
@@ -51,7 +51,7 @@ impl Job {
     }
 }
 
-/// A call that one server could not do, and another may.
+/// Whether another server may do a call that this one could not.
 fn elsewhere(status: CmError) -> bool {
     let here = [
         CmError::NETWORK_FAULT,
@@ -71,14 +71,14 @@ fn elsewhere(status: CmError) -> bool {
 }
 
 impl StandIn {
-    /// Begins to find out who is there.
+    /// Begins discovery.
     pub(super) fn come(&mut self, now: Mono) {
         self.reach = Reach::Coming;
         self.learner.begin();
         self.heard = now;
     }
 
-    /// A client's call, for this server to do with the handle that its seat has here, or with one
+    /// Queues a client's call, to be done over the handle of its seat at this server, or over one
     /// that takes no licence if it has no seat.
     pub(super) fn perform(&mut self, correlation: u32, licence: LicenceKey, call: &[u8]) {
         match (self.line, Request::parse(call)) {
@@ -89,14 +89,14 @@ impl StandIn {
         }
     }
 
-    /// What is late, or is due at a stand-in whose server is silent.
+    /// Handles calls that are late, and what is due while the server is silent.
     pub(super) fn timers(&mut self, now: Mono, out: &mut Vec<Intent>) {
         if self.pool.due().is_some_and(|at| at <= now) {
             self.lost(now, CloseReason::Timeout("a stock server is silent"), out);
         }
     }
 
-    /// When to come back.
+    /// Returns the next deadline.
     pub(super) fn deadline(&self) -> Option<Deadline> {
         let late = self.pool.due().map(|at| Deadline { at, reason: "stock server is silent" });
         let idle = self.reach == Reach::There && !self.background && self.pool.free();
@@ -107,7 +107,7 @@ impl StandIn {
         Deadline::sooner(late, next)
     }
 
-    /// Makes the calls that there is room for.
+    /// Makes calls as long as a connection is free.
     pub(super) fn pump(
         &mut self,
         now: Mono,
@@ -150,14 +150,14 @@ impl StandIn {
                         return Some(next);
                     }
                 }
-                // Its end came before its turn.
+                // The seat ended before its turn.
                 Change::Take(grant) => self.answered(grant.handle, None),
             }
         }
         None
     }
 
-    /// The call that takes a seat.
+    /// Returns the call that takes a seat.
     fn seat(&mut self, grant: Grant, quiet: bool) -> Option<(Job, Request)> {
         let known = seat_of(&grant).and_then(|licence| self.learnt.licences.get(&licence));
         let Some(known) = known else {
@@ -206,7 +206,7 @@ impl StandIn {
         })
     }
 
-    /// A seat that is to be seen to.
+    /// Returns the call for the next seat that is due.
     fn next_seat(&mut self, now: Mono) -> Option<(Job, Request)> {
         while let Some((at, handle)) = self.seat_table.first() {
             if at > now {
@@ -220,7 +220,7 @@ impl StandIn {
                 _ => self.seat_table.set(now, handle, At::Lacking(now + STOCK_RETRY)),
             }
             let grant = self.grant(handle).filter(|grant| self.matches(grant)).cloned();
-            // While something of this licence is given back, there may be no room for it.
+            // While a seat of this licence is being released, there may be no free one.
             let Some(grant) = grant.filter(|grant| {
                 seat_of(grant).is_some_and(|licence| !self.giving.contains_key(&licence))
             }) else {
@@ -234,7 +234,7 @@ impl StandIn {
         None
     }
 
-    /// A reply of the server.
+    /// Takes a reply of the server.
     pub(super) fn replied(&mut self, now: Mono, link: LinkId, bytes: &[u8], out: &mut Vec<Intent>) {
         let job = self.pool.answered(link);
         let (Some(job), Ok(reply)) = (job, Reply::parse(bytes)) else {
@@ -310,7 +310,7 @@ impl StandIn {
         }
     }
 
-    /// The server has answered for a seat.
+    /// Takes the server's reply for a seat.
     fn taken(&mut self, now: Mono, grant: &Grant, reply: &Reply) {
         let handle = grant.handle;
         let wanted = self.seat_table.at(handle) == Some(At::Asked);
@@ -336,7 +336,8 @@ impl StandIn {
         }
     }
 
-    /// A release is over, whatever the server said: what is not known there is not taken there.
+    /// Ends a release, whatever the reply: a handle that the server does not know takes no seat
+    /// there.
     fn given(&mut self, order: u64, licence: LicenceKey, number: u32) {
         self.seat_table.left(number);
         if let Some(orders) = self.giving.get_mut(&licence) {
@@ -347,7 +348,7 @@ impl StandIn {
         }
     }
 
-    /// The server does not know a seat's handle: the seat is taken there again.
+    /// Has a seat taken again whose handle the server does not know.
     fn unknown(&mut self, now: Mono, handle: Handle, number: u32) {
         if matches!(self.seat_table.at(handle), Some(At::Held(held, _)) if held == number) {
             tracing::info!(
@@ -358,7 +359,7 @@ impl StandIn {
         }
     }
 
-    /// A connection is gone, or could not be opened.
+    /// Handles a connection that is closed, or could not be opened.
     pub(super) fn closed(
         &mut self,
         now: Mono,
@@ -368,7 +369,7 @@ impl StandIn {
     ) {
         let Some(left) = self.pool.gone(link) else { return };
         let Some(job) = left.job else {
-            // Is it still there? The others may be the next to close.
+            // The server is asked at once, since the other connections may be the next to close.
             self.heard = Mono(0);
             return;
         };
@@ -378,10 +379,10 @@ impl StandIn {
         }
     }
 
-    /// A call has no answer. `doubt`: the server may have done it. A seat that it may have given
-    /// has a handle that nobody knows; it is taken there until the server cleans it up, and only
-    /// then asked for again. Nothing is repeated at once more than once: a server may break the
-    /// connection at that very call.
+    /// Handles a call without a reply. `doubt`: the server may have done it. A seat that it may
+    /// have given has an unknown handle; it stays taken there until the server cleans it up, and
+    /// only then another one is requested. A call is repeated at once only once, since the server
+    /// may break the connection at that same call.
     fn undone(&mut self, now: Mono, job: Job, doubt: bool) {
         self.background &= !job.is_background();
         match job {
@@ -401,7 +402,8 @@ impl StandIn {
                 self.events.push_back(Event::Unable(correlation));
             }
             Job::Learn => {
-                // From the start, later: what this call may have given is cleaned up there.
+                // From the start, later: handles that this call may have taken are cleaned up
+                // there.
                 self.learner.stop();
                 self.learn_at = now + STOCK_LEARN;
             }
@@ -410,7 +412,7 @@ impl StandIn {
         }
     }
 
-    /// Goes on with another server, or with this one and other containers, from the start.
+    /// Continues from the start with another server, or with this one and other containers.
     pub(super) fn moved(
         &mut self,
         now: Mono,
@@ -428,8 +430,8 @@ impl StandIn {
         }
     }
 
-    /// Nobody is there any more. Releases that were not made are forgotten: after a restart their
-    /// numbers may be those of other seats, and without one the server cleans them up.
+    /// Handles the loss of the server. Releases that were not made are dropped: after a restart
+    /// their numbers may be those of other seats, and without a release the server cleans them up.
     fn lost(&mut self, now: Mono, reason: CloseReason, out: &mut Vec<Intent>) {
         for left in self.pool.close(&reason, out) {
             if let Some(job) = left.job {

@@ -12,13 +12,13 @@ fn has(entry: &CmBoxEntry2, option: u32) -> bool {
     (entry.set_pios | entry.set_effective_pios) & option != 0
 }
 
-/// Whether there is a text to ask for.
+/// Returns whether the entry has a text that can be read.
 pub(super) fn has_text(entry: &CmBoxEntry2) -> bool {
     has(entry, pio::TEXT)
 }
 
-/// The TMR-Id; 0 for an ordinary licence. That `mulLicenseTag` is the TMR-Id is inferred; a TMR
-/// licence without a tag is taken for one with TMR-Id 1.
+/// Returns the TMR-Id; 0 for an ordinary licence. That `mulLicenseTag` is the TMR-Id is inferred; a
+/// TMR licence without a tag is treated as one with TMR-Id 1.
 pub(super) fn tmr_id(entry: &CmBoxEntry2) -> u32 {
     if entry.license_quantity_flags & quantity::TRIPLEMODEREDUNDANCY == 0 {
         return 0;
@@ -26,7 +26,7 @@ pub(super) fn tmr_id(entry: &CmBoxEntry2) -> u32 {
     entry.license_tag.max(1)
 }
 
-/// The licence. That periods and the linger time are in seconds is inferred.
+/// Returns the licence. That periods and the linger time are in seconds is inferred.
 pub(super) fn product(entry: &CmBoxEntry2, text: String) -> Product {
     let optional = |option, value| has(entry, option).then_some(value);
     let flags = entry.license_quantity_flags;

@@ -1,16 +1,16 @@
 //! Unfenced mode: the three backends are stock licence servers, which know only the public API.
 //!
-//! What lives here: three stand-ins, each of which answers the front's orders as a backend of ours
-//! would ([`stand`]) and has its server give and take the seats ([`server`]), over a few strictly
-//! alternating connections ([`pool`]), with what it has found out about it ([`learn`]). So the
-//! front's claim, log, votes and status are the same in both modes.
+//! What lives here: three stand-ins, each of which answers the front's orders as a tmrd backend
+//! would ([`stand_in`]) and has its server give and take the seats ([`driver`]), over a few
+//! strictly alternating connections ([`pool`]), with what it has found out about the server
+//! ([`discovery`]). So the front's claim, log, votes and status are the same in both modes.
 //!
-//! And what of this the twin is told, and what a front does with that when it takes the lead
-//! ([`told`]).
+//! It also decides which of this the twin is sent, and what a front does with it when it takes the
+//! lead ([`takeover`]).
 //!
 //! What never lives here: a promise. The log is in the memory of this process and of its twin; two
-//! fronts that both believe they lead are kept apart by nothing but the link between them.
-//! `core/docs/consistency.md`, section 10.
+//! fronts that both assume the lead are kept apart only by the link between them
+//! (`core/docs/consistency.md`, section 10).
 
 mod calls;
 #[cfg(test)]
@@ -47,7 +47,7 @@ use takeover::TakeoverHandles;
 #[derive(Clone, Debug)]
 pub(super) struct Unfenced {
     stand_ins: [StandIn; 3],
-    /// Of the group that is born if there is no log to go on with.
+    /// The group that is born if there is no log to continue.
     group: GroupId,
     members: [DiskId; 3],
     takeover_handles: TakeoverHandles,
@@ -75,8 +75,8 @@ impl Unfenced {
         }
     }
 
-    /// A step of the front with its stand-ins: they see what is theirs, the front sees the rest,
-    /// and what the two have to say to each other is said until neither has anything left.
+    /// Runs a step of the front with its stand-ins: these take the inputs and intents that concern
+    /// them, and the step goes on until neither side has anything left for the other.
     pub(super) fn step(
         &mut self,
         front: &mut Front,
@@ -88,7 +88,7 @@ impl Unfenced {
             stand.timers(now.mono, out);
         }
         if let Input::Frame { frame: Frame::Http(_) | Frame::Unheard(_), .. } = &input {
-            // A page says who holds what, and where.
+            // The admin page shows who holds what, and at which server.
             for (stand, backend) in self.stand_ins.iter().zip(front.replication.backends_mut()) {
                 backend.seats = Some(stand.seat_table.held());
             }
@@ -126,7 +126,8 @@ impl Unfenced {
             }
         }
         self.stand_ins.iter().for_each(|stand| stand.seat_table.check_invariants());
-        // After everything that the servers said, so that what is committed by it is told behind it.
+        // After all replies of the servers, so that the twin is sent these handles before the slots
+        // that are committed by them.
         let seats = self.placed(front.twin.as_ref().is_some_and(Twin::wants_all));
         front.twin_settle(now, seats, out);
         self.stand_ins
@@ -136,8 +137,8 @@ impl Unfenced {
             .min()
     }
 
-    /// Another configuration comes into force: some servers are others, or they are asked for other
-    /// containers. In the same places as the front has them.
+    /// Takes a new configuration, with other servers or other containers. The places are those of
+    /// the front.
     fn configured(&mut self, front: &Front, now: Now, new: &config::Config, out: &mut Vec<Intent>) {
         let wanted: Vec<ContainerId> = new.virtuals.iter().map(|&(id, _)| id).collect();
         let before: Vec<ContainerId> = front.config.virtuals.iter().map(|&(id, _)| id).collect();
@@ -149,7 +150,7 @@ impl Unfenced {
         }
     }
 
-    /// What comes from a server; gives back what does not.
+    /// Takes inputs of the servers; returns any other one.
     fn server(&mut self, now: Now, input: Input, out: &mut Vec<Intent>) -> Option<Input> {
         let (Input::Frame { link, .. } | Input::Closed { link, .. }) = &input else {
             return Some(input);
@@ -169,7 +170,7 @@ impl Unfenced {
         None
     }
 
-    /// What the front wants of a backend goes to its stand-in, everything else goes out.
+    /// Hands an intent for a backend to its stand-in; any other one goes out.
     fn front_wants(&mut self, front: &Front, now: Now, intent: Intent, out: &mut Vec<Intent>) {
         let stand_of = |link: LinkId| self.stand_ins.iter().position(|s| s.line == Some(link));
         match intent {

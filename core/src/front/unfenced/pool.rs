@@ -1,5 +1,5 @@
 //! The connections to one stock server: strict request and reply, so one call at a time on each,
-//! and a limit for each call.
+//! and a time limit for each call.
 
 use crate::base::limits::{STOCK_LINKS, STOCK_TIMEOUT};
 use crate::base::network::Address;
@@ -13,22 +13,22 @@ use alloc::vec::Vec;
 /// A connection that is open, or being opened.
 #[derive(Clone, Debug)]
 struct Line<J> {
-    /// What it is busy with, and until when.
+    /// The pending call, and its time limit.
     busy: Option<(J, Mono)>,
-    /// The server has answered on it.
+    /// Whether the server has replied on it.
     spoke: bool,
 }
 
-/// What a closed connection leaves.
+/// The remains of a closed connection.
 #[derive(Clone, Debug)]
 pub(super) struct Left<J> {
     /// The call that has no reply.
     pub(super) job: Option<J>,
-    /// The server has answered on it before; if not, nobody is there.
+    /// Whether the server has replied on it; if not, the server is not reachable.
     pub(super) spoke: bool,
 }
 
-/// The connections to one server; `J` says what a call is for.
+/// The connections to one server; `J` is the purpose of a call.
 #[derive(Clone, Debug)]
 pub(super) struct Pool<J> {
     address: Address,
@@ -44,13 +44,13 @@ impl<J> Pool<J> {
         self.lines.contains_key(&link)
     }
 
-    /// A call can be made now.
+    /// Returns whether a call can be made now.
     pub(super) fn free(&self) -> bool {
         self.lines.len() < STOCK_LINKS || self.lines.values().any(|line| line.busy.is_none())
     }
 
-    /// Makes a call on the first connection that is free; `new` names one to be opened if none is.
-    /// Only when [`free`](Self::free).
+    /// Makes a call on the first free connection; `new` numbers one to be opened if there is none.
+    /// It must only be used if [`free`](Self::free).
     pub(super) fn call(
         &mut self,
         now: Mono,
@@ -72,20 +72,20 @@ impl<J> Pool<J> {
         out.push(Intent::Send { link, frame: request.encode() });
     }
 
-    /// A reply came: what its call was for. `None`: nothing was asked.
+    /// Takes a reply, and returns the purpose of its call; `None` if there was no call.
     pub(super) fn answered(&mut self, link: LinkId) -> Option<J> {
         let line = self.lines.get_mut(&link)?;
         line.spoke = true;
         line.busy.take().map(|(job, _)| job)
     }
 
-    /// A connection is gone.
+    /// Removes a closed connection.
     pub(super) fn gone(&mut self, link: LinkId) -> Option<Left<J>> {
         let Line { busy, spoke } = self.lines.remove(&link)?;
         Some(Left { job: busy.map(|(job, _)| job), spoke })
     }
 
-    /// Closes all of them.
+    /// Closes all connections.
     pub(super) fn close(&mut self, reason: &CloseReason, out: &mut Vec<Intent>) -> Vec<Left<J>> {
         let lines = core::mem::take(&mut self.lines);
         let mut left = Vec::new();
@@ -96,7 +96,7 @@ impl<J> Pool<J> {
         left
     }
 
-    /// When the first call without a reply is late.
+    /// Returns when the first call without a reply is late.
     pub(super) fn due(&self) -> Option<Mono> {
         self.lines.values().filter_map(|line| line.busy.as_ref().map(|(_, until)| *until)).min()
     }

@@ -1,19 +1,19 @@
-//! Which seat of the log has which handle at one stock server, and when each is to be seen to; and
-//! what of this is new, for the twin.
+//! Which seat of the log has which handle at one stock server, when each is due to be used or
+//! requested, and which of this is new for the twin.
 
 use crate::base::time::Mono;
 use crate::log::{Handle, LicenceKey};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
-/// How a seat stands at the server.
+/// The state of a seat at the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum At {
-    /// It is asked for there.
+    /// It was requested there.
     Asked,
-    /// It has this handle there; it is to be used at this time, so that it stays.
+    /// It has this handle there, which is to be used at this time, so that it stays.
     Held(u32, Mono),
-    /// It has none, and is to be asked for at this time.
+    /// It has no handle, and is to be requested at this time.
     Lacking(Mono),
 }
 
@@ -23,13 +23,13 @@ pub(super) struct SeatTable {
     seats: BTreeMap<Handle, (LicenceKey, At)>,
     due: BTreeSet<(Mono, Handle)>,
     numbers: BTreeMap<u32, Handle>,
-    /// Handles there that are being given back, and the seats that they stood for.
+    /// Handles there that are being released, with their former seats.
     leaving: BTreeMap<u32, (Handle, LicenceKey)>,
-    /// Handles there of which something has changed since this was last asked for.
+    /// Handles there that have changed since the changes were last taken.
     news: BTreeMap<u32, (Handle, LicenceKey)>,
 }
 
-/// The seat of a handle there that stands for none any more.
+/// The seat of a handle there that has no seat any more.
 pub(super) const NOBODY: Handle = Handle(0);
 
 impl SeatTable {
@@ -37,17 +37,17 @@ impl SeatTable {
         self.seats.get(&handle).map(|(_, at)| *at)
     }
 
-    /// Those that have a handle there.
+    /// Returns the seats that have a handle there.
     pub(super) fn held(&self) -> BTreeSet<Handle> {
         self.numbers.values().copied().collect()
     }
 
-    /// All seats.
+    /// Returns all seats.
     pub(super) fn handles(&self) -> impl Iterator<Item = Handle> {
         self.seats.keys().copied()
     }
 
-    /// Forgets a seat; says the handle that it had there.
+    /// Forgets a seat. Returns the handle that it had there.
     pub(super) fn remove(&mut self, handle: Handle) -> Option<(LicenceKey, u32)> {
         let (licence, at) = self.seats.remove(&handle)?;
         match at {
@@ -65,7 +65,8 @@ impl SeatTable {
         }
     }
 
-    /// A seat of a licence stands so from now on. A number that another seat seemed to have is this one's: the
+    /// Sets the state of a seat of a licence. If another seat seemed to have the same number, the
+    /// server gave it anew, and that seat has no handle any more.
     /// server gave it anew, so that one has none.
     pub(super) fn put(&mut self, now: Mono, handle: Handle, licence: LicenceKey, at: At) {
         let before = self.at(handle);
@@ -93,34 +94,34 @@ impl SeatTable {
         self.seats.insert(handle, (licence, at));
     }
 
-    /// The same for a seat that is here; nothing for one that is not.
+    /// Sets the state of a seat that is here; does nothing for any other one.
     pub(super) fn set(&mut self, now: Mono, handle: Handle, at: At) {
         if let Some(&(licence, _)) = self.seats.get(&handle) {
             self.put(now, handle, licence, at);
         }
     }
 
-    /// A handle there goes back to the server.
+    /// Notes that a handle there is being released.
     pub(super) fn leave(&mut self, number: u32, handle: Handle, licence: LicenceKey) {
         self.leaving.insert(number, (handle, licence));
         self.news.insert(number, (handle, licence));
     }
 
-    /// It is back, or nobody will bring it any more.
+    /// Notes that a handle is released, or will not be.
     pub(super) fn left(&mut self, number: u32) {
         if let Some((_, licence)) = self.leaving.remove(&number) {
             self.news.insert(number, (NOBODY, licence));
         }
     }
 
-    /// None of those that are to go back will.
+    /// Notes that none of the pending releases will be made.
     pub(super) fn stay(&mut self) {
         while let Some((&number, _)) = self.leaving.first_key_value() {
             self.left(number);
         }
     }
 
-    /// All handles there, and which seats they stand for.
+    /// Returns all handles there, and their seats.
     pub(super) fn placed(&self) -> impl Iterator<Item = (u32, Handle, LicenceKey)> {
         let held = self.numbers.iter().filter_map(|(number, handle)| {
             self.seats.get(handle).map(|(licence, _)| (*number, *handle, *licence))
@@ -129,13 +130,13 @@ impl SeatTable {
         held.chain(leaving.map(|(number, (handle, licence))| (*number, *handle, *licence)))
     }
 
-    /// Those of which something has changed since this was last asked for.
+    /// Takes the handles that have changed since this was last called.
     pub(super) fn news(&mut self) -> impl Iterator<Item = (u32, Handle, LicenceKey)> {
         let news = core::mem::take(&mut self.news).into_iter();
         news.map(|(number, (handle, licence))| (number, handle, licence))
     }
 
-    /// The server has given this number for something else: no seat has it any more.
+    /// Notes that the server has given this number to something else: no seat has it any more.
     pub(super) fn taken_over(&mut self, now: Mono, number: u32) {
         self.left(number);
         if let Some(&other) = self.numbers.get(&number) {
@@ -143,12 +144,12 @@ impl SeatTable {
         }
     }
 
-    /// When the first seat is to be seen to, and which.
+    /// Returns the first seat that is due, and when.
     pub(super) fn first(&self) -> Option<(Mono, Handle)> {
         self.due.first().copied()
     }
 
-    /// Everything is to be seen to at once: the server was away.
+    /// Makes every seat due at once, because the server was away.
     pub(super) fn doubt(&mut self, now: Mono) {
         let seats: Vec<(Handle, At)> = self.seats.iter().map(|(h, (_, at))| (*h, *at)).collect();
         for (handle, at) in seats {
@@ -160,14 +161,14 @@ impl SeatTable {
         }
     }
 
-    /// None of them has anything: another server stands in the place of the one that knew them.
+    /// Marks every seat as lacking, because another server replaces the one that knew them.
     pub(super) fn lack(&mut self, now: Mono) {
         for handle in self.handles().collect::<Vec<_>>() {
             self.set(now, handle, At::Lacking(now));
         }
     }
 
-    /// What must hold between any two steps.
+    /// Checks the invariants that hold between any two steps.
     pub(super) fn check_invariants(&self) {
         let count =
             |which: fn(&At) -> bool| self.seats.values().filter(|(_, at)| which(at)).count();
@@ -206,18 +207,18 @@ mod tests {
         assert_eq!(book.news().count(), 0);
         book.set(Mono(1), Handle(1), held(9));
         assert_eq!(book.news().collect::<Vec<_>>(), [(7, Handle(1), licence)]);
-        // That it is seen to later is no news.
+        // A later time alone is no change.
         book.set(Mono(2), Handle(1), held(12));
         assert_eq!((book.news().count(), book.first()), (0, Some((Mono(12), Handle(1)))));
         book.check_invariants();
-        // Until it is back, it is there.
+        // Until it is released, it is there.
         assert_eq!(book.remove(Handle(1)), Some((licence, 7)));
         book.leave(7, Handle(1), licence);
         assert_eq!(book.placed().collect::<Vec<_>>(), [(7, Handle(1), licence)]);
         book.left(7);
         assert_eq!(book.news().collect::<Vec<_>>(), [(7, NOBODY, licence)]);
         assert_eq!(book.placed().count(), 0);
-        // Nobody gives back what the server has given anew.
+        // A number that the server has given anew is not released.
         book.leave(8, Handle(2), licence);
         book.put(Mono(3), Handle(3), licence, At::Held(8, Mono(9)));
         book.leave(9, Handle(4), licence);

@@ -1,6 +1,6 @@
-//! A stand-in: answers a front's orders as a backend of ours would, and has the stock server give
-//! and take the seats meanwhile. This half is the front's side: the acceptor, whose memory is this
-//! process, and the acknowledgements that wait for the server's answers.
+//! A stand-in: answers a front's orders as a tmrd backend would, and has the stock server give and
+//! take the seats meanwhile. This is the front's side: the acceptor, whose memory is this process,
+//! and the acknowledgements that wait for the server's replies.
 
 use super::discovery::{Learner, Learnt};
 use super::pool::Pool;
@@ -21,25 +21,25 @@ use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 
-/// The licence of which a grant takes a seat, or begins a usage period.
+/// Returns the licence of which a grant takes a seat, or begins a usage period.
 pub(super) fn seat_of(grant: &Grant) -> Option<LicenceKey> {
     grant.held.licence().filter(|_| grant.waits_for_disk()).copied()
 }
 
-/// The log that the three stand-ins of a front begin with: in memory, since none of the three
-/// servers keeps anything of it.
+/// The log with which the three stand-ins of a front begin: in memory, since the three servers
+/// store nothing of it.
 #[derive(Debug)]
 pub(super) struct Log {
-    /// The front, whose lowest epoch it is written under.
+    /// The front under whose lowest epoch it is written.
     pub(super) front: u32,
     pub(super) group: GroupId,
     pub(super) slot: Slot,
-    /// The encoded fold up to that slot.
+    /// The encoded state at that slot.
     pub(super) state: Vec<u8>,
 }
 
 impl Log {
-    /// Of a group that is born, with these members.
+    /// Returns the log of a group that is born with these members.
     pub(super) fn birth(front: u32, group: GroupId, members: [DiskId; 3]) -> Self {
         let mut state = State::default();
         state.apply(&Entry::Configure(Setting::Members(members)));
@@ -62,23 +62,23 @@ impl Log {
     }
 }
 
-/// What the front learns.
+/// What a stand-in reports to the front.
 #[derive(Clone, Debug)]
 pub(super) enum Event {
-    /// On the line that it thinks a backend is at.
+    /// An input on the link that the front takes for one to a backend.
     Line(Input),
-    /// Why a slot will be among those that differ.
+    /// The error because of which a slot will be among those that differ.
     Refused(Slot, CmError),
-    /// A call is not done here; another server is to be asked.
+    /// A call that another server has to do.
     Unable(u32),
 }
 
-/// How far the server is known.
+/// How much is known of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reach {
-    /// Nobody is there, or nobody was looked for.
+    /// It is not reachable, or was not dialled yet.
     Away,
-    /// What it holds is being found out.
+    /// Discovery is under way.
     Coming,
     /// It serves.
     There,
@@ -118,12 +118,12 @@ struct Waiting {
 #[derive(Clone, Debug)]
 pub(super) struct StandIn {
     acceptor: Acceptor,
-    /// The front has claimed anew: what was accepted before may not be in its log.
+    /// The front has claimed again: entries accepted before may not be in its log.
     pub(super) unsure: bool,
-    /// The server was away, or has forgotten a handle: it may have been started anew.
+    /// The server was away, or has forgotten a handle: it may have been restarted.
     pub(super) broke: bool,
     waiting: VecDeque<Waiting>,
-    /// What the front believes to be a link to a backend.
+    /// The link that the front takes for one to a backend.
     pub(super) line: Option<LinkId>,
     pub(super) events: VecDeque<Event>,
     pub(super) reach: Reach,
@@ -135,19 +135,19 @@ pub(super) struct StandIn {
     /// Numbered, so that an access never overtakes a release of its licence.
     pub(super) changes: VecDeque<(u64, Change)>,
     pub(super) changed: u64,
-    /// Releases that are not answered.
+    /// Releases without a reply.
     pub(super) giving: BTreeMap<LicenceKey, BTreeSet<u64>>,
     pub(super) errands: VecDeque<Errand>,
-    /// One call at a time is made that no client waits for.
+    /// Whether a background call is under way, of which there is one at a time.
     pub(super) background: bool,
-    /// Whose turn it is then: to learn, or to see to a seat.
+    /// Whose turn the next background call is: that of discovery, or that of a seat.
     pub(super) learns: bool,
     pub(super) heard: Mono,
     pub(super) address: Address,
 }
 
 impl StandIn {
-    /// A stand-in that is this member of a group with this log.
+    /// Returns a stand-in that is this member of a group with this log.
     pub(super) fn new(address: Address, wanted: Vec<ContainerId>, disk: DiskId, log: &Log) -> Self {
         Self {
             acceptor: log.acceptor(disk),
@@ -173,12 +173,13 @@ impl StandIn {
         }
     }
 
-    /// Begins with this log in the place of what it had.
+    /// Replaces the log.
     pub(super) fn begin(&mut self, log: &Log) {
         self.acceptor = log.acceptor(self.acceptor.standing().disk);
     }
 
-    /// The front stands by: it has no seats at the server any more. Which handles it had there.
+    /// Gives up all seats at the server because the front stands by. Returns the handles that it
+    /// had there.
     pub(super) fn set_down(&mut self) -> SeatTable {
         let committed = self.acceptor.standing().committed;
         for waiting in core::mem::take(&mut self.waiting) {
@@ -189,13 +190,13 @@ impl StandIn {
         core::mem::take(&mut self.seat_table)
     }
 
-    /// The serial of the container that a licence is in there.
+    /// Returns the serial of the container that has a licence there.
     pub(super) fn place(&self, licence: &LicenceKey) -> Option<u32> {
         self.learnt.licences.get(licence).map(|known| known.product.place.serial)
     }
 
-    /// Goes on with a handle that another front had there for a seat. One of which the log knows
-    /// no seat is given back, if it is `sure` that the server has not been started anew since.
+    /// Continues with a handle that another front had there for a seat. A handle without a seat in
+    /// the log is released, if it is `sure` that the server has not been restarted since.
     pub(super) fn take_up(&mut self, now: Mono, placed: &RemoteHandle, sure: bool) {
         let RemoteHandle { number, handle, licence, .. } = *placed;
         if self.learner.has(number) {
@@ -209,12 +210,12 @@ impl StandIn {
         }
     }
 
-    /// Where its server is.
+    /// Returns the address of its server.
     pub(super) fn address(&self) -> &Address {
         &self.address
     }
 
-    /// The front dials what it believes to be a backend.
+    /// Takes the link that the front dials to a backend.
     pub(super) fn dialled(&mut self, now: Mono, line: LinkId) {
         self.line = Some(line);
         match self.reach {
@@ -224,7 +225,7 @@ impl StandIn {
         }
     }
 
-    /// The server is known: the front may ask.
+    /// Reports the backend as connected, because the server is known.
     pub(super) fn join(&mut self) {
         if let Some(link) = self.line {
             let frame = Frame::Joined { front: 0, minor: 0 };
@@ -232,7 +233,7 @@ impl StandIn {
         }
     }
 
-    /// The front has closed its line.
+    /// Handles that the front has closed the link.
     pub(super) fn hung_up(&mut self) {
         self.line = None;
         self.waiting.clear();
@@ -240,7 +241,7 @@ impl StandIn {
         self.acceptor.let_go();
     }
 
-    /// The line breaks: the front is to dial again.
+    /// Closes the link, so that the front dials again.
     pub(super) fn hang_up(&mut self, reason: CloseReason) {
         if let Some(link) = self.line {
             let closed = Input::Closed { link, reason, unsent: false };
@@ -249,13 +250,13 @@ impl StandIn {
         self.hung_up();
     }
 
-    /// An order of the front.
+    /// Takes an order of the front.
     pub(super) fn order(&mut self, now: Mono, message: Message<Order>) {
         let Message { correlation, body } = message;
         match body {
             Order::Describe => {
                 let (standing, parts) = (self.acceptor.standing(), self.learnt.parts.clone());
-                // No other front can lead by what is in this one's memory.
+                // No other front can lead with what is in this one's memory.
                 let led = false;
                 self.report(correlation, &Report::Described(Description { standing, led, parts }));
             }
@@ -295,13 +296,13 @@ impl StandIn {
         self.acceptor.check_invariants();
     }
 
-    /// Kept by this process, so on record at once.
+    /// Accepts entries. They are in the memory of this process, so they are recorded at once.
     fn accept(&mut self, order: Order) -> Report {
         self.acceptor.order(order, &mut OrderEffects::default())
     }
 
-    /// Has the server do what these entries say; the acknowledgement follows when it has answered
-    /// for every grant.
+    /// Has the server carry out these entries; the acknowledgement follows when it has replied for
+    /// every grant.
     fn seats(
         &mut self,
         now: Mono,
@@ -313,14 +314,14 @@ impl StandIn {
         let (mut awaited, mut differing) = (BTreeMap::new(), Vec::new());
         for (slot, entry) in entries {
             match entry {
-                // What takes nothing is not taken there either.
+                // A grant that takes no seat takes none at the server either.
                 Entry::Grant(grant) if seat_of(&grant).is_none() => {}
                 Entry::Grant(grant) => match self.seat_table.at(grant.handle) {
                     Some(At::Asked) => {
                         awaited.insert(grant.handle, slot);
                     }
                     Some(At::Held(..)) => {}
-                    // Chosen already: nobody waits for this server.
+                    // Chosen already: nothing waits for this server.
                     _ if slot <= committed => {
                         self.lacks(now, &grant);
                     }
@@ -342,7 +343,7 @@ impl StandIn {
         self.acknowledge();
     }
 
-    /// Asks the server for a seat.
+    /// Requests a seat from the server.
     fn take(&mut self, now: Mono, grant: Grant) -> Result<Handle, CmError> {
         let handle = grant.handle;
         let Some(licence) = seat_of(&grant).filter(|_| self.matches(&grant)) else {
@@ -357,28 +358,28 @@ impl StandIn {
         Ok(handle)
     }
 
-    /// A seat of the log that this server does not have.
+    /// Marks a seat of the log that this server lacks.
     fn lacks(&mut self, now: Mono, grant: &Grant) {
         if let Some(licence) = seat_of(grant) {
             self.seat_table.put(now, grant.handle, licence, At::Lacking(now));
         }
     }
 
-    /// This server's own part of a licence is as a grant says.
+    /// Returns whether this server's own part of a licence equals that of a grant.
     pub(super) fn matches(&self, grant: &Grant) -> bool {
         let known = seat_of(grant).and_then(|licence| self.learnt.licences.get(&licence));
         known.is_some_and(|known| known.print == grant.fingerprint)
     }
 
-    /// Gives a seat back to the server, if it has one there. One that is just asked for is given
-    /// back when the handle comes.
+    /// Releases a seat at the server, if it has one there. A seat that was just requested is
+    /// released when its handle arrives.
     fn give(&mut self, handle: Handle) {
         if let Some((licence, number)) = self.seat_table.remove(handle) {
             self.give_number(licence, number, handle);
         }
     }
 
-    /// Gives a handle back to the server that stood for a seat.
+    /// Releases a handle at the server that was that of a seat.
     pub(super) fn give_number(&mut self, licence: LicenceKey, number: u32, handle: Handle) {
         self.seat_table.leave(number, handle, licence);
         self.giving.entry(licence).or_default().insert(self.changed);
@@ -390,13 +391,13 @@ impl StandIn {
         self.changed += 1;
     }
 
-    /// The grant of a seat that is in the log here.
+    /// Returns the grant of a seat, if the log here has it.
     pub(super) fn grant(&self, handle: Handle) -> Option<&Grant> {
         self.acceptor.settled().seat(handle)
     }
 
-    /// After a claim or a whole state: seats that are not in the log any more are given back, and
-    /// those that are in it and not here are asked for.
+    /// After a claim or a whole state: releases seats that are not in the log any more, and
+    /// requests those that are missing here.
     fn reconcile_if_unsure(&mut self, now: Mono) {
         if !core::mem::take(&mut self.unsure) {
             return;
@@ -414,8 +415,8 @@ impl StandIn {
         }
     }
 
-    /// The server has answered for a seat, or will not. More than one order may wait for it: after a
-    /// claim anew the front sends again what was on its way.
+    /// Notes that the server has replied for a seat, or will not. More than one order may wait for
+    /// it, since the front sends pending entries again after another claim.
     pub(super) fn answered(&mut self, handle: Handle, error: Option<CmError>) {
         for waiting in &mut self.waiting {
             let Some(slot) = waiting.awaited.remove(&handle) else { continue };
@@ -427,7 +428,7 @@ impl StandIn {
         self.acknowledge();
     }
 
-    /// Acknowledges in the order of the appends: each stands for everything before it.
+    /// Sends acknowledgements in the order of the appends, since each covers everything before it.
     fn acknowledge(&mut self) {
         while self.waiting.front().is_some_and(|waiting| waiting.awaited.is_empty()) {
             let Some(waiting) = self.waiting.pop_front() else { return };

@@ -1,9 +1,9 @@
-//! Which handles at the servers stand for which seats, by the word of the twin: what a front that
-//! takes the lead goes on with. And the same of its own, for the twin.
+//! Which handles at the servers belong to which seats, as reported by the twin, for a front that
+//! takes the lead; and the same of this front, for the twin.
 //!
-//! A handle at a stock server is taken for bound to neither the connection nor the machine that it
-//! was given to (inferred; protocol facts 3.3 and 8 leave it open). Where it is bound, the server
-//! says that it does not know it, and the seat is taken there anew.
+//! A handle at a stock server is assumed to be bound neither to the connection nor to the machine
+//! that it was given to (inferred; protocol facts 3.3 and 8 leave it open). If it is bound, the
+//! server reports that it does not know the handle, and the seat is taken there again.
 
 use super::Unfenced;
 use super::seat_table::NOBODY;
@@ -17,8 +17,8 @@ use crate::messages::twin::RemoteHandle;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-/// Handles by the serial of the container and their number there. With each: the server has not
-/// been started anew since, as far as this front can see.
+/// Handles by the serial of the container and their number there, each with whether the server is
+/// known not to have restarted since, as far as this front can see.
 #[derive(Clone, Debug, Default)]
 pub(super) struct TakeoverHandles(BTreeMap<(u32, u32), (RemoteHandle, bool)>);
 
@@ -36,7 +36,7 @@ impl TakeoverHandles {
         (serial, 0)..=(serial, u32::MAX)
     }
 
-    /// The server of this container may have been started anew.
+    /// Notes that the server of this container may have been restarted.
     fn doubt(&mut self, serial: u32) {
         self.0.range_mut(Self::at(serial)).for_each(|(_, (_, sure))| *sure = false);
     }
@@ -56,7 +56,8 @@ impl StandIn {
         self.learnt.parts.iter().map(|part| part.serial)
     }
 
-    /// As the twin is told of it; nothing of a licence that this server has not any more.
+    /// Returns a handle as it is sent to the twin; `None` if this server does not have its licence
+    /// any more.
     fn placed(&self, (number, handle, licence): (u32, Handle, LicenceKey)) -> Option<RemoteHandle> {
         let server = self.place(&licence)?;
         Some(RemoteHandle { server, number, handle, licence })
@@ -64,7 +65,7 @@ impl StandIn {
 }
 
 impl Unfenced {
-    /// What follows for the stand-ins from what the front has become in this turn.
+    /// Has the stand-ins follow the phase of the front after this turn.
     pub(super) fn follow(&mut self, front: &mut Front) {
         if let Some((anew, seats)) = front.placed.take() {
             if anew {
@@ -87,8 +88,8 @@ impl Unfenced {
         }
     }
 
-    /// The front stands by. What it had at the servers is the twin's now, or its own again; it
-    /// sees to it no more, and gives nothing back.
+    /// Keeps what the front had at the servers, because it stands by: the handles are the twin's
+    /// now, or its own again later. It neither uses nor releases them.
     fn set_down(&mut self) {
         for stand in &mut self.stand_ins {
             for placed in stand.set_down().placed().filter_map(|it| stand.placed(it)) {
@@ -97,8 +98,8 @@ impl Unfenced {
         }
     }
 
-    /// The front claims. If the log that it has is another front's, that is what it goes on with:
-    /// the stand-ins forget what they had. If it has none, neither have they.
+    /// Prepares a claim of the front. If its log is another front's, the stand-ins continue with
+    /// that log and drop their own. If it has none, they begin with a new group.
     fn begin(&mut self, front: &mut Front, epoch: Epoch) {
         self.stand_ins.iter_mut().for_each(|stand| stand.unsure = true);
         let id = front.config.front;
@@ -107,7 +108,7 @@ impl Unfenced {
         }
         let log = match front.replication.log().group() {
             Some(group) => {
-                // From here on it is this front's own, whatever becomes of the claim.
+                // From here on it is this front's own log, whatever the claim's outcome.
                 front
                     .replication
                     .log_mut()
@@ -127,7 +128,7 @@ impl Unfenced {
         self.stand_ins.iter_mut().for_each(|stand| stand.begin(&log));
     }
 
-    /// Hands each stand-in whose server is there what was told of it.
+    /// Hands the reported handles to each stand-in whose server is known.
     pub(super) fn take_up(&mut self, front: &Front, now: Now) {
         let leads = front.leadership.epoch().is_some();
         for stand in &mut self.stand_ins {
@@ -146,7 +147,7 @@ impl Unfenced {
         }
     }
 
-    /// What the twin is to be told: everything, or what is new.
+    /// Returns the handles for the twin: all, or the changed ones.
     pub(super) fn placed(&mut self, all: bool) -> Vec<RemoteHandle> {
         let mut placed = Vec::new();
         for stand in &mut self.stand_ins {

@@ -1,4 +1,4 @@
-//! What a front is told of handles at stock servers, and what it does with that.
+//! Handles at stock servers that a front is sent, and what it does with them.
 
 use super::stand_in::Reach;
 use super::{Unfenced, seat_table::At};
@@ -16,7 +16,7 @@ use crate::testing::{CM_ACT_ID, LICENCE, at, identity};
 use alloc::vec;
 use alloc::vec::Vec;
 
-/// A front whose first and second server are there, with containers 1 and 2.
+/// Returns a front whose first and second server are known, with containers 1 and 2.
 fn front() -> (Front, Unfenced) {
     let address = |port| Address { host: "stock".into(), port };
     let config = Config {
@@ -51,7 +51,7 @@ fn placed(server: u32) -> RemoteHandle {
     RemoteHandle { server, number: 5000 + server, handle: Handle(11), licence: LICENCE }
 }
 
-/// Whether each of the servers is thought not to have been started anew since.
+/// Returns whether each of the servers is known not to have restarted since.
 fn sure(stock: &mut Unfenced) -> [Option<bool>; 3] {
     [1, 2, 3].map(|serial| stock.takeover_handles.take(serial).first().map(|(_, sure)| *sure))
 }
@@ -77,7 +77,7 @@ fn only_a_front_that_is_about_to_lead_takes_up_what_it_was_told() {
     stock.take_up(&front, at(0));
     assert!(stock.stand_ins.iter().all(|stand| stand.giving.is_empty()), "it stands by");
     front.leadership = Leadership::leading(Epoch { round: 2, front: 7 });
-    // One that has not got the log yet does not know which of them are seats.
+    // A stand-in without the log does not know yet which handles are those of seats.
     stock.stand_ins[1].unsure = true;
     stock.take_up(&front, at(0));
     let taken = stock.stand_ins.each_ref().map(|stand| stand.giving.len());

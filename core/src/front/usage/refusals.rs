@@ -42,9 +42,9 @@ pub(super) struct Refusals {
     alike: BTreeMap<Alike, (Record, u64)>,
     /// The number of these kinds for each address.
     kinds: BTreeMap<Option<IpAddr>, usize>,
-    /// The number of refusals beyond that, for each address.
+    /// The number of refusals beyond these kinds, for each address.
     more: BTreeMap<Option<IpAddr>, u64>,
-    /// The number of refusals beyond that too.
+    /// The number of refusals of further addresses.
     rest: u64,
 }
 

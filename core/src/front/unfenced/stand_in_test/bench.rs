@@ -1,4 +1,4 @@
-//! The bench: a stand-in, what it asks of its server, and what it tells its front.
+//! A stand-in, its calls to the server, and its reports to the front.
 
 use crate::base::limits::STOCK_LINKS;
 use crate::base::network::Address;
@@ -28,16 +28,16 @@ pub(super) struct Bench {
     pub(super) links: u64,
     pub(super) asked: BTreeMap<LinkId, Request>,
     pub(super) closed: Vec<LinkId>,
-    /// Where it looked last.
+    /// The address that it dialled last.
     pub(super) dialled: Option<Address>,
     pub(super) slot: u64,
     pub(super) correlation: u32,
-    /// What the server would show of its licence.
+    /// The entry that the server reports of its licence.
     pub(super) entry: CmBoxEntry2,
     pub(super) numbers: u32,
 }
 
-/// What the front was told.
+/// What was reported to the front.
 #[derive(Debug, PartialEq)]
 pub(super) enum Told {
     Joined,
@@ -93,7 +93,7 @@ pub(in super::super) fn grant(handle: u32) -> Grant {
     }
 }
 
-/// An entry that has no effect: the end of a handle that nobody has.
+/// Returns an entry without effect: the end of a handle that does not exist.
 pub(super) fn nothing() -> Entry {
     Entry::Release(Handle(1))
 }
@@ -103,7 +103,7 @@ pub(super) fn reply(status: CmError, result: u32) -> Vec<u8> {
 }
 
 impl Bench {
-    /// One whose server nobody has looked for.
+    /// Returns one whose server was not dialled yet.
     pub(super) fn away() -> Self {
         let address = Address { host: "stock".into(), port: 1 };
         let members = [DiskId(1), DiskId(2), DiskId(3)];
@@ -124,7 +124,7 @@ impl Bench {
         }
     }
 
-    /// One that is known, and whose front leads.
+    /// Returns one whose server is known, and whose front leads.
     pub(super) fn there() -> Self {
         let mut bench = Self::away();
         bench.stand.dialled(bench.now, LINE);
@@ -140,7 +140,7 @@ impl Bench {
         assert!(matches!(self.told()[..], [Told::Report(_, Report::Promised(_))]));
     }
 
-    /// Answers what the stand-in asks to find out about its server.
+    /// Answers the calls of discovery.
     pub(super) fn learn(&mut self) {
         self.pump();
         for _ in 0..100 {
@@ -242,12 +242,12 @@ impl Bench {
         self.pump();
     }
 
-    /// The call of this kind that waits for a reply.
+    /// Returns the pending call of this kind.
     pub(super) fn find(&self, which: impl Fn(&Request) -> bool) -> Option<(LinkId, Request)> {
         self.asked.iter().find(|(_, call)| which(call)).map(|(link, call)| (*link, call.clone()))
     }
 
-    /// The access for a seat.
+    /// Returns the access for a seat.
     pub(super) fn access(&self, handle: u32) -> Option<(LinkId, CmAccess2)> {
         let host = alloc::format!("host-{handle}");
         self.asked.iter().find_map(|(link, call)| match call {
@@ -300,7 +300,7 @@ impl Bench {
         told
     }
 
-    /// Another configuration: this address, and the same containers.
+    /// Puts another configuration into effect: this address, and the same containers.
     pub(super) fn moved(&mut self, address: &Address) {
         let mut out = Vec::new();
         let wanted = vec![ContainerId::CmAct(CM_ACT_ID)];
@@ -317,7 +317,7 @@ impl Bench {
         self.pump();
     }
 
-    /// A seat that has a handle at the server.
+    /// Takes a seat with this handle at the server.
     pub(super) fn seat(&mut self, handle: u32, number: u32) -> u32 {
         let correlation = self.append(vec![Entry::Grant(grant(handle))], self.slot);
         let (link, _) = self.access(handle).expect("it is asked for at once");

@@ -1,5 +1,5 @@
-//! One stand-in and a server whose every reply a test decides. Orders go in as a front sends them;
-//! what is looked at is what goes over the connections, and what the front is told.
+//! One stand-in, and a server whose every reply a test decides. Orders come in as a front sends
+//! them; the tests check the calls on the connections, and the reports to the front.
 
 mod bench;
 mod orders;
@@ -82,14 +82,14 @@ fn every_refusal_is_told_with_its_slot() {
         let refused = Told::Refused(Slot(slot), error);
         assert_eq!(bench.told(), [refused, Told::Report(correlation, stored(slot, vec![slot]))]);
     }
-    // Success without a handle is none.
+    // Success without a handle counts as none.
     let correlation = bench.append(vec![Entry::Grant(grant(30))], 1);
     let (link, _) = bench.access(30).unwrap();
     bench.answer(link, reply(CmError::NO_ERROR, 0));
     let slot = bench.slot;
     let refused = Told::Refused(Slot(slot), CmError::NO_MORE_HANDLES);
     assert_eq!(bench.told(), [refused, Told::Report(correlation, stored(slot, vec![slot]))]);
-    // A licence that is another one here is not even asked for.
+    // A licence with another fingerprint is not even requested here.
     let other = Grant { fingerprint: 1, ..grant(31) };
     let correlation = bench.append(vec![Entry::Grant(other)], 1);
     assert!(bench.access(31).is_none());
@@ -131,7 +131,7 @@ fn a_lost_reply_is_a_refusal_and_the_seat_is_asked_for_after_the_clean_up() {
     let refused = Told::Refused(Slot(2), CmError::NETWORK_FAULT);
     assert_eq!(bench.told(), [refused, Told::Report(correlation, stored(2, vec![2]))]);
     assert_eq!(bench.stand.reach, Reach::There, "one connection is not the server");
-    // Two others have given it, so it is committed and lives.
+    // Two others have given it, so it is committed and stays.
     bench.append(vec![nothing()], 2);
     let asked_for = |bench: &Bench| bench.access(11).is_some();
     for _ in 0..STOCK_CLEANUP.as_secs() - 1 {
@@ -195,7 +195,7 @@ fn a_server_at_another_address_is_given_every_seat_anew() {
     bench.learn();
     assert_eq!((bench.told(), &bench.dialled), (vec![Told::Joined], &Some(new.clone())));
     bench.append(vec![nothing()], bench.slot);
-    // What the old one has given means nothing here.
+    // The handles of the old server mean nothing here.
     let old_number = |call: &Request| matches!(call.handle(), Some(5001 | 5002));
     assert!(bench.find(old_number).is_none());
     let (link, _) = bench.access(11).expect("it is taken here");
@@ -203,7 +203,7 @@ fn a_server_at_another_address_is_given_every_seat_anew() {
     assert!(matches!(bench.stand.seat_table.at(Handle(11)), Some(At::Held(7001, _))));
     assert!(bench.access(12).is_none() && bench.stand.seat_table.at(Handle(12)).is_none());
 
-    // Where it stays, only the containers are looked for anew: what it gave is still there.
+    // With the same address only the containers are read again: its handles are still valid.
     bench.told();
     bench.moved(&new);
     assert_eq!(bench.told(), [Told::Closed]);
@@ -233,7 +233,7 @@ fn calls_are_done_with_the_handle_of_this_server() {
     let bytes = reply(CmError::CRYPTION_FAILED, 0);
     bench.answer(link, bytes.clone());
     assert_eq!(bench.told(), [Told::Report(correlation, Report::Performed { reply: bytes })]);
-    // A handle that takes no seat: the one that the licence is looked at by.
+    // A handle that takes no seat is done over the one by which the licence is read.
     let correlation = bench.order(order(99));
     let (link, call) = bench.find(is_crypt).unwrap();
     let shared = call.handle().unwrap();
@@ -249,7 +249,7 @@ fn calls_are_done_with_the_handle_of_this_server() {
     assert_eq!(bench.stand.seat_table.held().len(), 0);
     assert_eq!(bench.order(order(11)), bench.correlation);
     assert_eq!(bench.told(), [Told::Unable(bench.correlation)], "while it has none");
-    // A call that is none.
+    // A call that cannot be parsed.
     bench.order(Order::Perform { licence: LICENCE, call: vec![1, 2] });
     assert_eq!(bench.told(), [Told::Unable(bench.correlation)]);
 }
@@ -297,7 +297,7 @@ fn a_claim_anew_leaves_no_seat_that_is_not_in_the_log() {
 
 #[test]
 fn a_server_that_breaks_off_at_a_call_is_not_asked_the_same_for_ever() {
-    // While it is found out: the front says when to try again.
+    // During discovery the front decides when to dial again.
     for at in 0..7 {
         let mut bench = Bench::away();
         bench.stand.dialled(bench.now, LINE);
@@ -312,7 +312,7 @@ fn a_server_that_breaks_off_at_a_call_is_not_asked_the_same_for_ever() {
         assert_eq!(bench.told(), [Told::Closed]);
         assert!(bench.asked.is_empty());
     }
-    // A release, once more; a question, after its usual pause.
+    // A release is repeated once; a background call follows after its usual pause.
     let mut bench = Bench::there();
     bench.append(vec![Entry::Grant(grant(11)), Entry::Grant(grant(13))], 1);
     let two = [11, 13].map(|handle| bench.access(handle).expect("two connections").0);
@@ -386,7 +386,7 @@ fn a_reply_that_was_not_asked_for_ends_it() {
 
 #[test]
 fn a_server_that_says_anything_at_all_is_survived() {
-    // Every step of finding out, answered with an error, with nothing, and with noise.
+    // Every step of discovery, answered with an error, with nothing, and with noise.
     for broken in 0..12 {
         for bytes in [
             reply(CmError::NO_MORE_LICENSES, 0),
@@ -418,7 +418,7 @@ fn a_restarted_server_s_old_handle_is_taken_anew_while_learning() {
     let mut bench = Bench::there();
     bench.seat(11, 5001);
     assert!(STOCK_RETRY < STOCK_CLEANUP);
-    // At the next look the server knows none of the handles of the last one.
+    // At the next discovery the server knows none of the handles of the last one.
     bench.now = bench.now + STOCK_LEARN;
     bench.pump();
     for _ in 0..30 {

@@ -1,4 +1,4 @@
-//! Orders that come again, too late or not at all, and how much of them is kept.
+//! Orders that are repeated, late, or lost, and how many of them are kept.
 
 use super::bench::{Bench, LINE, Told, grant, nothing, reply, stored};
 use crate::base::limits::{LOG_KEPT, STOCK_LEARN, STOCK_LINKS, STOCK_PING, STOCK_TIMEOUT};
@@ -27,7 +27,7 @@ fn what_takes_no_seat_and_what_is_chosen_already_is_acknowledged_at_once() {
     let correlation = bench.append(vec![Entry::Grant(free)], 1);
     assert_eq!(bench.told(), [Told::Report(correlation, stored(2, vec![]))]);
     assert!(bench.access(11).is_none());
-    // Two others have given it: it is asked for, and nobody waits.
+    // Two others have given it: it is requested, and nothing waits.
     let correlation = bench.append(vec![Entry::Grant(grant(12))], 3);
     assert_eq!(bench.told(), [Told::Report(correlation, stored(3, vec![]))]);
     let (link, _) = bench.access(12).expect("it is asked for all the same");
@@ -157,16 +157,17 @@ fn a_number_that_the_server_gives_anew_is_no_seat_s_any_more() {
     bench.told();
     bench.now = bench.now + STOCK_LEARN;
     bench.pump();
-    // First, its seat is used, so that it stays.
+    // First its seat is used, so that it stays.
     let (link, _) = bench.find(|call| matches!(call, Request::GetInfo { .. })).unwrap();
     bench.answer(link, reply(CmError::NO_ERROR, 144));
     let is_list = |call: &Request| matches!(call, Request::GetBoxes { .. });
     let (link, call) = bench.find(is_list).unwrap();
-    // The list of containers comes with a result that is no handle.
+    // The list of containers has a result that is no handle.
     let Reply { status, body, .. } = Reply::parse(&bench.itself(&call)).unwrap();
     bench.answer(link, Reply { status, result: 5001, body }.encode());
     assert_eq!(bench.stand.seat_table.held(), [Handle(11)].into());
-    // The access to a container gives one: the server has lost the seat, and does not know it.
+    // The access to a container returns the seat's handle: the server has lost the seat without
+    // reporting it.
     let is_access = |call: &Request| matches!(call, Request::Access2 { .. });
     let (link, _) = bench.find(is_access).unwrap();
     bench.answer(link, reply(CmError::NO_ERROR, 5001));
@@ -188,7 +189,7 @@ fn neither_seats_nor_finding_out_wait_for_each_other() {
     let mut bench = Bench::there();
     let grants: Vec<Entry> = (0..8).map(|n| Entry::Grant(grant(20 + n))).collect();
     bench.now = bench.now + STOCK_LEARN;
-    // All chosen by two others: they are asked for one after the other.
+    // All are chosen by two others: they are requested one after the other.
     bench.append(grants, 9);
     let mut kinds = Vec::new();
     for step in 0..8 {

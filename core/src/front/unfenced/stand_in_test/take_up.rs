@@ -1,4 +1,4 @@
-//! A stand-in that goes on with what another front had at its server, and one whose front has
+//! A stand-in that continues with what another front had at its server, and one whose front has
 //! stepped back.
 
 use super::bench::{Bench, EPOCH, SERIAL, Told, grant, nothing, reply};
@@ -16,7 +16,7 @@ fn placed(number: u32, handle: u32) -> RemoteHandle {
     RemoteHandle { server: SERIAL, number, handle: Handle(handle), licence: LICENCE }
 }
 
-/// The log that it begins with has these seats, and its front leads.
+/// Returns one that begins with a log with these seats, and whose front leads.
 fn begun(handles: &[u32]) -> Bench {
     let mut bench = Bench::there();
     let mut state = State::default();
@@ -28,7 +28,7 @@ fn begun(handles: &[u32]) -> Bench {
     bench.stand.begin(&Log { front: 7, group, slot, state: state.encode() });
     bench.lead();
     bench.slot = 40;
-    // Not to be asked for before it is known what is there.
+    // They are not requested before discovery is done.
     let order =
         Order::Append { epoch: EPOCH, first: Slot(41), entries: vec![nothing()], committed: slot };
     let message = crate::messages::group::Message { correlation: 0, body: order };
@@ -47,12 +47,12 @@ fn a_seat_goes_on_with_the_handle_that_it_has_there() {
     let mut bench = begun(&[11, 12]);
     bench.stand.take_up(bench.now, &placed(5001, 11), false);
     bench.stand.take_up(bench.now, &placed(5002, 12), false);
-    // At once, whatever else there is to do.
+    // At once, before anything else that is due.
     bench.order(Order::Perform { licence: LICENCE, call: crypt(12) });
     let is_crypt = |call: &Request| matches!(call, Request::Crypt2 { .. });
     assert_eq!(bench.find(is_crypt).unwrap().1.handle(), Some(5002));
     assert!(bench.access(11).is_none() && bench.access(12).is_none(), "nothing is taken anew");
-    // Each is tried; one that is not there any more is taken anew.
+    // Each is tried; a handle that the server does not know is taken again.
     let (link, _) = bench.find(keeps(5001)).unwrap();
     bench.answer(link, reply(CmError::INVALID_HANDLE, 0));
     let (link, _) = bench.access(11).expect("it is taken anew");
@@ -69,10 +69,10 @@ fn a_seat_goes_on_with_the_handle_that_it_has_there() {
 fn what_no_seat_has_is_given_back_unless_the_server_may_have_begun_anew() {
     let mut bench = begun(&[11]);
     bench.stand.take_up(bench.now, &placed(5001, 11), true);
-    // Granted and not committed, or released and not given back yet.
+    // Granted and not committed, or released and not released at the server yet.
     bench.stand.take_up(bench.now, &placed(5002, 12), true);
     bench.stand.take_up(bench.now, &placed(5003, 13), false);
-    // One that it has got for itself since.
+    // A handle that it has taken itself since.
     let own = bench.stand.learner.service();
     bench.stand.take_up(bench.now, &placed(own, 14), true);
     bench.pump();
@@ -95,7 +95,7 @@ fn a_front_that_stands_by_leaves_its_seats_to_others() {
         [Told::Report(correlation, Report::Gap { committed: Slot(2) })],
         "nothing waits for an answer for ever"
     );
-    // What comes now was promised to nobody.
+    // A handle that arrives now belongs to no seat.
     let (link, _) = bench.access(12).unwrap();
     bench.answer(link, reply(CmError::NO_ERROR, 5002));
     let (link, number) = bench.release().expect("it goes back");
