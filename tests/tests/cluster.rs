@@ -1,9 +1,10 @@
-//! Many simulated clusters, one a seed: no promise may break in any of them.
+//! Many simulated clusters, one for each seed: no promise may break in any of them.
 //!
-//! `TMR_SEED=N` replays one seed, `TMR_SEEDS=N` runs so many, `TMR_SECONDS=N` as many as there is time
-//! for, `TMR_FROM=N` is the first seed, `TMR_THREADS=N` how many are run at a time, `TMR_STEPS=N`
-//! bounds the events of each one's faulty part, `TMR_TAIL=N` how many of the last events of the first
-//! broken run are shown, or of the one seed that is replayed; with `TMR_STOP=1` nothing is run after it.
+//! Variables: `TMR_SEED=N` replays one seed. `TMR_SEEDS=N` sets how many are run, `TMR_SECONDS=N`
+//! for how long instead, `TMR_FROM=N` the first seed, `TMR_THREADS=N` how many run at a time, and
+//! `TMR_STEPS=N` bounds the events of each one's part with faults. `TMR_TAIL=N` sets how many of
+//! the last events are shown of the first broken run, or of the seed that is replayed. With
+//! `TMR_STOP=1` nothing is run after the first broken run.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;

@@ -1,4 +1,4 @@
-//! Documents are true: numbers, codes, names, links and functions in them exist in programs and
+//! Documents are true: the numbers, codes, names, links and functions in them exist in programs and
 //! files.
 
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! Each step at which a kill may come leaves what was, or what was to be.
+//! A kill at any step leaves the old file or the new one.
 
 use crate::exit::Exit;
 use crate::host::disk::{Folder, Journal};
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use tmr_core::io::JournalWrite;
 
-/// A path where nothing is yet; what is made there is removed at the end.
+/// A path at which nothing exists; what a test creates there is removed at the end.
 struct Place(PathBuf);
 
 impl Place {
@@ -48,7 +48,7 @@ fn a_folder_is_one_process_s_at_a_time() {
     let owner = format!("process {}", std::process::id());
     assert!(failure.text.contains(&owner), "{failure}");
     drop(first);
-    // A lock file is left, and means nothing by itself.
+    // A lock file may be left: only its lock counts.
     assert!(place.0.join("lock").exists());
     place.open();
 }
@@ -103,8 +103,7 @@ fn an_interrupted_rewrite_leaves_the_old_journal() {
         let place = Place::new();
         let folder = place.open();
         fs::write(place.0.join("journal"), b"old").unwrap();
-        // A kill after the first step: the new file was begun, and has not taken the old one's
-        // place.
+        // A kill after the first step: the new file was begun, and has not replaced the old one.
         fs::write(place.0.join("journal.new"), torn).unwrap();
         assert_eq!(folder.journal().unwrap().as_deref(), Some(&b"old"[..]));
         assert!(!place.0.join("journal.new").exists());
@@ -118,7 +117,7 @@ fn an_interrupted_rewrite_leaves_the_old_journal() {
 #[test]
 fn a_flush_that_fails_is_an_error() {
     let place = Place::new();
-    // It takes what is written, and cannot be flushed.
+    // This file accepts writes, and cannot be flushed.
     let nowhere = fs::File::options().write(true).open("/dev/null").unwrap();
     let mut journal = Journal::over(place.open(), nowhere);
     let error = journal.write(&JournalWrite::Append(b"lost".to_vec())).unwrap_err();
@@ -159,7 +158,7 @@ fn a_link_in_a_state_folder_is_not_followed() {
 fn a_write_that_the_disk_refuses_is_an_error() {
     let place = Place::new();
     let mut journal = place.open().write_journal(0).unwrap();
-    // Where the new file should go there is a folder.
+    // A folder is in the place of the new file.
     fs::create_dir(place.0.join("journal.new")).unwrap();
     assert!(journal.write(&JournalWrite::Rewrite(b"x".to_vec())).is_err());
     assert!(!place.0.join("journal").exists());

@@ -1,4 +1,5 @@
-//! One link's bytes: what there is no room for, what is read meanwhile, and what counts as sent.
+//! One link's bytes: writes that the socket does not take, reads meanwhile, and what counts as
+//! sent.
 
 use crate::reactor::connection::SocketConnection;
 use rustix::event::epoll::EventFlags;
@@ -9,7 +10,7 @@ use std::thread;
 use tmr_core::link::channel::SecureChannel;
 use tmr_core::link::{CloseReason, Connection, Flow, Frame, Outbox};
 
-/// More than any system keeps for a peer that does not read.
+/// More bytes than any system buffers for a peer that does not read.
 const MUCH: usize = 64 * 1024 * 1024;
 
 fn pair() -> (SocketConnection, TcpStream) {
@@ -39,7 +40,8 @@ fn await_flags(connection: &SocketConnection, flags: PollFlags) {
 fn what_there_is_no_room_for_follows_in_order() {
     let (mut connection, mut peer) = pair();
     assert_eq!(connection.flush(|| frames(vec![much()])), Ok(Flow::Begun));
-    // It is not read until that is written: who does not listen does not ask.
+    // Nothing more is read until that is written: a peer that does not read gets no further calls
+    // served.
     assert_eq!(connection.watch(), Some(EventFlags::OUT));
     let read = thread::spawn(move || {
         let mut all = Vec::new();

@@ -2,8 +2,8 @@ use super::*;
 use rustix::net::{bind, listen};
 use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
 
-/// A port where connections are neither taken nor refused: its queue is full, and the system says
-/// nothing to whoever comes on top.
+/// A port where connections are neither accepted nor refused: its queue is full, and the system
+/// ignores further ones.
 struct Hole {
     at: SocketAddr,
     _listener: OwnedFd,
@@ -17,7 +17,7 @@ fn hole(ip: Ipv4Addr, port: u16) -> Hole {
     listen(&listener, 0).unwrap();
     let port = sockopt_port(&listener);
     let at = SocketAddr::new(ip.into(), port);
-    // One is taken into the queue; whoever comes on top of it hears nothing.
+    // The queue takes one connection; further ones get no answer.
     let mut queued = Vec::new();
     loop {
         let socket = begin(at).unwrap();
@@ -48,7 +48,7 @@ fn silent_addresses_cost_a_head_start_each() {
     let until = begun + Duration::from_secs(60);
     let socket = race(&[first.at, second.at, good], until).ok().unwrap();
     assert_eq!(socket.peer_addr().unwrap(), good);
-    // Not before the head starts of the others are over; how soon after, the machine decides.
+    // Only the lower bound is fixed: the head starts of the other addresses.
     assert!(begun.elapsed() >= 2 * HEAD_START);
 }
 
@@ -111,7 +111,7 @@ fn whoever_asks_for_a_name_that_is_being_looked_up_waits_for_that() {
             std::thread::spawn(move || dial_within(&to, Duration::from_secs(60)))
         })
         .collect();
-    // Both hold it beside this test and the table.
+    // Both look-ups hold it, beside this test and the table.
     while Arc::strong_count(&running) < 4 {
         std::thread::yield_now();
     }

@@ -1,4 +1,5 @@
-//! The reactor of a front, by its admin listener: who is written by whom, and who is not waited for.
+//! The reactor of a front, at its admin listener: which thread writes a link, and that no thread
+//! waits for a busy one.
 
 use crate::host::workers;
 use crate::reactor::connections::Connections;
@@ -49,7 +50,7 @@ fn reactor(polls: usize) -> Reactor {
     Reactor::new(hub, outboxes, connections, Vec::new(), polls).unwrap()
 }
 
-/// A new connection, and its name. Neither end keeps more than some KB for the other.
+/// Opens a connection, and returns it with its link. Both ends have buffers of a few KB.
 fn connect(reactor: &Reactor, listener: &TcpListener) -> (TcpStream, LinkId) {
     let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     set_socket_recv_buffer_size(&peer, 4096).unwrap();
@@ -70,7 +71,7 @@ fn listener() -> TcpListener {
     listener
 }
 
-/// Three pages that can be told apart by their status.
+/// Three pages with different statuses.
 const PAGES: [(&str, &str); 3] =
     [("GET /healthz", "200"), ("GET /nowhere", "404"), ("DELETE /", "405")];
 
@@ -78,7 +79,7 @@ fn request(number: usize) -> String {
     format!("{} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", PAGES[number % 3].0)
 }
 
-/// Reads one response, and says its status.
+/// Reads one response, and returns its status.
 fn status(peer: &mut TcpStream) -> String {
     let (mut head, mut byte) = (Vec::new(), [0]);
     while !head.ends_with(b"\r\n\r\n") {
@@ -108,7 +109,7 @@ fn each_link_gets_its_own_answers_in_order_whoever_writes_them() {
                 }
             });
         }
-        // A third one calls for every link to be written, all the time.
+        // A third thread requests repeatedly that every link is written.
         scope.spawn(|| {
             while !over.load(Ordering::Relaxed) {
                 let _ = reactor.host_event(HostEvent::Probe);
@@ -139,13 +140,13 @@ fn who_finds_a_link_busy_leaves_word_and_goes_on() {
     let (reactor, listener) = (reactor(1), listener());
     let (_peer, link) = connect(&reactor, &listener);
     let peer = lock(&reactor.peers)[&link].clone();
-    // Somebody is at it: with its connection locked, and before looking whether there is more.
+    // Another thread writes the link: its connection is locked, and it will look for more.
     let connection = lock(&peer.connection);
     peer.asked.store(1, Ordering::Release);
     assert!(reactor.flush(link).is_none());
     assert!(reactor.flush(link).is_none());
     assert_eq!(peer.asked.load(Ordering::Acquire), 3);
-    // Nor does anybody wait for this link with the hub in his hands.
+    // No thread holds the hub's lock while it waits for this link.
     assert!(reactor.hub.try_lock().is_ok());
     drop(connection);
     peer.asked.store(0, Ordering::Release);
@@ -182,7 +183,7 @@ fn a_peer_that_does_not_read_stops_nobody_and_is_left_in_the_end() {
     assert_eq!(status(&mut other), PAGES[1].1);
 }
 
-/// A client that comes in, with its half of the key agreement on the way.
+/// Connects as a client, and sends its half of the key agreement.
 fn knock(reactor: &Reactor, listener: &TcpListener) -> TcpStream {
     let mut peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     accept(reactor, Listener::Licence, listener);
@@ -208,7 +209,7 @@ fn who_is_there_does_not_wait_for_a_crowd_that_comes() {
         assert!(greet(&reactor, &mut greeter).is_some());
         assert_eq!(reactor.ungreeted(), left);
     }
-    // They are served here from now on, and each has the other half.
+    // They are served here from now on, and each has received the other half.
     for mut peer in came {
         assert_ne!(peer.read(&mut [0; 256]).unwrap(), 0);
         drop(peer);
@@ -232,7 +233,7 @@ fn who_has_hung_up_costs_no_key_agreement_and_keeps_no_place() {
     let mut there = knock(&reactor, &listener);
     let mut greeter = Greeter::new(&reactor);
     assert!(greet(&reactor, &mut greeter).is_some());
-    // In one turn, though no more than some are computed in one.
+    // All in one turn, though one turn computes a limited number only.
     assert_eq!(reactor.ungreeted(), 0);
     assert_eq!(lock(&reactor.peers).len(), 1);
     assert_ne!(there.read(&mut [0; 256]).unwrap(), 0);
@@ -300,7 +301,7 @@ fn who_has_something_to_say_does_not_wait_for_a_crowd_at_a_door() {
 #[test]
 fn a_door_moves_and_who_came_by_it_stays() {
     let reactor = reactor(2);
-    // A port that nobody else has, at any address.
+    // A port that is free at every address.
     let free = TcpListener::bind("0.0.0.0:0").unwrap().local_addr().unwrap().port();
     let listener = TcpListener::bind(("127.0.0.1", free)).unwrap();
     let old = listener.local_addr().unwrap();
@@ -315,18 +316,18 @@ fn a_door_moves_and_who_came_by_it_stays() {
         what: "WebAdmin",
         at: Address { host: ip.into(), port },
     };
-    // One that cannot be listened at changes nothing: the port is another program's.
+    // A port of another program: nothing changes.
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let failed =
         reactor.listeners().prepare(&[spot("127.0.0.1", taken.local_addr().unwrap().port())]);
     assert!(failed.unwrap_err().text.contains("WebAdmin"));
     drop(TcpStream::connect(old).unwrap());
-    // The same port at all addresses is taken over from the one that has it at one of them.
+    // The same port at all addresses replaces the listener that has it at one address.
     let opened = reactor.listeners().prepare(&[spot("0.0.0.0", old.port())]).unwrap();
     reactor.listeners().swap(opened).unwrap();
     let mut late = TcpStream::connect(old).unwrap();
     turn();
-    // Nobody else can have it meanwhile.
+    // No other program can bind to it meanwhile.
     assert!(TcpListener::bind(("0.0.0.0", old.port())).is_err());
     let opened = reactor.listeners().prepare(&[spot("127.0.0.1", 0)]).unwrap();
     let new = opened[0].1.local_addr().unwrap();
@@ -345,7 +346,7 @@ fn a_door_moves_and_who_came_by_it_stays() {
 fn a_door_that_fails_rests_and_is_tried_again() {
     let reactor = reactor(1);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    // Nobody can come in by such a listener, and the system says so each time.
+    // Such a listener cannot accept, and each attempt is an error.
     rustix::net::shutdown(&listener, rustix::net::Shutdown::Both).unwrap();
     reactor.listeners().open(Listener::Admin, listener).unwrap();
     let mut poll_buffer = PollBuffer::new(0);

@@ -1,4 +1,7 @@
-//! Bytes through the cover of the admin listener, as they come and go, without a socket.
+//! The TLS layer of the admin listener, byte for byte without a socket: which bytes of a client
+//! reach the node, and which leave for the client. The certificate is that of `tests/certificate`.
+//!
+//! What never lives here: connections and polls (`connection_test`, `reactor_test`).
 
 use crate::host::certificate::Certificate;
 use crate::reactor::tls::Tls;
@@ -23,7 +26,7 @@ fn cover(here: bool) -> Box<dyn Layer> {
     tls.cover(here).unwrap()
 }
 
-/// A browser that trusts the certificate.
+/// Makes a browser that trusts the certificate.
 fn client() -> ClientConnection {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(certificate().chain).unwrap()).unwrap();
@@ -36,7 +39,7 @@ fn client() -> ClientConnection {
     ClientConnection::new(Arc::new(config), ServerName::try_from("localhost").unwrap()).unwrap()
 }
 
-/// What the client reads in these bytes of the server.
+/// Returns what the client decrypts from these bytes of the server.
 fn take(client: &mut ClientConnection, mut wire: &[u8]) -> Vec<u8> {
     let (mut plain, mut some) = (Vec::new(), [0; 4096]);
     while !wire.is_empty() {
@@ -49,7 +52,7 @@ fn take(client: &mut ClientConnection, mut wire: &[u8]) -> Vec<u8> {
     plain
 }
 
-/// What the server reads of a client that says this, in pieces of so many bytes.
+/// Returns what the server decrypts when the client sends this text in pieces of `size` bytes.
 fn said(cover: &mut dyn Layer, client: &mut ClientConnection, text: &[u8], size: usize) -> Vec<u8> {
     client.writer().write_all(text).unwrap();
     let mut plain = Vec::new();
@@ -75,7 +78,7 @@ fn what_is_said_under_cover_arrives_in_any_pieces() {
         cover.seal(&long, true, &mut wire);
         assert!(!wire.windows(50).any(|window| window == &long[..50]), "it is not covered");
         assert_eq!(take(&mut client, &wire), long);
-        // It was ended in good order.
+        // The server has sent close_notify.
         assert_eq!(client.reader().read(&mut [0]).unwrap(), 0);
     }
 }
@@ -106,7 +109,7 @@ fn without_the_certificate_that_should_be_there_only_this_machine_is_served() {
     assert_eq!(open(true, request), Ok(request.to_vec()));
     assert!(open(false, request).is_err(), "nothing is said in the clear");
     assert!(open(false, &[0x16, 3, 1]).is_err());
-    // One that was there before holds on.
+    // An earlier certificate stays in force.
     tls.set(Some(certificate().read().unwrap().0));
     assert!(!tls.shut());
     assert!(open(false, &[0x16, 3, 1]).is_ok());

@@ -1,4 +1,4 @@
-//! A real browser, headless: as much of WebDriver as the tests of the admin page need, spoken to
+//! A real browser, headless: as much of a WebDriver client as the tests of the admin page need, for
 //! Debian's chromedriver.
 //!
 //! What never lives here: what the page should show.

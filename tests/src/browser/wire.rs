@@ -1,4 +1,4 @@
-//! WebDriver's own wire: JSON over HTTP, one request a connection.
+//! The transport of WebDriver: JSON over HTTP, one request for each connection.
 
 use serde_json::Value;
 use std::io::{self, BufRead, BufReader, Read, Write};

@@ -1,7 +1,7 @@
 //! The clocks of one process, moved from outside while it runs.
 //!
-//! A small library that the linker puts before the system's own (`clock.c`) adds to what the wall
-//! clock and the monotonic clock say. What waits in the kernel waits as long as ever.
+//! A small library that the linker loads before the system's own (`clock.c`) adds an offset to the
+//! wall clock and the monotonic clock. Waits in the kernel take as long as before.
 
 use super::Program;
 use std::fs::{self, File};

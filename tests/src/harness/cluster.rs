@@ -1,4 +1,4 @@
-//! Three backends and a front, as the contract's command line starts them.
+//! Three backends and a front, started by the documented command line.
 
 mod servers;
 

@@ -1,5 +1,5 @@
-//! A wire that can be held, cut and mended, and that may be slow: what somebody sent may wait, or be
-//! lost with the connection, while both ends believe that it stands.
+//! A relay between client and server whose traffic can be held, cut, restored and slowed: bytes may
+//! wait, or be lost with the connection, while both ends believe that it is open.
 
 use super::wait::until;
 use std::io::{Read, Write};

@@ -1,4 +1,4 @@
-//! Kills what a test process left behind.
+//! Kills the processes that a test process left behind.
 
 use std::collections::BTreeSet;
 use std::io::Write;

@@ -1,13 +1,14 @@
-//! The usage history of a front, as its files say it.
+//! Reads the usage history of a front from its files, which are only read.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use tmr_core::history::Record;
 
-/// The texts of the files of a folder whose names begin so, in the order of their names.
+/// Returns the texts of the files in a folder whose names begin with `kind`, in the order of their
+/// names; nothing if there is no folder.
 ///
 /// # Panics
-/// One cannot be read.
+/// A file cannot be read.
 #[must_use]
 pub fn history_files(folder: &Path, kind: &str) -> Vec<String> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
@@ -19,10 +20,10 @@ pub fn history_files(folder: &Path, kind: &str) -> Vec<String> {
     paths.iter().map(|path| fs::read_to_string(path).expect("text")).collect()
 }
 
-/// All records of a folder. One that is being written is left out.
+/// Returns all records of a folder. A last line that is being written is left out.
 ///
 /// # Panics
-/// A line is none.
+/// A line is not a record.
 #[must_use]
 pub fn records(folder: &Path) -> Vec<Record> {
     let text = history_files(folder, "usage-").concat();

@@ -1,4 +1,4 @@
-//! An address where nobody answers.
+//! An address that never answers.
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;

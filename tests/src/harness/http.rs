@@ -1,4 +1,4 @@
-//! The admin side over a plain connection: one request, one answer.
+//! The admin pages over a plain connection: one request, one answer.
 
 use base64ct::{Base64, Encoding};
 use serde_json::Value;

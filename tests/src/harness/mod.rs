@@ -2,12 +2,13 @@
 //! looks at them from outside.
 //!
 //! What lives here: [`Program`] and [`Server`] (one process), [`Cluster`] (three backends and a
-//! front), [`Recorder`] (a wire that remembers), [`Gate`] (a wire
-//! that can be held and cut), [`Clock`] (a clock that is wrong), the admin side over plain HTTP, the files of a usage history, waiting for a condition. What never lives here: a
-//! judgement on what a server should do.
+//! front), [`Recorder`] (a relay that records), [`Gate`] (a relay that can be held and cut),
+//! [`Clock`] (a clock that is wrong), the admin pages over plain HTTP, the files of a usage
+//! history, waiting for a condition. What never lives here: an assertion on what a server should
+//! do.
 //!
 //! No process outlives the tests: each is killed when its [`Server`] is dropped, and a guardian
-//! shell kills what is left when the test process itself ends, whatever ended it.
+//! shell kills the rest when the test process ends for any reason.
 
 mod build;
 mod clock;

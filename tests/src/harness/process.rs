@@ -1,4 +1,4 @@
-//! One process: a server that runs, or a command that ran.
+//! One process: a server that runs, or a command that has ended.
 
 use super::build::Program;
 use super::{guardian, http, until};

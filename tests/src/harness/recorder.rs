@@ -1,4 +1,4 @@
-//! A wire that keeps what goes over it: recorded bytes can be played again.
+//! A relay that records the bytes on a connection, so that they can be replayed.
 
 use super::wait::until;
 use std::io::{Read, Write};

@@ -1,4 +1,4 @@
-//! What nearly every test asks for: a seat, and its end.
+//! Taking and releasing a seat, for nearly every test.
 
 use crate::independent_client::{AccessRequest, Client, Fault, release};
 

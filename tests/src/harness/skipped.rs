@@ -1,8 +1,9 @@
-//! What is not played, because this machine has not what it needs.
+//! Tests that are skipped because this machine lacks what they need.
 //!
-//! libtest knows no way to ignore a test once it runs, and captures what a passed one prints. So the
-//! reason goes to standard error past that capture, and into a file in the target folder that belongs
-//! to this run of cargo. `tests/tests/zz_skipped.rs`, the last test of the workspace, sums the file up.
+//! libtest cannot skip a test that has begun, and captures the output of a passed one. So the
+//! reason goes to standard error past that capture, and into a file in the target folder that
+//! belongs to this run of cargo. `tests/tests/zz_skipped.rs`, the last test of the workspace, sums
+//! the file up.
 
 use std::fs::{self, File};
 use std::io::{self, Write};

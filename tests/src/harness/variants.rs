@@ -1,5 +1,5 @@
-//! What operators do to a cluster: backends that start with another line, configurations that are
-//! read again, state folders that are copied and put back.
+//! What operators do to a cluster: backends that start with other options, configurations that are
+//! reloaded, state folders that are copied and put back.
 
 use super::cluster::{BackendLine, Cluster};
 use super::process::{kill_all, signal};

@@ -1,4 +1,4 @@
-//! A folder of its own with a group key and signed licences, made with the program's own commands.
+//! A temporary folder with a group key and signed licences, made with the program's own commands.
 
 use super::build::{Program, Runtime};
 use serde_json::{Value, json};

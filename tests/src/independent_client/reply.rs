@@ -1,4 +1,4 @@
-//! Replies: protocol facts 3.2, and what the structures in them mean.
+//! Replies (protocol facts 3.2), and the meaning of the structures in them.
 
 use super::Fault;
 

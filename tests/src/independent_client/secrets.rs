@@ -1,17 +1,17 @@
 //! What no client may learn of the backends behind a front, and the search for it in every reply.
 //!
-//! Whoever starts a front says whose backends it hides ([`Secrets::guard`]); from then on each
-//! [`Client`](super::Client) of that front looks into each reply it gets, and panics when one of
-//! these is in it:
+//! A test that starts a front names the backends that it hides ([`Secrets::guard`]). From then on
+//! each [`Client`](super::Client) of that front searches each reply, and panics if it finds one of
+//! these:
 //!
 //! - a backend's serial, as u32 little endian, and its digits as text and as UTF-16
-//! - a backend's IP address, as text and UTF-16 (the port that follows is then found too), and its
-//!   four bytes in the order of the network, of a u32, and of an address of 16-bit groups
-//! - a handle that a backend gave, as u32 little endian, if its bytes are those of nothing else
+//! - a backend's IP address, as text and UTF-16 (a port after it is then found too), and its four
+//!   bytes in network order, as a u32, and in an address of 16-bit groups
+//! - a handle that a backend gave, as u32 little endian, if its bytes cannot be anything else
 //!
-//! A port alone is no needle: as a number it is no more than sixteen bits, which handles, dates
-//! and counters have too. The search is worth what its needles are: backends must be at addresses
-//! of their own, and have serials that are no text and no small numbers.
+//! A port alone is not searched for: it is a number of sixteen bits, like parts of handles, dates
+//! and counters. For the search to be reliable, backends must have addresses of their own, and
+//! serials that are neither text nor small numbers.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};

@@ -1,4 +1,4 @@
-//! Clients without number that have a seat each, lose their server and come back all at once.
+//! Very many clients that have a seat each, lose their server and reconnect all at once.
 
 use super::licences::CROWDED;
 use super::load::dial;

@@ -1,8 +1,8 @@
-//! What clients were told, and what may not be among it.
+//! The answers that clients got, and the checks of them.
 //!
-//! A seat is in a client's hands from the grant it received to the release it sends. Both are noted
-//! on the client's side of the wire, the grant after, the release before, so each stay that is
-//! noted is within the real one.
+//! A seat is in a client's hands from the grant that it received to the release that it sends. Both
+//! are recorded at the client, the grant after it arrived, the release before it is sent, so each
+//! recorded stay is within the real one.
 
 use super::licences::{NARROW, quantity};
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,4 +1,4 @@
-//! keepalived, run from the blueprint that is shipped.
+//! keepalived, run with the configuration that is shipped.
 
 use super::space::Space;
 use crate::harness::{freeze, guardian, signal, until};

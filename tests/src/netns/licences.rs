@@ -1,4 +1,4 @@
-//! The licences of these tests: product code and seats.
+//! The licences of these tests: Product Codes and seats.
 
 /// Never short.
 pub const WIDE: (u32, u32) = (401, 600);

@@ -1,4 +1,4 @@
-//! Clients that take seats, use them and give them back, and connect again when their link breaks.
+//! Clients that take seats, use and release them, and connect again when their link breaks.
 
 use super::history::History;
 use super::licences::{NARROW, WIDE};

@@ -1,11 +1,11 @@
-//! Machines that are network namespaces: real fronts and backends, real keepalived, cables that
-//! can be pulled out.
+//! Machines that are network namespaces: real fronts and backends, real keepalived, cables that can
+//! be pulled out.
 //!
-//! What lives here: [`Network`] and [`Space`] (namespaces, bridges and cables), [`Keepalived`] from
-//! the blueprint that is shipped, [`Pair`] (two fronts, three backends, two client hosts), [`Load`]
-//! (clients that note what they are told), [`History`], which knows what they may never be told, and
-//! [`Crowd`] (clients that come back all at once).
-//! What never lives here: a fault, or what must hold after it; those stand in `tests/`.
+//! What lives here: [`Network`] and [`Space`] (namespaces, bridges and cables), [`Keepalived`] with
+//! the configuration that is shipped, [`Pair`] (two fronts, three backends, two client hosts),
+//! [`Load`] (clients that record their answers), [`History`], which detects answers that are not
+//! permitted, and [`Crowd`] (clients that reconnect all at once).
+//! What never lives here: a fault, or what must hold after it; those are in `tests/`.
 
 mod crowd;
 mod history;

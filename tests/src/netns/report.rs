@@ -1,6 +1,6 @@
 //! Reports what was measured: a line of JSON for each round, and a table over many rounds.
-//! `tests/faults/run` makes the table of `runtime-std/docs/measurements.md` of these lines. Nothing here
-//! is asserted, because every gap is longer on a machine that does other work too.
+//! `tests/faults/run` makes the table of `runtime-std/docs/measurements.md` from these lines.
+//! Nothing here is asserted, because every gap is longer on a machine that is busy.
 
 use super::pair::advert_interval;
 use crate::harness::Runtime;

@@ -1,4 +1,4 @@
-//! Network namespaces: made, joined by bridges, entered, cut off, removed.
+//! Network namespaces: creating, joining by bridges, entering, cutting off, removing.
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! The link between the two fronts of a [`Pair`], cut and healed.
+//! The link between the two fronts of a [`Pair`], which can be cut and restored.
 
 use super::pair::{BACK, Pair, behind};
 use crate::harness::until;

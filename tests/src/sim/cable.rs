@@ -1,5 +1,5 @@
-//! Connections that carry bytes: in some seeds every frame goes through the real connections, key
-//! agreement, cipher and all, and the bytes arrive in pieces of any length at any time.
+//! Connections that carry bytes: in some seeds every frame goes through the real connections with
+//! key agreement and cipher, and the bytes arrive in pieces of any length at any time.
 
 use super::check::Decided;
 use super::check::handles::Answer;

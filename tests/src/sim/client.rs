@@ -1,4 +1,4 @@
-//! Clients: their calls, their beliefs, and their ends.
+//! Clients: their calls, what they know of their handles, and their ends.
 
 use super::check::Decided;
 use super::check::handles::Answer;

@@ -1,4 +1,4 @@
-//! A backend's disk: the durable bytes, the one write that is on its way, and the free space.
+//! A backend's disk: the durable bytes, the one write under way, and the free space.
 
 use super::rng::Rng;
 

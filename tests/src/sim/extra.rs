@@ -1,7 +1,7 @@
-//! Further faults of a seed: licences of more kinds, long outages, connections that lose their
-//! middle, writes that fail, and strikes within milliseconds of important events ([`Moment`]).
-//! They are drawn from a number of their own, so that a seed without them is the same as before
-//! they existed, including the seeds that were pinned by then.
+//! Further faults of a seed: licences of more kinds, long outages, connections that lose bytes in
+//! the middle, writes that fail, and faults within milliseconds of important events ([`Moment`]).
+//! They are drawn from a random number of their own, so that seeds without them, also those pinned
+//! earlier, run as before.
 
 use super::licences::{PROPERTIES, Property};
 use super::net::End;

@@ -1,8 +1,7 @@
-//! Fine faults: a front that is stopped just longer than it may take itself for confirmed, in the
-//! middle of a question to its backends; two backends that get the same wrong date from a time
-//! server for some seconds; and a call that asks for the last unit. They are drawn from a number
-//! of their own, so that a seed without them is the same as before they existed, including the
-//! seeds that were pinned by then.
+//! Fine faults: a front that is stopped just longer than its confirmation lasts, in the middle of a
+//! question to its backends; two backends that get the same wrong date from a time server for some
+//! seconds; and a call that requests the last unit. They are drawn from a random number of their
+//! own, so that seeds without them, also those pinned earlier, run as before.
 
 use super::extra::Strike;
 use super::rng::Rng;

@@ -1,4 +1,5 @@
-//! The licences of every simulated cluster: small quantities, so that every seat is fought for.
+//! The licences of every simulated cluster: small quantities, so that clients compete for every
+//! seat.
 
 use std::collections::BTreeMap;
 use tmr_core::base::time::Wall;

@@ -1,4 +1,4 @@
-//! Calls of clients whose answers may reveal where they are: everything about servers, containers,
+//! Calls of clients whose answers could reveal the backends: everything about servers, containers,
 //! entries and users.
 
 use super::licences::FIRM;

@@ -1,6 +1,6 @@
-//! Faults of one machine: its disk is full for a while, its date is set to another one, or the
-//! front that it starts is of another version. They are drawn from a number of their own, so that
-//! a seed without them is the same as before they existed.
+//! Faults of one machine: its disk is full for a while, its date is changed, or the front that it
+//! starts is of another version. They are drawn from a random number of their own, so that seeds
+//! without them run as before.
 
 use super::host::TODAY;
 use super::rng::Rng;

@@ -1,12 +1,12 @@
 //! Frequent mistakes of operators and machines that are neither a crash nor a broken link: disks
-//! that are old or in another machine, addresses that lead to another machine, clocks that stood
-//! still.
+//! that are old or in another machine, addresses that lead to another machine, clocks that stopped
+//! for a while.
 //!
-//! Each kind has a switch in [`ON`]. A kind that is off happens in no seed, because the code that
-//! serves does not keep its promises over it yet. `TMR_MISTAKES=swap,rot` switches some on for one
-//! run, to try a change that mends them. One disk at a time is old or gone: the next one only when
-//! three parts have recovered ([`World::may_lose`]); and what a disk that goes back in time
-//! forgets, both others remember ([`World::is_remembered`]).
+//! Each kind has a switch in [`ON`]. A kind that is off happens in no seed, because the code does
+//! not keep its promises under it yet. `TMR_MISTAKES=swap,rot` switches some on for one run, to try
+//! a change that mends them. One disk at a time is old or gone, and the next one only when three
+//! parts have recovered ([`World::may_lose`]). What a disk that goes back in time forgets, both
+//! others remember ([`World::is_remembered`]).
 
 use super::check::truth;
 use super::disk::Disk;

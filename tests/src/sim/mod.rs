@@ -3,10 +3,10 @@
 //! event by event.
 //!
 //! What lives here: the world ([`world`], `host`, `net`, `disk`, `runtime`), its faults ([`fault`],
-//! `machine`, `editor`, `finer`), the clients, and the checks ([`check`]); a [`story`] (with `turns`)
-//! has no random faults. Links carry complete frames, and in one seed of twenty the bytes that the
-//! real streams make of them, cut anywhere (`cable`). The simulator has no sockets, files, and stock
-//! servers.
+//! `machine`, `editor`, `finer`), the clients, and the checks ([`check`]); a [`story`] (with
+//! `turns`) has no random faults. Links carry complete frames, and in one seed of twenty the bytes
+//! that the real connections make of them, cut anywhere (`cable`). The simulator has no sockets,
+//! files, and stock servers.
 
 mod cable;
 pub mod check;

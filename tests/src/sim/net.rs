@@ -1,12 +1,12 @@
-//! The network: connections like TCP, each direction for itself, which can be slow, blocked, or cut;
-//! then each end notices in its own time.
+//! The network: connections like TCP. Each direction can be slow or blocked, and a connection can
+//! be cut; each end then notices that at its own time.
 //!
-//! Within a connection no message is lost, doubled or out of order, as with TCP. That happens between
-//! connections. Messages are *lost* that are on their way when a connection is cut, or that are sent
-//! before its end is noticed, on a half-open link. Messages come *twice* that a node repeats on the
-//! next connection after the first one had arrived, and only the answer was lost. Messages are *out
-//! of order* that arrive on an old connection, closed or cut, after the same two nodes have spoken on a
-//! new one.
+//! Within a connection no message is lost, doubled or out of order, as with TCP. That happens
+//! between connections. Messages are *lost* that are under way when a connection is cut, or that
+//! are sent before its end is noticed, on a half-open link. Messages come *twice* that a node
+//! repeats on the next connection after the first one had arrived, and only the answer was lost.
+//! Messages are *out of order* that arrive on an old connection, closed or cut, after the same two
+//! nodes have communicated on a new one.
 
 use super::cable::Cable;
 use super::check::Decided;

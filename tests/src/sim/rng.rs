@@ -1,4 +1,4 @@
-//! All chance of a run: one number in, the same draws out, on every machine.
+//! The random numbers of a run: the same seed gives the same draws on every machine.
 
 use std::collections::VecDeque;
 

@@ -1,5 +1,5 @@
-//! Messages between nodes as words for a trace. Handles, slots and epochs are kept, so that a
-//! trace can be followed; a licence is its product, and frequent repetitions are left out.
+//! Messages between nodes as text for a trace. Handles, slots and epochs are kept, so that a trace
+//! can be followed; a licence is its product, and frequent repetitions are left out.
 
 use super::client::What;
 use tmr_core::log::{Entry, HandleScope, Setting};

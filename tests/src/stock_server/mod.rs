@@ -1,13 +1,13 @@
-//! A stock licence server that does not share code with the product: it implements the envelope,
-//! the channel and the calls by the protocol facts, counts its seats by itself, and takes one call
-//! after the other.
+//! A stock licence server that shares no code with the product: it implements the envelope, the
+//! channel and the calls by the protocol facts (`core/docs/protocol-facts.md`), counts its seats by
+//! itself, and serves one call after the other. The tests in `tests/tests/unfenced` use it.
 //!
 //! What lives here: connections ([`PlainServer`]) and the effects of calls (`service`). What never
 //! lives here: anything of `tmr-core`, or any notion of a front, a twin or a log. The codec is
 //! that of [`independent_client`](crate::independent_client).
 //!
-//! A second call before the reply to the first is an offence, and so is a call that no stock
-//! server has; a server with offences panics when it is dropped.
+//! A second call before the reply to the first is an offence, and so is a call that no stock server
+//! has. A server with offences panics when it is dropped, so that the test fails.
 
 mod service;
 
@@ -22,21 +22,21 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
-/// How long a reply is held back to see whether the caller waits for it.
+/// How long a reply is delayed, to detect a caller that does not wait for it.
 const STRICT: Duration = Duration::from_millis(1);
-/// CmAccess2.
+/// The number of the call CmAccess2.
 const ACCESS2: u32 = 0x64;
 
-/// What is wrong with it.
+/// A fault of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trouble {
     /// Nothing.
     None,
-    /// It takes calls and looks at none until this is over.
+    /// It reads calls, and serves none until this fault is over.
     Hangs,
     /// It refuses every access with this status.
     Refuses(u32),
-    /// It does every access, and closes the connection in the place of the reply.
+    /// It performs every access, and closes the connection instead of replying.
     LosesReplies,
 }
 
@@ -44,7 +44,7 @@ pub enum Trouble {
 struct Shared {
     service: Service,
     trouble: Trouble,
-    /// Counts its starts; connections of an earlier one are over.
+    /// The number of its starts; connections of an earlier start are closed.
     life: u32,
     up: bool,
     sockets: Vec<TcpStream>,
@@ -65,7 +65,8 @@ pub struct PlainServer {
 }
 
 impl PlainServer {
-    /// Starts one at a port of the system's choice, with a container of this serial and CmActId.
+    /// Starts a server at a port of the system's choice, with one container of this serial and
+    /// CmActId.
     ///
     /// # Panics
     /// No port is free.
@@ -104,13 +105,13 @@ impl PlainServer {
         });
     }
 
-    /// Where it listens.
+    /// Returns the address of its listener.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.at
     }
 
-    /// Closes every connection and takes no new one; all handles are gone.
+    /// Closes every connection and the listener, and forgets all handles.
     pub fn kill(&self) {
         let mut shared = lock(&self.state);
         shared.up = false;
@@ -120,14 +121,14 @@ impl PlainServer {
         }
         drop(shared);
         self.state.1.notify_all();
-        // Wakes the listener, so that it sees its end and closes.
+        // Wakes the listening thread, which then ends.
         let _ = TcpStream::connect(self.at);
         while TcpStream::connect(self.at).is_ok() {
             thread::yield_now();
         }
     }
 
-    /// Starts again at its old address, knowing no handle.
+    /// Starts it again at its old address, without handles.
     ///
     /// # Panics
     /// The address is not free.
@@ -135,54 +136,54 @@ impl PlainServer {
         self.listen(TcpListener::bind(self.at).expect("its address is free again"));
     }
 
-    /// From now on it has this trouble.
+    /// Sets its fault from now on.
     pub fn trouble(&self, trouble: Trouble) {
         lock(&self.state).trouble = trouble;
         self.state.1.notify_all();
     }
 
-    /// Loses all handles while its connections stay.
+    /// Forgets all handles, and keeps its connections.
     pub fn forget(&self) {
         lock(&self.state).service.forget();
     }
 
-    /// Closes every connection; it goes on listening and keeps its handles.
+    /// Closes every connection; it still listens and keeps its handles.
     pub fn cut(&self) {
         for socket in lock(&self.state).sockets.drain(..) {
             let _ = socket.shutdown(Shutdown::Both);
         }
     }
 
-    /// It holds these licences from now on; handles stay.
+    /// Replaces its licences, and keeps its handles.
     pub fn replace(&self, licences: Vec<Licence>) {
         lock(&self.state).service.licences = licences;
     }
 
-    /// Seats of a licence that it counts as taken.
+    /// Returns the number of a licence's seats that it counts as taken.
     #[must_use]
     pub fn used(&self, product_code: u32) -> u32 {
         lock(&self.state).service.used(product_code)
     }
 
-    /// The highest count of seats of any licence, over all its lives.
+    /// Returns the highest number of taken seats of any licence since the first start.
     #[must_use]
     pub fn most(&self) -> u32 {
         lock(&self.state).service.most
     }
 
-    /// How often a call was made.
+    /// Returns how often a call was made.
     #[must_use]
     pub fn calls(&self, number: u32) -> u64 {
         lock(&self.state).service.calls.get(&number).copied().unwrap_or(0)
     }
 
-    /// Every handle it ever gave.
+    /// Returns every handle that it ever gave.
     #[must_use]
     pub fn handles(&self) -> BTreeSet<u32> {
         lock(&self.state).service.given.clone()
     }
 
-    /// The client hosts of those who hold a seat.
+    /// Returns the client hosts that hold a seat.
     #[must_use]
     pub fn hosts(&self) -> Vec<String> {
         lock(&self.state).service.hosts()
@@ -201,7 +202,7 @@ impl Drop for PlainServer {
     }
 }
 
-/// One connection, until it ends.
+/// Serves one connection until it ends.
 fn serve(state: &State, life: u32, mut socket: TcpStream) {
     let _ = socket.set_nodelay(true);
     let Some(key) = agree(&mut socket) else { return };
@@ -230,7 +231,7 @@ fn offence(state: &State, what: &str) {
     lock(state).offences.push(what.to_owned());
 }
 
-/// The key agreement (protocol facts 2.1); what is none ends the connection.
+/// Performs the key agreement (protocol facts 2.1); `None`: the peer's message is not valid.
 fn agree(socket: &mut TcpStream) -> Option<Key> {
     let body = read_body(socket).ok()?;
     if body.len() != 59 || body[..2] != [0xa2, 0x05] {
@@ -244,7 +245,7 @@ fn agree(socket: &mut TcpStream) -> Option<Key> {
     Some(key)
 }
 
-/// Does a call. `None`: the connection is closed in the place of a reply.
+/// Performs a call, and returns its reply. `None`: the connection is closed instead.
 fn answer(state: &State, life: u32, socket: &TcpStream, call: &[u8]) -> Option<Vec<u8>> {
     let number = u32::from_le_bytes(call.get(..4)?.try_into().ok()?);
     let mut shared = lock(state);
@@ -257,7 +258,7 @@ fn answer(state: &State, life: u32, socket: &TcpStream, call: &[u8]) -> Option<V
         hung = true;
         shared = state.1.wait(shared).ok()?;
     }
-    // Who has gone meanwhile is not served: the call was not looked at yet.
+    // A call that waited is dropped if its client has gone meanwhile.
     if hung {
         let _ = socket.set_read_timeout(Some(STRICT));
         let gone = matches!(socket.peek(&mut [0]), Ok(0));

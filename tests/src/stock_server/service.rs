@@ -1,4 +1,4 @@
-//! What a stock server does with a call: protocol facts 3 to 5, and nothing else.
+//! The effects of calls at a stock server: protocol facts 3 to 5, and nothing else.
 
 use crate::independent_client::error::{
     ENTRY_NOT_FOUND, EXCLUSIVE_MODE_CONFLICT, INVALID_HANDLE, INVALID_PARAMETER, NO_MORE_LICENSES,

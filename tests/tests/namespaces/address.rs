@@ -1,5 +1,5 @@
-//! The other machine could not take the virtual address: a planned failover is refused, status says
-//! it beforehand, and clients notice nothing.
+//! The other machine cannot take the virtual address: a planned failover is refused, the status
+//! shows this beforehand, and clients notice nothing.
 
 use crate::{SOME, one_at_a_time, undisturbed};
 use tmr_tests::harness::{Runtime, until};

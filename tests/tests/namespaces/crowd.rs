@@ -1,4 +1,5 @@
-//! A thousand clients lose their front, and all of them come to the other one at the same moment.
+//! A thousand clients lose their front, and all of them connect to the other one at the same
+//! moment.
 
 use crate::{SOME, many, play, told};
 use serde_json::{Value, json};

@@ -1,9 +1,9 @@
-//! A rolling upgrade, in the order and by the commands of the packages: one machine after the other,
-//! backends first, then the front that stands by, then the one that leads, which gives its role away
-//! before. Then the same back again, with backends whose state folders are emptied on the way.
+//! A rolling upgrade, in the order and by the commands of the packages: one machine after the
+//! other, backends first, then the standby front, then the one that leads, after a planned
+//! failover. Then the same back again, with backends whose state folders are emptied on the way.
 //!
-//! The other version is what stood in this repository before there were packages, built from its
-//! history: other code, that speaks an older version of the protocol between fronts.
+//! The other version is that of this repository before there were packages, built from its history:
+//! other code, with an older version of the protocol between fronts.
 
 use crate::{SOME, one_at_a_time, undisturbed};
 use std::collections::BTreeMap;

@@ -1,6 +1,5 @@
-//! Clients whose machine is gone without a message: no FIN, no RST, nothing. Their connections end
-//! within the two minutes that the manual states, whether they were silent or an answer was on its
-//! way.
+//! Clients whose machine is gone without a message: no FIN, no RST. Their connections end within
+//! the two minutes that the manual states, whether they were silent or an answer was under way.
 
 use crate::{one_at_a_time, told};
 use serde_json::json;

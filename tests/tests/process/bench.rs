@@ -1,5 +1,4 @@
-//! The load generator: the calls that it counts happened, and it gives back the seats that it
-//! takes.
+//! The load generator: the calls that it counts happened, and it releases the seats that it takes.
 
 use serde_json::Value;
 use tmr_tests::harness::{Cluster, Runtime, SEATS, TMR};

@@ -1,5 +1,5 @@
-//! What a client may rely on, as a client that is not ours sees it: one script, both runtimes
-//! and the example of a third one, whose fronts and backends have sockets of their own.
+//! What a client may rely on, checked by an independent client: one script, both runtimes and the
+//! example of a third one, whose fronts and backends have sockets of their own.
 
 use aes::Aes128;
 use aes::cipher::{BlockEncrypt, KeyInit};

@@ -1,5 +1,5 @@
-//! All servers are killed at once under load, twenty times: no acknowledged seat is lost, and no
-//! other count is off.
+//! All servers are killed at once under load, twenty times: no acknowledged seat is lost, and all
+//! counts are right.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;

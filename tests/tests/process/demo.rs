@@ -1,4 +1,4 @@
-//! The end of a demo and of a drill: no server stays behind, for every cause of the end.
+//! The end of a demo and of a drill: no server process is left, for every cause of the end.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};

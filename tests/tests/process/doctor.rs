@@ -1,5 +1,5 @@
 //! `tmrd doctor` on a healthy group, and on broken ones: it finds the problem, describes it, and
-//! ends with 1. The single findings are tested where they are made.
+//! ends with exit code 1. The single findings are tested in their modules.
 
 use serde_json::Value;
 use std::fs::{self, Permissions};

@@ -1,8 +1,8 @@
-//! A fault drill for messages: each fault is caused for real, and the texts of `tmrd status`,
-//! `tmrd doctor` and the head of the page are a snapshot. A reader of the snapshot judges whether
-//! an operator understands at once what is wrong and what to do.
+//! The messages during faults: each fault is caused for real, and the texts of `tmrd status`, `tmrd
+//! doctor` and the head of the page are a snapshot. A reader of the snapshot judges whether an
+//! operator understands at once what is wrong and what to do.
 //!
-//! Names stand in the place of addresses, folders and dates.
+//! Addresses, folders and dates are replaced by names.
 
 use serde_json::{Value, json};
 use std::fmt::Write as _;

@@ -1,4 +1,5 @@
-//! The view of clients when backends go and come back, and when clients themselves go too early.
+//! Faults from the clients' view: backends go and come back, and clients vanish in the middle of a
+//! call.
 
 use std::fs;
 use std::net::SocketAddr;

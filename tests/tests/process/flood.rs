@@ -1,5 +1,5 @@
-//! A stranger cannot make a server keep more memory than it has, by whatever it sends and does not
-//! read.
+//! A peer without credentials cannot make a server use memory without a bound, by whatever it sends
+//! and does not read.
 
 use serde_json::Value;
 use std::io::{Read, Write};

@@ -1,4 +1,4 @@
-//! Requests of an official client: every recorded conversation is played against the server.
+//! Requests of an official client: every recorded conversation is replayed to the server.
 
 use serde_json::Value;
 use std::fs;

@@ -1,4 +1,4 @@
-//! A front with as many clients as it accepts: its cost, and the answer to clients beyond the
+//! A front with as many clients as it accepts: what it costs, and the answer to clients beyond the
 //! limit.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

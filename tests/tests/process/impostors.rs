@@ -1,4 +1,4 @@
-//! Peers without the group key, also with recorded bytes of a peer that has it: they are refused
+//! Peers without the group key, also with recorded bytes of a peer that has it: they are rejected
 //! without explanation, and do not flood the log.
 
 use serde_json::{Value, json};

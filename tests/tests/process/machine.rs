@@ -1,5 +1,5 @@
-//! The machine itself has a socket of its own: no port, address, password or flood decides whether
-//! keepalived's scripts and the command line are answered.
+//! The Unix socket for programs of the machine: keepalived's scripts and the command line are
+//! answered independently of ports, addresses, passwords and floods.
 
 #![allow(clippy::unwrap_used)]
 

@@ -1,5 +1,5 @@
-//! The view of monitors: every fault in a scrape, metrics and rules in the form that promtool
-//! requires.
+//! The view of monitors: every fault shows in the metrics, and metrics and rules have the form that
+//! promtool requires.
 
 use std::collections::BTreeMap;
 use std::io::Write;

@@ -1,5 +1,4 @@
-//! Orders whose sender has given up: an order whose sender was told that there is no answer is not
-//! carried out later.
+//! An order whose sender was told that there is no answer is not carried out later.
 
 #![allow(clippy::unwrap_used)]
 

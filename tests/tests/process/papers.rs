@@ -1,6 +1,6 @@
-//! Files that a running server would do without do not prevent a start: the server serves, names
-//! them in its status, and reads them once they are mended. No log is written into a file of
-//! another kind.
+//! Files that a running server does without do not prevent a start: the server serves, names them
+//! in its status, and reads them once they are mended. No log is written into a file of another
+//! kind.
 
 #![allow(clippy::unwrap_used)]
 

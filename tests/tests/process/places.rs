@@ -1,4 +1,4 @@
-//! Places at full ports: a flood of connections keeps out no member of the group.
+//! Full tables of connections: a flood keeps out no member of the group.
 
 #![allow(clippy::unwrap_used)]
 

@@ -1,5 +1,5 @@
-//! The admin page in a folder of a real proxy's, nginx as the manual configures it: in a browser, and with
-//! what proxies and their clients add to requests.
+//! The admin page in a folder of a real proxy, nginx as the manual configures it: in a browser, and
+//! with what proxies and their clients add to requests.
 
 #![allow(clippy::unwrap_used)]
 

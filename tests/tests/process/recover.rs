@@ -1,4 +1,4 @@
-//! Memory of the group is lost on two disks: every command says so, no backend and no front
+//! The log of the group is lost on two disks: every command reports that, no backend and no front
 //! reports that it is ready, and an operator has a way back.
 
 use serde_json::Value;

@@ -1,5 +1,5 @@
 //! The owner of a handle: the limits for another address that names it, guesses it, or takes all
-//! that there are.
+//! handles.
 
 use base64ct::{Base64, Encoding};
 use serde_json::Value;

@@ -1,5 +1,6 @@
-//! Two fronts as real processes: they are in sync again by themselves after every fault of one of
-//! them, warm at a takeover, no burden to each other, and one server to clients of either.
+//! Two fronts as real processes: they are in sync again without help after every fault of one of
+//! them, their takeovers are short, they cost each other little, and clients of either see one
+//! server.
 
 use serde_json::Value;
 use std::fs;

@@ -2,9 +2,8 @@
 //! are killed and restarted in turn, two at once, the front with another one taking over, and
 //! everything while two backends are frozen.
 //!
-//! The clients' knowledge bounds the number of taken units: all units in answers are taken, and
-//! none that was never asked for. A call without an answer may or may not have counted. So at any
-//! time
+//! The clients' records bound the number of taken units: all units in answers are taken, and none
+//! that was never requested. A call without an answer may or may not have counted. So at any time
 //!
 //! acknowledged ≤ taken = issued − left ≤ asked for − refused
 //!

@@ -1,5 +1,5 @@
-//! A backend's licence file that becomes unusable while it runs: fronts report it, and a start has
-//! the same effect as for the running backend.
+//! A backend's licence file that becomes unusable while it runs: fronts report it, and a
+//! restarted backend serves without its part.
 
 #![allow(clippy::unwrap_used)]
 

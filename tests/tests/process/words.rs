@@ -1,5 +1,5 @@
 //! Messages for wrong input on the command line and in files: each input with its message, as one
-//! list that an operator's eye can judge.
+//! list that a person can judge.
 
 use std::fmt::Write;
 use std::fs;

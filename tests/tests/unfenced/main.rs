@@ -1,6 +1,5 @@
 //! A front with three stock licence servers: the view of clients, the seats at the servers, and
-//! both when a server goes, hangs, refuses, forgets or comes back. `twins` has two fronts before
-//! them.
+//! both when a server goes, hangs, refuses, forgets or comes back. `twins` has two fronts.
 
 mod twins;
 

@@ -1,5 +1,5 @@
-//! Two fronts before three stock servers, and the line between them: what one took over from the
-//! other, what a reply waits for, and who stands back.
+//! Two fronts with three stock servers, and the link between the fronts: what one takes over from
+//! the other, what a reply waits for, and which front yields.
 
 use super::{
     ACCESS2, PAIR, SEATS, TMR, ask, back, configuration, crypt, licences, refused, seat, serial,

@@ -1,4 +1,4 @@
-//! Files that grow, turn and go.
+//! Tests of files that grow, rotate and are removed.
 
 use super::files::{Files, Settings, names};
 use std::fs;
@@ -67,7 +67,7 @@ fn record(slot: usize) -> Record {
     }
 }
 
-/// Writes at a date that has gone along with the time that passes.
+/// Writes at a date that agrees with the monotonic clock.
 fn write(files: &mut Files, records: &[Record], now: Wall) {
     let passed = std::time::Duration::from_secs(now.0 - NOW.0);
     write_at(files, records, Now { mono: Mono(0) + passed, wall: now });
@@ -104,12 +104,12 @@ fn a_file_is_followed_by_the_next_and_the_oldest_go() {
     assert_eq!(names_now, ["usage-000001-2026-11.jsonl", "usage-000003-2026-11.jsonl"]);
     assert_eq!(read_back(&folder.0, u64::MAX), [1, 2]);
     assert_eq!(read_back(&folder.0, line), [2]);
-    // A month later, and then so late that the first ones are too old.
+    // A month later, and then so late that the first files are too old.
     write(&mut files, &[record(3)], Wall(NOW.0 + MONTH));
     assert_eq!(jsonl(folder.listed()).count(), 3);
     write(&mut files, &[record(4)], Wall(NOW.0 + 3 * MONTH));
     assert_eq!(read_back(&folder.0, u64::MAX), [3, 4]);
-    // All of them are too large.
+    // The files together are too large.
     let mut files = folder.files(line, 2 * line);
     write(&mut files, &[record(5)], Wall(NOW.0 + 3 * MONTH));
     assert_eq!(*read_back(&folder.0, u64::MAX).last().unwrap(), 5);
@@ -134,7 +134,7 @@ fn a_date_that_jumps_for_some_seconds_removes_nothing() {
         write_at(&mut files, &[record(slot)], at(hours, NOW.0 + hours * hour));
     }
     assert_eq!(read_back(&folder.0, u64::MAX), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
-    // Time that does pass removes them, but not what says that it lies ahead.
+    // Time that really passes removes them, except files whose month is ahead.
     for days in 100..103 {
         let hours = 25 * days;
         write_at(&mut files, &[record(1_000)], at(hours, NOW.0 + hours * hour));
@@ -155,7 +155,7 @@ fn another_process_goes_on_behind_the_last_whole_line() {
     write(&mut files, &[record(3)], NOW);
     assert_eq!(read_back(&folder.0, u64::MAX), [1, 3]);
     assert_eq!(names(&folder.0).unwrap(), [path]);
-    // What is no file of ours is left alone.
+    // Other files are not touched.
     fs::write(folder.0.join("usage-x.jsonl"), "not ours").unwrap();
     assert_eq!(names(&folder.0).unwrap().len(), 1);
 }
@@ -171,19 +171,19 @@ fn another_folder_is_gone_on_in_and_what_was_written_stays() {
     write(&mut files, &[record(2)], NOW);
     assert_eq!((read_back(&one.0, u64::MAX), read_back(&other.0, u64::MAX)), (vec![1], vec![2]));
     assert_eq!(slots(&files.after(None).unwrap()), [2], "from the folder in force");
-    // Back, and smaller files: the next line is the first of another one.
+    // Back to the first folder with smaller files: the next line begins a new one.
     files.change(Settings { file: 1, ..settings.clone() });
     write(&mut files, &[record(3)], NOW);
     assert_eq!(read_back(&one.0, u64::MAX), [1, 3]);
     assert_eq!(names(&one.0).unwrap().len(), 2);
-    // Other bounds alone leave the files that are open.
+    // Other bounds alone keep the files open.
     files.change(settings.clone());
     write(&mut files, &[record(4)], NOW);
     assert_eq!(names(&one.0).unwrap().len(), 2);
     let tracks = |folder: &Folder| folder.listed().iter().filter(|it| it.ends_with("log")).count();
     assert_eq!((tracks(&one), tracks(&other)), (2, 1), "one for each time it began");
 
-    // What cannot be a folder is found out; what is not to be written is not looked at.
+    // A path that cannot be a folder is detected, but is not checked if nothing is to be written.
     let file = names(&one.0).unwrap().remove(0);
     for folder in [file.clone(), file.join("below")] {
         let wrong = Settings { folder, ..settings.clone() };
@@ -206,7 +206,7 @@ fn tracking_files_say_once_that_the_set_up_has_started() {
     };
     let unknown = Record { kind: Kind::Denied, firm_code: 99, tmr_id: 0, error: 200, ..record(2) };
     write(&mut files, &[leads.clone(), unknown, record(3)], NOW);
-    // The next process, and a set-up that is born anew.
+    // The next process, and a new group.
     let mut files = folder.files(1 << 20, 1 << 30);
     files.read_back(u64::MAX, |_| ()).unwrap();
     write(&mut files, &[record(4)], NOW);
@@ -216,7 +216,7 @@ fn tracking_files_say_once_that_the_set_up_has_started() {
         folder.listed().into_iter().filter(|name| name.starts_with("tracking-")).collect();
     assert_eq!(tracks.len(), 3, "{tracks:?}");
     let lines = |index: usize| folder.text(&tracks[index]).lines().count();
-    // Header, start of the set-up, licence, accesses.
+    // Header, start of the group, licence, accesses.
     assert_eq!([lines(0), lines(1), lines(2)], [4, 3, 5]);
     let second = folder.text(&tracks[1]);
     assert!(second.contains("TmrServerName:\"front-1\", TmrServerIp:\"192.0.2.42\""), "{second}");
@@ -246,7 +246,7 @@ fn lines_that_follow_a_mark_are_read_back_in_blocks() {
     }
     let all: Vec<u32> = (1..=u32::try_from(count).unwrap()).collect();
     assert_eq!(seen, all);
-    // Of another group nothing is known: from the beginning.
+    // A mark of an unknown group: all lines are returned.
     let other: Mark = "00000009-1-00000002-5-0".parse().unwrap();
     assert_eq!(slots(&files.after(Some(&other)).unwrap())[0], 1);
 }
@@ -266,7 +266,7 @@ fn refusals_push_no_access_out_of_the_files_that_are_kept() {
         || names(&folder.0).unwrap().into_iter().map(|path| fs::read_to_string(path).unwrap());
     let first: Vec<String> = texts().collect();
     assert!(first[0].as_bytes().starts_with(&access) && first.len() == 1, "{}", first.len());
-    // The next file says how many are in none.
+    // The next file records how many lines are in no file.
     files.write(&record(20_000).line(), at(Wall(NOW.0 + MONTH))).unwrap();
     let kept = first[0].lines().count() - 1;
     let second = texts().nth(1).unwrap();
@@ -294,7 +294,7 @@ fn a_file_that_somebody_removed_or_moved_is_followed_by_a_new_one() {
         folder.text(name)
     };
     assert_eq!(records(&second).as_bytes(), record(2).line());
-    // The whole folder, put aside.
+    // The whole folder is moved away.
     let aside = folder.0.with_extension("aside");
     fs::rename(&folder.0, &aside).unwrap();
     write(&mut files, 3);

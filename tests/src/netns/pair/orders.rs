@@ -1,31 +1,37 @@
-//! Orders to the servers of a pair, and servers that are lost, restarted and replaced.
+//! Orders to the servers of a [`Pair`], and servers that are killed, restarted and replaced. Every
+//! method runs on the machine (the network namespace) of the server that it is about.
+//!
+//! What never lives here: keepalived, cables, and what must hold after an order (the tests in
+//! `tests/tests/namespaces`, which also test this file).
 
 use super::*;
 
 impl Pair {
-    /// Tells a front to lead; an address that moves meanwhile may overrule that.
+    /// Orders a front to lead by its admin page; a virtual address that moves meanwhile may
+    /// overrule that.
     ///
     /// # Panics
-    /// It does not take it.
+    /// It does not accept the order.
     pub fn activate(&self, front: usize) {
         let answer = self.front(front).inside(|| post(ADMIN, "/api/activate"));
         let (code, body) = answer.expect("an answer");
         assert_eq!(code, 202, "{body}");
     }
 
-    /// `tmrd failover` on the machine of a front.
+    /// Runs `tmrd failover` on the machine of a front.
     ///
     /// # Panics
-    /// It does not end well.
+    /// The command fails.
     pub fn fail_over(&self, front: usize) {
         let program = self.fronts[front].program();
         self.front(front).inside(|| program.run(["failover"])).expect(0);
     }
 
-    /// `tmrd failover` on the machine of a front: exit code, and what it writes to standard error.
+    /// Runs `tmrd failover` on the machine of a front; returns the exit code and the standard
+    /// error.
     ///
     /// # Panics
-    /// It does not start.
+    /// The command does not start.
     #[must_use]
     pub fn order_failover(&self, front: usize) -> (Option<i32>, String) {
         let program = self.fronts[front].program();
@@ -33,21 +39,20 @@ impl Pair {
         (finished.code, finished.err)
     }
 
-    /// `tmrd notify` on the machine of a front, as keepalived calls it.
+    /// Runs `tmrd notify` on the machine of a front, as keepalived does.
     ///
     /// # Panics
-    /// It does not end well.
+    /// The command fails.
     pub fn notify(&self, front: usize, words: &str) {
         let program = self.fronts[front].program();
         let line = ["notify"].into_iter().chain(words.split(' '));
         self.front(front).inside(|| program.run(line)).expect(0);
     }
 
-    /// The same with a process that is begun before `meanwhile`, and gets no further until that has
-    /// ended.
+    /// Does the same with a process that starts before `meanwhile`, and continues after it.
     ///
     /// # Panics
-    /// It does not end well.
+    /// The command fails.
     pub fn notify_late(&self, front: usize, words: &str, meanwhile: impl FnOnce()) {
         let mut shell = Command::new("/bin/sh");
         shell.arg("-c").arg(format!("read go; exec \"$0\" notify {words}"));
@@ -58,8 +63,8 @@ impl Pair {
         assert!(begun.wait().expect("its end").success(), "{words}");
     }
 
-    /// Waits until a front says whether the other machine could take the virtual address; returns the
-    /// reason why not.
+    /// Waits until a front states whether (`could`) the other machine could take the virtual
+    /// address; returns the reason why not.
     ///
     /// # Panics
     /// It does not within a minute.
@@ -72,10 +77,10 @@ impl Pair {
         })
     }
 
-    /// The kinds of the troubles that a front tells.
+    /// Returns the codes of the troubles in a front's verdict.
     ///
     /// # Panics
-    /// It tells no verdict.
+    /// Its status has no verdict.
     #[must_use]
     pub fn troubles(&self, front: usize) -> Vec<String> {
         let status = self.status(front).expect("the front's status");
@@ -83,7 +88,7 @@ impl Pair {
         verdict.iter().map(|row| row["code"].as_str().expect("a word").to_owned()).collect()
     }
 
-    /// Writes what all of them have logged to standard error, for a look at a round that took long.
+    /// Writes the logs of all servers to standard error, to examine a round that took long.
     pub fn tell(&self) {
         for keeper in &self.keepers {
             eprintln!("--- keepalived:\n{}", keeper.log());
@@ -108,10 +113,10 @@ impl Pair {
         space.inside(|| server.restart(&arguments)).unwrap_or_else(|end| panic!("{end:?}"));
     }
 
-    /// Kills backend 1, 2 or 3 and deletes what it has on disk.
+    /// Kills backend 1, 2 or 3 and deletes its state folder.
     ///
     /// # Panics
-    /// It cannot be deleted.
+    /// The folder cannot be deleted.
     pub fn lose_backend(&mut self, part: usize) {
         self.backends[part - 1].kill();
         fs::remove_dir_all(self.workshop.state(part)).expect("its state can be deleted");
@@ -127,7 +132,7 @@ impl Pair {
         space.inside(|| server.restart(&arguments)).unwrap_or_else(|end| panic!("{end:?}"));
     }
 
-    /// Stops backend 1, 2 or 3 and starts it as another program.
+    /// Stops backend 1, 2 or 3 and starts it with another program.
     ///
     /// # Panics
     /// It does not start.
@@ -144,7 +149,7 @@ impl Pair {
         replaced.unwrap_or_else(|end| panic!("{end:?}"));
     }
 
-    /// Stops a front and starts it as another program.
+    /// Stops a front and starts it with another program.
     ///
     /// # Panics
     /// It does not start.

@@ -1,5 +1,5 @@
-//! The basis of an acknowledgement: when the client was told, a grant was on two disks whose parts
-//! of the licence match, a release on two disks; and at the end of the run both are in the log of
+//! The basis of an acknowledgement: when a client got it, a grant was on two disks whose parts of
+//! the licence match, a release on two disks; and at the end of the run both are in the log of
 //! later epochs.
 
 use super::slots::Slots;

@@ -1,11 +1,11 @@
-//! The date that licences are judged by, as it stands in every grant and in what a front has the
-//! backends keep. It follows the backends' clocks and no other one, never runs back, is kept by
-//! the backends to within a minute, and leaps by more than a day only if two clocks have agreed on
-//! that for a minute.
+//! The date by which licences are judged, as it is in every grant and in what a front has the
+//! backends keep. It follows the backends' clocks only, never runs back, is kept by the backends to
+//! within a minute, and leaps by more than a day only after two clocks have agreed on that for a
+//! minute.
 //!
 //! The source of a front's date is invisible from outside while clocks disagree or some are out of
 //! reach. So the last two rules are checked for a front that has granted a handle while all clocks
-//! had been right for as long as a clock is remembered: that front has taken its date from them.
+//! had been right for as long as a clock is remembered: that front has its date from them.
 
 use super::Decided;
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,10 +1,10 @@
 //! The fence: a front that decides a call was confirmed by two backends at most [`CONFIRMED`] ago,
-//! by the messages on the wire. A confirmation counts from when its order was sent, and once it
-//! has reached the front. If the wire does not show when a front has decided, the front's own word
-//! counts: for a grant that was decided when no backend was connected.
+//! by the messages on the wire. A confirmation counts from when its order was sent, once it has
+//! reached the front. If the wire does not show when a front has decided, its own statement counts:
+//! for a grant that was decided when no backend was connected.
 //!
-//! A front whose machine is paused with its monotonic clock standing still has only the wall
-//! clock, which counts whole seconds: less than one more.
+//! A front whose machine is paused so that its monotonic clock does not advance has only the wall
+//! clock, which counts whole seconds: the bound is then less than one second longer.
 
 use super::Decided;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

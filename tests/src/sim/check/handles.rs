@@ -1,9 +1,9 @@
-//! Handles as they were acknowledged: a granted handle is there, a released one is not, and no
-//! number comes twice. A handle without a seat is acknowledged before it is on two disks, and may
-//! be lost until then.
+//! Acknowledged handles: a granted handle is valid, a released one is not, and no number is granted
+//! twice. A handle without a seat is acknowledged before it is on two disks, and may be lost until
+//! then.
 //!
-//! A front that has a successor and does not know it yet may still answer for the time that
-//! [`CONFIRMED`] names; an answer of another front within that time is no evidence.
+//! A front that does not know its successor yet may still answer for the time that [`CONFIRMED`]
+//! names; an answer of another front within that time is no evidence.
 
 use super::Decided;
 use std::collections::BTreeMap;

@@ -1,6 +1,6 @@
-//! The usage history: the files of a front have no record twice, are in order, and have every
-//! acknowledged grant and end, unless they state a gap. Records of the same event are equal on
-//! both fronts.
+//! The usage history: the files of a front have each record once, in order, and have every
+//! acknowledged grant and end, unless they state a gap. Records of the same event are equal on both
+//! fronts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use tmr_core::history::{Kind, Mark, Record};

@@ -1,7 +1,7 @@
-//! The log's seats, counted independently: a state machine of its own, which knows only what the
-//! consistency document says about entries, beside the one of the nodes. Each release frees one
-//! seat once and was asked for by its client, no seat ends while its client may count on it, and
-//! no handle number comes twice.
+//! The seats of the log, counted independently: a second state machine, written from the
+//! consistency document alone, beside that of the nodes. Each release frees one seat once and was
+//! requested by its client, no seat ends while its client may count on it, and no handle number is
+//! granted twice.
 
 use super::handles::Handles;
 use super::seats::Seats;

@@ -1,5 +1,5 @@
-//! Log lines at ERROR level: an operator would be called, so a run with such a line is examined by
-//! people, unless the fault that the line names was made on purpose.
+//! Log lines at ERROR level: they call an operator, so a run with such a line fails, unless the
+//! fault that the line names was made on purpose.
 
 use std::cell::RefCell;
 use std::fmt;

@@ -5,23 +5,23 @@
 //! | file | promise it guards |
 //! |---|---|
 //! | [`seats`] | seats in use by clients (from grant received to release sent, or until clean-up may have passed) are never above the quantity that two agreeing parts allowed when the last of them was granted; an exclusive use is alone on its station, also among those without limit that are on two disks |
-//! | [`handles`] | no acknowledged grant or release is missing later, but that of a handle without a seat that was not on two disks yet; a handle number is never given twice; a released one never works again |
+//! | [`handles`] | no acknowledged grant or release is missing later, except that of a handle without a seat that was not on two disks yet; a handle number is never granted twice; a released one is never valid again |
 //! | [`acks`] | no grant is acknowledged that two disks with matching parts do not have, and no release that two disks do not have; both are in the log of every later epoch |
-//! | [`ledger`] | a release frees one seat once, and its client asked for it; no seat ends before its time; no number is granted twice; seats are counted as the consistency document says |
+//! | [`ledger`] | a release frees one seat once, and its client requested it; no seat ends before its time; no number is granted twice; seats are counted as the consistency document says |
 //! | [`truth`] | a backend's reports of its promise and of entries are true of its disk at that moment |
 //! | [`fence`] | a front that decides a call, or believes that it may, was confirmed by two backends at most 2 s ago, and since it was last stopped |
-//! | [`dates`] | licences are judged by a date that follows the backends' clocks, never runs back, is kept, and leaps only where two clocks agree on it for long |
+//! | [`dates`] | licences are judged by a date that follows the backends' clocks, never runs back, is kept, and leaps only after two clocks have agreed on it for a minute |
 //! | [`silence`] | after a takeover no handle ends before its whole clean-up time |
-//! | [`numbers`] | no call is granted twice, and each is told the handle of its own grant |
-//! | [`units`] | units are taken once by the call that asked for them, and no more than there are |
-//! | [`passing`] | a front that leads hands out no reply of the other one any more |
-//! | [`slots`] | no slot is said to be chosen that two members do not have; the lead is given away with nothing on its way; at most one value is committed in a slot, a setting as well as a seat; every state that is sent is the fold of the committed entries |
-//! | [`epochs`] | at most one epoch can commit: no promise is broken |
+//! | [`numbers`] | no call is granted twice, and each gets the handle of its own grant |
+//! | [`units`] | units are taken once by the call that requested them, and no more than there are |
+//! | [`passing`] | a front that leads passes no reply of the other one to clients any more |
+//! | [`slots`] | no slot is reported as chosen that two members do not have; the lead is given away with no entry under way; at most one value is committed in a slot, a setting as well as a seat; every state that is sent is the result of applying the committed entries |
+//! | [`epochs`] | at most one epoch can commit: no backend breaks a promise |
 //! | [`calls`] | every call ends, with an answer or a closed link, within the bound of the limits |
-//! | [`history`] | the usage history of each front has every acknowledged grant and end once and in order, or says that there is a gap; what both tell of, they tell alike |
+//! | [`history`] | the usage history of each front has every acknowledged grant and end once and in order, or states a gap; records of the same event are equal on both |
 //! | [`identity`] | nothing of one backend's identity reaches a client |
-//! | [`service`] | after faults stop, full service returns within a bound, and every seat of a vanished client comes back |
-//! | [`lines`] | no node logs at ERROR level, but of faults that were made |
+//! | [`service`] | after faults stop, full service returns within a bound, and every seat of a vanished client is freed |
+//! | [`lines`] | no node logs at ERROR level, except about faults that were made |
 //!
 //! A panic ends a run by itself.
 

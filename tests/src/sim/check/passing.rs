@@ -1,5 +1,5 @@
-//! Calls that one front passes on to the other: once it leads itself, it hands out no reply of the
-//! other one any more, because that may be older than its own later answers.
+//! Calls that one front passes on to the other: once it leads itself, it passes no reply of the
+//! other one to a client any more, because that may be older than its own later answers.
 
 use super::Decided;
 use std::collections::BTreeMap;

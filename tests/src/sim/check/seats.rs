@@ -1,5 +1,5 @@
-//! Seats as clients believe in them: from the grant received to the release sent, or to the time
-//! from which the client was silent for so long that its seat may have been given to another.
+//! Seats from the clients' view: from the grant received to the release sent, or to the time at
+//! which the client has been silent for so long that its seat may have been given to another.
 
 use std::collections::{BTreeMap, BTreeSet};
 use tmr_core::log::Mode;

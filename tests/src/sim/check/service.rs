@@ -1,5 +1,5 @@
-//! Service after the last fault: a licence can be had again, all three backends are up, the twin
-//! is in sync, and the handles of clients that vanished come back, each within its bound.
+//! Service after the last fault: a licence can be had again, all three backends are up, the twin is
+//! in sync, and the handles of vanished clients are freed, each within its bound.
 
 use serde_json::Value;
 

@@ -1,6 +1,6 @@
-//! After a takeover the silence of every client is measured anew and completely, because the new
-//! leader does not know the earlier calls. So no front that has come to lead ends a handle that
-//! another epoch has granted before its whole clean-up time is over since it claimed.
+//! After a takeover the silence of every client is measured anew, because the new leader does not
+//! know the earlier calls. So a front that has come to lead ends a handle that another epoch has
+//! granted only when the whole clean-up time has passed since its claim.
 
 use super::Decided;
 use super::handles::Handles;

@@ -1,5 +1,5 @@
-//! The log as it goes over the links: one value in each slot, which two members have on disk
-//! before any node says that it is chosen, and states that follow from applying it.
+//! The log as the links carry it: one value in each slot, which two members have on disk before any
+//! node reports that it is chosen, and states that follow from applying it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use tmr_core::link::LinkId;

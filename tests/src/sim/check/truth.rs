@@ -1,7 +1,7 @@
 //! A backend's reports are true of its disk. A second backend is opened from the durable journal
-//! alone, as after a power cut at this moment, and must describe no less than the first one ever
-//! reported: its promise, the slot up to which it knows the log to be chosen, and every entry that
-//! it has acknowledged, or one of a later epoch in its slot.
+//! alone, as after a power cut at this moment, and must report no less than the first one ever did:
+//! its promise, the slot up to which it knows the log to be chosen, and every entry that it has
+//! acknowledged, or one of a later epoch in its slot.
 
 use super::slots::Slots;
 use std::cell::Cell;

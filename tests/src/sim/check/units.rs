@@ -1,5 +1,5 @@
 //! Units: each call that takes some takes a number of them that no other call takes. So units in
-//! the log were asked for, once; an answered call is in the log; and no more units are taken than
+//! the log were requested, once; an answered call is in the log; and no more units are taken than
 //! there are, nor refused while there are enough.
 
 use super::slots::Slots;

@@ -1,5 +1,5 @@
-//! A group that cannot be born: a front says which backends it waits for, and goes on when they
-//! are there.
+//! A new group with too few backends: a front reports which backends it waits for, and continues
+//! when they are there.
 
 use super::addresses::at_every_address;
 use super::{book::Book, leads_within, logs, names, says, whole_again};

@@ -1,4 +1,4 @@
-//! The clients' own knowledge: the seats that they were granted and have not given back.
+//! The clients' own records: the seats that they were granted and have not released.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;

@@ -1,5 +1,5 @@
-//! Clocks that are wrong: no single machine's clock ends a licence, revives one, or deletes a
-//! file; and a front whose clock stood still asks before it answers.
+//! Clocks that are wrong: no single machine's clock ends a licence, revives one, or deletes a file;
+//! and a front whose clock stopped asks its backends before it answers.
 
 use super::book::Book;
 use super::{WHOLE_AGAIN, whole_again};

@@ -1,5 +1,5 @@
 //! A licence that is issued again with another identity while its seats are held: they are counted
-//! as long as they live.
+//! as long as they last.
 
 use super::book::{Book, Outcome};
 use super::{says, whole_again};

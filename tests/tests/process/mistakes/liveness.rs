@@ -1,4 +1,4 @@
-//! Slow lines, and lines that are gone for a while: a front that cannot lead lets the other one
+//! Slow links, and links that are gone for a while: a front that cannot lead lets the other one
 //! lead, a front that can lead does so in the end, and a client that never stopped calling keeps
 //! its seat.
 

@@ -1,4 +1,4 @@
-//! Sixteen clients that take seats and give them back, and record them together.
+//! Sixteen clients that take and release seats, with one common record.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;

@@ -1,5 +1,5 @@
-//! The readiness of a backend: restarting the next one when the last one is ready is safe, for
-//! every place of the state.
+//! The readiness of a backend: it is safe to restart the next one when the last one is ready, in
+//! every state of the group.
 
 use super::{WHOLE_AGAIN, book::Book, says, tell_to_lead, whole_again};
 use tmr_tests::harness::{Cluster, Runtime, SEATS, Server, get, within};

@@ -1,5 +1,5 @@
-//! Rollback, clone and double address at random moments, under load: nothing is lost, nothing is
-//! granted twice, and there are three parts again soon.
+//! Rolled-back disks, copied disks and doubled addresses at random moments, under load: nothing is
+//! lost, nothing is granted twice, and soon there are three parts again.
 //!
 //! `TMR_ROUNDS=N` plays each N times; `TMR_SEED=N` draws other moments.
 

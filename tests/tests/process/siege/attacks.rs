@@ -1,7 +1,7 @@
-//! What strangers do at the doors, each as one function that goes on until it is over and returns how
-//! often it has done it; and the process that an attacker is. It is one of its own, at the lowest
-//! priority: what is measured is what servers do for an attacker, not what he costs the machine that
-//! they share, nor who waits for a lock of the test's that he holds.
+//! The attacks on the listeners, each as one function that runs until the end and returns how often
+//! it did its work; and the process that runs them. That is a separate one with the lowest
+//! priority, because the measurement is of what servers do for an attacker, and not of the CPU time
+//! that the attacker takes or the locks that it holds in the test.
 
 use rustix::process::{Resource, Rlimit, getrlimit, nice, setrlimit};
 use std::io::{Read, Write};

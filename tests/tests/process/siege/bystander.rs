@@ -1,4 +1,4 @@
-//! Who works meanwhile, and what it says of how long that took.
+//! The clients that work during the attacks, and how long their calls took.
 
 use std::fmt;
 use std::net::SocketAddr;

@@ -1,11 +1,12 @@
-//! What strangers can do to the ports of five servers, each of which has 512 MB of room, while somebody
-//! works: all at once, and each by itself. How long calls took is printed; what is asserted is that all
-//! of them were answered, that nobody ended, and what it cost in memory and in lines of the log.
+//! What peers without credentials can do to the ports of five servers, each with a limit of 512 MB,
+//! while clients work: all attacks at once, and each by itself. The durations of calls are printed.
+//! Asserted are that all calls were answered, that no server ended, and bounds on memory and log
+//! lines.
 //!
-//! Figures are worth something with optimised programs on a machine that does nothing else, or before
-//! everything else that it does (`nice -n -20`, which attackers are behind as well). Three backends on one
-//! disk wait for each other's flushes, and for everybody else's: what the servers themselves do shows where
-//! their folders are in memory.
+//! Figures are meaningful with optimised programs on a machine that does nothing else, or with a
+//! higher priority than everything else (`nice -n -20`; attackers have a lower one still). Three
+//! backends on one disk wait for each other's flushes, and for those of other programs: the costs
+//! of the servers alone show with their folders in memory.
 //!
 //! ```text
 //! TMPDIR=/dev/shm cargo test --release -p tmr-tests --test siege -- --nocapture --test-threads 1 \
