@@ -10,10 +10,10 @@
 //! |---|---|---|
 //! | `main` | 1 | every task; when there is nothing to do it waits for sockets and timers |
 //! | `async-io` | 1 | waits for sockets and timers while `main` does not; idle otherwise |
-//! | `greetings` | 1, at a lower priority | key agreements and TLS handshakes with who has come in, which take long |
+//! | `greetings` | 1, at a lower priority | key agreements and TLS handshakes of accepted links, which take long |
 //! | `blocking-N` | on a front, while it dials | looks up a name and connects, both of which block |
 //! | `disk` | on a backend, 1 | appends to the journal and waits until it is on disk |
-//! | `configuration`, `hang-up` | on a front, 1 each | reads and writes its configuration, whenever SIGHUP comes or the node says so |
+//! | `configuration`, `hang-up` | on a front, 1 each | reads its configuration at SIGHUP, and writes it when the node requests that |
 //! | `signals` | 1 | waits for SIGTERM and SIGINT |
 
 pub mod run;

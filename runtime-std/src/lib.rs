@@ -13,12 +13,12 @@
 //! | name | how many | why |
 //! |---|---|---|
 //! | `main` | 1 | waits for the next deadline and ticks the hub |
-//! | `links` | one for two CPUs, at most 4 | waits for what arrives on its share of the links and listeners; each is looked at by one of them only |
-//! | `greetings` | 1 | who has come in, until calls can be served |
-//! | `agreements` | 1, at a lower priority | computes key agreements and TLS handshakes, which take long; has no lock that calls wait for |
+//! | `links` | one for two CPUs, at most 4 | serves its share of the links and listeners; each of these belongs to one thread |
+//! | `greetings` | 1 | accepted links, until their calls can be served |
+//! | `agreements` | 1, at a lower priority | computes key agreements and TLS handshakes, which take long; holds no lock that calls wait for |
 //! | `dial` | on a front, one a backend that is being dialled | looks up the name and connects, which blocks |
 //! | `disk` | on a backend, 1 | appends to the journal and waits until it is on disk |
-//! | `configuration`, `hang-up` | on a front, 1 each | reads and writes its configuration, whenever SIGHUP comes or the node says so |
+//! | `configuration`, `hang-up` | on a front, 1 each | reads its configuration at SIGHUP, and writes it when the node requests that |
 //! | `signals` | 1 | waits for SIGTERM and SIGINT |
 //!
 //! They share [`reactor::Reactor`]: the hub behind its lock, and each link's connection behind a

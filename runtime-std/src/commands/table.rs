@@ -12,7 +12,7 @@ const GAP: usize = 2;
 #[derive(Clone, Debug)]
 pub struct Table {
     lines: Vec<Line>,
-    /// The most characters of a line.
+    /// The most terminal columns of a line.
     most: usize,
 }
 

@@ -29,7 +29,7 @@ pub enum Access {
 /// Creates a file that does not exist.
 ///
 /// # Errors
-/// `AlreadyExists`: the name is taken, if only by a link. Others are the system's.
+/// `AlreadyExists`: the name is taken, if only by a link. Others are system errors.
 pub fn create(path: &Path, mode: u32, options: &OpenOptions) -> io::Result<File> {
     // O_EXCL follows no link.
     options.clone().create_new(true).mode(mode).open(path)
@@ -38,7 +38,7 @@ pub fn create(path: &Path, mode: u32, options: &OpenOptions) -> io::Result<File>
 /// Opens an existing plain file.
 ///
 /// # Errors
-/// It is a link or no plain file; others are the system's.
+/// It is a link or no plain file; others are system errors.
 pub fn open(path: &Path, options: &OpenOptions) -> io::Result<File> {
     // Opening a pipe must not block.
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
@@ -75,7 +75,7 @@ pub fn open_or_create(path: &Path, mode: u32, options: &OpenOptions) -> io::Resu
 /// at `path` is replaced itself. What an earlier attempt has left is removed.
 ///
 /// # Errors
-/// The system's, or the owner of the old file cannot be kept. The old file is unchanged, unless
+/// A system error, or the owner of the old file cannot be kept. The old file is unchanged, unless
 /// only the last step failed.
 pub fn replace(path: &Path, content: &[u8], access: Access) -> io::Result<File> {
     let mut fresh = path.as_os_str().to_owned();

@@ -127,7 +127,7 @@ impl Folder {
     /// Replaces a file's content atomically and durably, and returns the file, open at its end.
     ///
     /// # Errors
-    /// The system's; the old file is unchanged unless the last step failed.
+    /// A system error; the old file is unchanged unless the last step failed.
     pub fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<File> {
         create::replace(&self.path(name), bytes, Access::Private)
     }
@@ -136,7 +136,7 @@ impl Folder {
     /// that name is removed. A file that does not exist is no error.
     ///
     /// # Errors
-    /// The system's.
+    /// A system error.
     pub fn keep(&self, name: &str) -> io::Result<()> {
         let old = self.path(&format!("{name}.{OLD}"));
         let there = |error: &io::Error| error.kind() == ErrorKind::NotFound;
@@ -155,7 +155,7 @@ impl Folder {
     /// left is removed.
     ///
     /// # Errors
-    /// The system's.
+    /// A system error.
     pub fn journal(&self) -> Result<Option<Vec<u8>>, Failure> {
         let left = self.path(&format!("{JOURNAL}.{FRESH}"));
         match std::fs::remove_file(&left) {
@@ -174,7 +174,7 @@ impl Folder {
     /// Opens the journal for writing after its first `keep` bytes, and cuts off the rest.
     ///
     /// # Errors
-    /// The system's.
+    /// A system error.
     pub fn write_journal(self, keep: usize) -> Result<Journal, Failure> {
         let path = self.path(JOURNAL);
         let open = || {
@@ -255,7 +255,7 @@ impl Journal {
     /// Performs one write, which is on disk when this returns.
     ///
     /// # Errors
-    /// The system's; the journal may then have a torn tail, so nothing may be written after it.
+    /// A system error; the journal may then have a torn tail, so nothing may be written after it.
     pub fn write(&mut self, write: &JournalWrite) -> io::Result<()> {
         match (write, &mut self.file) {
             (JournalWrite::Append(bytes), Some(file)) => {

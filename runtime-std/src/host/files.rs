@@ -218,7 +218,7 @@ pub fn config(path: &Path) -> Result<(String, Config), Failure> {
 /// link to it is kept as well.
 ///
 /// # Errors
-/// The system's, or the owner cannot be kept; the file is unchanged.
+/// A system error, or the owner cannot be kept; the file is unchanged.
 pub fn replace(path: &Path, content: &[u8]) -> Outcome {
     let put = || create::replace(&path.canonicalize()?, content, Access::Public);
     put().map(drop).map_err(|error: io::Error| match error.kind() {
@@ -259,7 +259,7 @@ pub fn make_secret(path: &Path, content: &[u8]) -> Outcome {
 /// Replaces a file's content, atomically.
 ///
 /// # Errors
-/// The system's.
+/// A system error.
 pub fn put(path: &Path, content: &[u8], access: Access) -> Outcome {
     create::replace(path, content, access).map(drop).map_err(|error| match error.kind() {
         ErrorKind::PermissionDenied => {

@@ -65,7 +65,7 @@ impl Settings {
     /// key and the address of a starting front. From here on SIGHUP does not end the process.
     ///
     /// # Errors
-    /// The system's.
+    /// A system error.
     pub fn new(
         (path, state): (&Path, &Path),
         (text, config): (String, Config),

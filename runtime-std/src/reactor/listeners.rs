@@ -132,7 +132,7 @@ impl Listeners {
     /// Opens a listener beside those that are open.
     ///
     /// # Errors
-    /// The system's.
+    /// A system error.
     pub fn open(&self, kind: Listener, listener: impl Into<ListeningSocket>) -> io::Result<()> {
         let listener = listener.into();
         listener.set_nonblocking()?;
@@ -161,7 +161,7 @@ impl Listeners {
     /// accepted there are lost; accepted ones are not affected.
     ///
     /// # Errors
-    /// The system's.
+    /// A system error.
     pub fn swap(&self, opened: Vec<(Listener, impl Into<ListeningSocket>)>) -> io::Result<()> {
         let old: Vec<Arc<Open>> = lock(&self.open).open.values().cloned().collect();
         for (kind, listener) in opened {
@@ -188,7 +188,7 @@ impl Listeners {
     /// Watches a listener again, or stops watching it for a while.
     ///
     /// # Errors
-    /// The system's.
+    /// A system error.
     pub fn watch(&self, name: ListenerId, watched: bool) -> io::Result<()> {
         // Under the table's lock, so that it is not closed meanwhile.
         let table = lock(&self.open);

@@ -26,7 +26,7 @@ impl MachineListener {
     /// Accepts the next connection; `None`: its user has no right to connect any more.
     ///
     /// # Errors
-    /// The system's; also that no connection waits.
+    /// A system error; also that no connection waits.
     pub(crate) fn accept(&self) -> io::Result<Option<UnixStream>> {
         let (socket, _) = self.listener.accept()?;
         let peer = socket_peercred(&socket)?;

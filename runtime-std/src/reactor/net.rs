@@ -23,7 +23,7 @@ impl Socket {
     /// Sets whether reads and writes return at once.
     ///
     /// # Errors
-    /// The system's.
+    /// A system error.
     pub fn set_nonblocking(&self, not: bool) -> io::Result<()> {
         match self {
             Self::Tcp(socket) => socket.set_nonblocking(not),
@@ -34,7 +34,7 @@ impl Socket {
     /// Sets how long a read waits.
     ///
     /// # Errors
-    /// The system's.
+    /// A system error.
     pub fn set_read_timeout(&self, patience: Duration) -> io::Result<()> {
         match self {
             Self::Tcp(socket) => socket.set_read_timeout(Some(patience)),
@@ -91,7 +91,7 @@ impl Write for &Socket {
 /// does not read times out, and a peer that vanished is noticed, because its place is needed.
 ///
 /// # Errors
-/// The system's.
+/// A system error.
 pub fn prepare(socket: &TcpStream) -> io::Result<()> {
     socket.set_nodelay(true)?;
     socket.set_write_timeout(Some(WRITE_TIMEOUT))?;

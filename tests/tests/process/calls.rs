@@ -1,6 +1,6 @@
 //! The complete set of calls, as an independent client sees it. Answers are those of the virtual
-//! container, on three backends, on two, by a front that stands by, and by one that came back;
-//! results are equal on every backend, and correct by other libraries.
+//! container, on three backends, on two, by a standby front, and by one that came back; results are
+//! equal on every backend, and correct by other libraries.
 
 use aes::Aes128;
 use aes::cipher::{BlockEncrypt, KeyInit};

@@ -1,4 +1,4 @@
-//! Parts that do not agree: one part that differs is excluded, and the operator is told the
+//! Parts that do not agree: one part that differs is excluded, and the operator is shown the
 //! backend and the field; with three different parts the licence is not available. Nothing else is
 //! affected.
 

@@ -1,5 +1,5 @@
-//! The usage history of real fronts: no answered event is missing or there twice, whichever front
-//! died; other programs can read the files; and a full disk costs no client a seat.
+//! The usage history of real fronts: no answered event is missing or recorded twice, whichever
+//! front died; other programs can read the files; and a full disk costs no client a seat.
 
 use serde_json::Value;
 use std::collections::BTreeSet;

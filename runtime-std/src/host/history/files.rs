@@ -123,7 +123,7 @@ pub fn is_name(path: &Path) -> bool {
 /// Returns the files with records in a folder, oldest first.
 ///
 /// # Errors
-/// The system's.
+/// A system error.
 pub fn names(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut all = listed(folder)?;
     all.retain(|name| name.firm_code.is_none());
@@ -230,7 +230,7 @@ impl Files {
     /// Reads the latest files, at most `most` bytes, oldest first, and passes them on file by file.
     ///
     /// # Errors
-    /// The system's; a folder that does not exist is empty.
+    /// A system error; a folder that does not exist is empty.
     pub fn read_back(&mut self, most: u64, mut take: impl FnMut(&[u8])) -> io::Result<()> {
         let names = match names(self.folder()) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
@@ -264,7 +264,7 @@ impl Files {
     /// failed write is taken back as far as the system permits.
     ///
     /// # Errors
-    /// The system's, with the files concerned.
+    /// A system error, with the files concerned.
     pub fn write(&mut self, lines: &[u8], now: Now) -> Result<(), Unwritten> {
         self.leave_removed();
         self.turn(now.wall).map_err(Unwritten::Records)?;
@@ -308,7 +308,7 @@ impl Files {
     /// Makes the records durable that were written to the open file.
     ///
     /// # Errors
-    /// The system's.
+    /// A system error.
     pub fn sync(&mut self) -> io::Result<()> {
         self.open.as_ref().map_or(Ok(()), |open| open.file.sync_data())
     }
@@ -485,7 +485,7 @@ impl Files {
     /// Returns lines that follow a mark, one message's worth at most.
     ///
     /// # Errors
-    /// The system's.
+    /// A system error.
     pub fn after(&self, mark: Option<&Mark>) -> io::Result<Vec<u8>> {
         let names = names(self.folder())?;
         let mut from = 0;

@@ -1,5 +1,5 @@
 //! Every access has a number of its own, which its grant repeats: no call is granted twice, by
-//! whichever front, and a client is told the handle that was granted to this very call.
+//! either front, and a client gets the handle that was granted to this very call.
 
 use super::slots::Slots;
 use std::collections::BTreeMap;

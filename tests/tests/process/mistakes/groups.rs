@@ -1,5 +1,5 @@
 //! Two groups with the same group key, and a list that names a backend of the other one: neither
-//! disturbs the other, whoever has the higher epoch.
+//! disturbs the other, whichever has the higher epoch.
 
 use super::book::Book;
 use super::{leads_within, role};
