@@ -16,10 +16,19 @@
 //! | `links` | one for two CPUs, at most 4 | serves its share of the links and listeners; each of these belongs to one thread |
 //! | `greetings` | 1 | accepted links, until their calls can be served |
 //! | `agreements` | 1, at a lower priority | computes key agreements and TLS handshakes, which take long; holds no lock that calls wait for |
-//! | `dial` | on a front, one a backend that is being dialled | looks up the name and connects, which blocks |
+//! | `dial` | on a front, one for each connection that is being opened | connects, which blocks |
+//! | `look-up` | on a front, one for each name that is being looked up | asks the system's resolver, which blocks and cannot be cancelled |
 //! | `disk` | on a backend, 1 | appends to the journal and waits until it is on disk |
+//! | `licences` | on a backend, 1 | watches the licence files |
 //! | `configuration`, `hang-up` | on a front, 1 each | reads its configuration at SIGHUP, and writes it when the node requests that |
+//! | `admin-files` | on a front, 1 | checks passwords, records changes, watches the password file and the certificate |
+//! | `history` | on a front, 1 | writes the usage history and reads it back |
+//! | `folder` | on a front, 1 | checks that the state folder is in place |
+//! | `address` | on a front, 1 | looks for the virtual address |
+//! | `machine` | 1 | watches the socket of the machine |
+//! | `watchdog` | under systemd, 1 | notifies it while the node takes steps |
 //! | `signals` | 1 | waits for SIGTERM and SIGINT |
+//! | `parent` | with `--die-with-parent`, 1 | waits for the end of standard input |
 //!
 //! They share [`reactor::Reactor`]: the hub behind its lock, and each link's connection behind a
 //! lock of its own. The thread that has stepped the hub writes its output without blocking, so no

@@ -45,13 +45,13 @@ pub struct Workers {
     pub machine: Option<machine::Watch>,
     /// The journal of a backend; a front has none.
     pub journal: Option<Journal>,
-    /// The watch of a front with a virtual address.
+    /// The watch of a front's virtual address.
     pub address: Option<vip::Watch>,
     /// The files of a front's admin pages.
     pub admin_files: Option<AdminFiles>,
     /// The configuration of a front.
     pub settings: Option<Settings>,
-    /// The writer of a front that keeps its usage history.
+    /// The writer of a front's usage history.
     pub history: Option<HistoryWriter>,
     /// The others, each with the name of its thread.
     pub others: Vec<(&'static str, Worker)>,
