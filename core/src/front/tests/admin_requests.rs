@@ -1,4 +1,4 @@
-//! What an operator sees and does on the page of a front.
+//! What an operator sees and does on the admin page of a front.
 
 use super::{World, twins};
 use crate::base::credentials::AdminAccess;
@@ -15,7 +15,7 @@ use serde_json::Value;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// What stands in the list of events, the latest first.
+/// Returns the list of events, the latest first.
 fn events(world: &mut World, front: usize) -> Vec<String> {
     let answer = world.http(front, "GET /api/events HTTP/1.1\r\n\r\n");
     let (_, body) = answer.split_once("\r\n\r\n").unwrap();
@@ -23,7 +23,7 @@ fn events(world: &mut World, front: usize) -> Vec<String> {
     list.iter().map(|event| event["text"].as_str().unwrap().into()).collect()
 }
 
-/// Takes a handle back as an operator; status line and sentence.
+/// Takes a handle back as an operator. Returns the status line and the sentence.
 fn take_back(world: &mut World, front: usize, handle: u32) -> String {
     let entrance = AdminAccess { operator: true, ..AdminAccess::default() };
     world.step_front(front, HostEvent::AdminAccess(Box::new(entrance)).into());

@@ -32,7 +32,7 @@ fn a_backend_that_dies_over_a_call_hands_it_on_at_once() {
     world.lose = |_, order| matches!(order, Order::Perform { .. });
     world.call(0, client, crypt(handle));
     world.lose = |_, _| false;
-    // One of them has it; the others come back before the next one goes.
+    // One of them has it; the others return before the next one goes.
     for index in 0..3 {
         world.advance(150 * MILLI);
         assert_eq!(world.answer(0, client), None);

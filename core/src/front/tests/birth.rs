@@ -1,4 +1,4 @@
-//! A group is born once, and only with all three.
+//! A group is born once, and only with all three backends.
 
 use super::World;
 use crate::base::limits::{CLAIM_PAUSE, CLAIM_TIMEOUT, DOUBLED_REDIAL, REDIAL_MIN};
@@ -57,7 +57,7 @@ fn a_birth_that_broke_off_is_begun_again() {
     for victim in 0..3 {
         for writes in 0..4 {
             let mut world = World::new(1);
-            // The third write or so of one backend never ends: somewhere in the birth.
+            // One of the first writes of one backend never ends: the birth is interrupted there.
             world.backends[victim].stuck_after = Some(writes);
             world.activate(0);
             world.advance(Duration::from_millis(500));
@@ -105,7 +105,7 @@ fn what_backends_said_before_a_birth_is_no_loss_of_memory_to_another_front() {
     for wait in (0..1_000).step_by(50) {
         let mut world = World::new(2);
         world.advance(SECOND);
-        // Front 1 is to lead as well. It hears of the birth from backend 0, to which it comes late.
+        // Front 1 is to lead as well. It learns of the birth from backend 0, which it reaches late.
         world.part(1, 0);
         world.advance(Duration::from_millis(270));
         world.activate(1);
@@ -160,7 +160,7 @@ fn a_backend_that_dies_at_the_birth_is_not_waited_for() {
 #[test]
 fn a_name_that_led_elsewhere_is_looked_up_anew_as_soon_as_a_claim_has_ended() {
     let mut world = World::new(1);
-    // All three know of the group, and nothing of it is chosen.
+    // All three know of the group, and no slot of it is chosen.
     world.lose = |_, order| matches!(order, Order::Append { .. });
     world.activate(0);
     world.advance(SECOND);

@@ -1,4 +1,4 @@
-//! Messages between fronts and backends in a few words, for a story.
+//! Short names of messages between fronts and backends, for a story.
 
 use crate::messages::group::{Order, Report};
 use alloc::format;

@@ -1,4 +1,4 @@
-//! One configuration for two fronts: what is changed at one follows at the other.
+//! One configuration for two fronts: a change at one front follows at the other.
 
 use super::{World, twins};
 use crate::base::credentials::AdminAccess;
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// The file of a front.
+/// Returns the configuration file of a front.
 fn text(front: usize, revision: u32, cleanup: u32) -> String {
     let twin = 20 + (front ^ 1);
     format!(
@@ -26,7 +26,7 @@ fn text(front: usize, revision: u32, cleanup: u32) -> String {
     )
 }
 
-/// A machine puts a text into force.
+/// Puts a text into effect, as a front's machine does.
 fn put(world: &mut World, front: usize, text: &str) {
     let mut config = Config::parse(text).unwrap();
     // Ports of the world begin with 0.
@@ -38,7 +38,7 @@ fn put(world: &mut World, front: usize, text: &str) {
     world.run();
 }
 
-/// The machine of a front does what that wants stored; or refuses.
+/// Stores what a front wants stored, or refuses it. Returns the text.
 #[track_caller]
 fn store(world: &mut World, front: usize, refused: Option<&str>) -> String {
     let [(index, text)] = &core::mem::take(&mut world.stores)[..] else { panic!("one text") };
@@ -115,7 +115,7 @@ fn a_machine_that_refuses_is_asked_once_and_says_why() {
     let twin = twin(&mut world, 0);
     assert_eq!(twin["configuration_trouble"], "the file was changed by hand");
     assert_eq!(twin["differs"][0]["key"], "TmrServer.CleanUpTimeInSeconds");
-    // Its next word is taken.
+    // Its next change is adopted.
     put(&mut world, 1, &text(1, 2, 91));
     store(&mut world, 0, None);
     alike(&mut world);
@@ -157,7 +157,7 @@ fn a_page_hears_what_became_of_its_change() {
     };
     let page = post(&mut world, &text(0, 1, 61));
     assert_eq!(world.client(0, page).replies, Vec::<Vec<u8>>::new(), "not before it is known");
-    // Meanwhile nobody else changes it.
+    // Meanwhile no other change is accepted.
     let other = post(&mut world, &text(0, 1, 62));
     assert!(world.client(0, other).replies[0].starts_with(b"HTTP/1.1 409 "));
     assert_eq!(store(&mut world, 0, None), text(0, 2, 61));
@@ -169,7 +169,7 @@ fn a_page_hears_what_became_of_its_change() {
         reply.starts_with("HTTP/1.1 409 ") && reply.contains("\"message\": \"no room\""),
         "{reply}"
     );
-    // One that has gone away changes nothing of that.
+    // A page whose link is gone does not change that.
     let page = post(&mut world, &text(0, 2, 64));
     world.hang_up(0, page, false);
     assert_eq!(store(&mut world, 0, None), text(0, 3, 64));

@@ -1,4 +1,5 @@
-//! Licence files that were copied to more than one backend: one part, however often it is there.
+//! Licence files that were copied to more than one backend: one part, however many copies there
+//! are.
 
 use super::World;
 use crate::base::time::Duration;
@@ -8,7 +9,7 @@ use serde_json::json;
 const SECOND: Duration = Duration::from_secs(1);
 const UNAVAILABLE: u32 = 218;
 
-/// A serving world whose backends hold these containers, each by its number.
+/// Returns a world that serves, with backends that hold these containers, by number.
 fn holding(containers: [usize; 3]) -> World {
     let mut world = World::with(1, containers.map(container));
     world.activate(0);
@@ -39,7 +40,7 @@ fn three_copies_of_one_part_are_no_licence() {
                         install each backend's own file",
         }])
     );
-    // Each file where it belongs, and it is one.
+    // With each file where it belongs, the licence is whole.
     world.replace(0, &[container(0)]);
     world.replace(2, &[container(2)]);
     world.run();
@@ -56,7 +57,7 @@ fn a_copy_beside_a_part_of_its_own_counts_once() {
     let shown = licence(&mut world);
     assert_eq!((&shown["matching"], &shown["available"]), (&json!(2), &json!(true)));
     assert_eq!(world.status(0)["copies"][0]["backends"], json!(["backend:0", "backend:2"]));
-    // Without the one that is a part of its own, only one is.
+    // Without the backend that has a part of its own, only one part is left.
     world.part(0, 1);
     assert_eq!(world.ask(0, client, seat()).0, UNAVAILABLE);
     assert_eq!(licence(&mut world)["matching"], 1);
@@ -74,7 +75,7 @@ fn two_that_hold_the_same_part_do_not_grant_a_seat() {
     assert_eq!(world.answer(0, waits), None, "two have it on disk, and one part of it");
     world.unstick(1);
     assert_eq!(world.answer(0, waits).map(|(status, _)| status), Some(0));
-    // The same, and the other part does not come.
+    // The same, and the other part's backend does not answer.
     world.backends[1].stuck = true;
     world.call(0, other, seat());
     world.part(0, 1);
@@ -91,13 +92,13 @@ fn a_copy_that_says_something_else_does_not_outvote_the_parts() {
     let mut changed = container(0);
     changed.part.firm_items[0].products[0].license_quantity = 6;
     let mut world = holding([0, 1, 2]);
-    // The first backend's file was issued anew, and the old one was copied to the third.
+    // The first backend's file was issued again, and the old one was copied to the third.
     world.replace(0, &[changed.clone()]);
     world.replace(2, &[container(0)]);
     world.run();
     let shown = licence(&mut world);
     assert_eq!((&shown["quantity"], &shown["matching"]), (&json!(5), &json!(2)));
-    // Two copies agree with each other, and the two parts that there are do not.
+    // Two copies agree with each other, and the two different parts do not.
     world.replace(2, &[changed]);
     world.run();
     let shown = licence(&mut world);

@@ -1,4 +1,4 @@
-//! Which clocks licences are judged by.
+//! By which clocks licences are judged.
 
 use super::World;
 use crate::base::limits::DATE_LEAP_LASTS;
@@ -12,14 +12,14 @@ use serde_json::{Value, json};
 const SECOND: Duration = Duration::from_secs(1);
 const DAY: i64 = 86_400;
 const YEAR: i64 = 365 * DAY;
-/// When a world begins.
+/// The time at which a world begins.
 const TODAY: u64 = 1_795_287_600;
 const EXPIRED: u32 = 35;
 const TOO_EARLY: u32 = 37;
 const USED_UP: u32 = 71;
 
 impl World {
-    /// Serves a licence with something more in it.
+    /// Returns a world that serves a licence with this change.
     fn serving_with(change: fn(&mut Product)) -> Self {
         let mut world = Self::with(1, containers(change));
         world.activate(0);
@@ -27,14 +27,14 @@ impl World {
         world
     }
 
-    /// Sets the clocks of the backends: seconds that they are ahead.
+    /// Sets how many seconds the clocks of the backends are ahead.
     fn set_backends(&mut self, ahead: [i64; 3]) {
         for (machine, ahead) in self.backends.iter_mut().zip(ahead) {
             machine.ahead = ahead;
         }
     }
 
-    /// A seat is asked for, and given back: what came of it.
+    /// Requests a seat and releases it. Returns the status.
     fn tries(&mut self, front: usize) -> u32 {
         let client = self.connect(front);
         self.call(front, client, seat());
@@ -47,7 +47,7 @@ impl World {
     }
 }
 
-/// A container for each backend, with something more in its licence.
+/// Returns a container for each backend, with this change in its licence.
 fn containers(change: fn(&mut Product)) -> [Container; 3] {
     [0, 1, 2].map(|index| {
         let mut made = container(index);
@@ -56,7 +56,7 @@ fn containers(change: fn(&mut Product)) -> [Container; 3] {
     })
 }
 
-/// It begins yesterday and ends in 20 days.
+/// Has the licence begin yesterday and end in 20 days.
 fn of_these_weeks(product: &mut Product) {
     product.activation_time = Some(Wall(TODAY - 86_400));
     product.expiration_time = Some(Wall(TODAY + 20 * 86_400));
@@ -79,7 +79,7 @@ fn a_group_begins_with_the_date_of_its_backends_whatever_the_front_has_that_foun
         world.advance(SECOND);
         assert_eq!(world.tries(front), 0, "{ahead}");
     }
-    // Before the group, it had a date of two wrong clocks: its own, and that of one backend.
+    // Before the group, its date came from two wrong clocks: its own, and that of one backend.
     let mut world = World::with(0, containers(of_these_weeks));
     world.set_backends([40 * DAY, 0, 0]);
     world.crash(1);
@@ -103,7 +103,7 @@ fn the_clock_of_the_front_that_leads_decides_nothing() {
         assert_eq!(world.tries(0), 0, "{ahead}");
         assert!(!expired(&mut world, 0), "{ahead}");
     }
-    // One that comes to lead with a clock like that has no say either.
+    // The wrong clock of a front that comes to lead does not count either.
     let next = world.add_front();
     world.fronts[next].ahead = 40 * DAY;
     world.activate(next);
@@ -143,7 +143,7 @@ fn two_backends_clocks_decide_when_they_agree_for_long_and_that_stays() {
     world.advance(10 * SECOND);
     assert_eq!(world.tries(0), EXPIRED);
     assert!(expired(&mut world, 0));
-    // Right clocks, another front, and backends that have started again.
+    // Correct clocks, another front, and backends that were restarted.
     world.set_backends([0; 3]);
     world.advance(5 * SECOND);
     assert_eq!(world.tries(0), EXPIRED);
@@ -171,7 +171,7 @@ fn clocks_that_are_set_back_give_nothing_a_second_time() {
         world.advance(5 * SECOND);
         assert_eq!(world.tries(0), EXPIRED, "{ahead}");
     }
-    // What begins later does not begin earlier by it, nor ever later than by two right clocks.
+    // A licence never begins earlier than by its date, and no later than by two correct clocks.
     let mut world = World::serving_with(|product| product.activation_time = Some(Wall(TODAY + 60)));
     world.set_backends([-YEAR, 0, 0]);
     world.advance(30 * SECOND);

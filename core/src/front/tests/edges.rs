@@ -1,5 +1,5 @@
-//! Rules that one wrong word would break, and that other tests do not notice: what an
-//! acknowledgement confirms, whose a number is, which clock ends a handle, how far a copy is read.
+//! Rules that one wrong identifier would break, unnoticed by other tests: what an acknowledgement
+//! confirms, which front owns a number, which clock ends a handle, how far a copy is read.
 
 use super::{World, twins};
 use crate::base::limits::{CONFIRMED, HANDLE_BLOCK};
@@ -30,7 +30,7 @@ fn what_is_acknowledged_confirms_the_leader_as_of_when_it_was_sent() {
     let other = world.connect(0);
     world.call(0, other, seat());
     world.advance(CONFIRMED - 100 * MILLI);
-    // The disks are done, so late that the word of it is of little worth.
+    // The disks finish so late that the acknowledgements no longer confirm much.
     (0..3).for_each(|backend| world.backends[backend].stuck = false);
     world.run();
     assert_eq!(world.answer(0, other).map(|(status, _)| status), Some(0));
@@ -50,7 +50,7 @@ fn numbers_are_not_used_before_their_block_is_committed() {
     world.fronts[0].node.reserve_handles();
     world.step_front(0, Input::Tick);
     world.run();
-    // The seat gets to the disks, and the block behind it does not.
+    // The seat reaches the disks, and the block after it does not.
     for backend in 0..3 {
         world.backends[backend].stuck = false;
         world.backends[backend].stuck_after = Some(1);
@@ -98,7 +98,7 @@ fn a_longer_copy_is_read_to_its_end() {
             world.fronts[1].frozen = true;
             world.crash(dies);
             world.lose = |_, _| false;
-            // One that knows nothing of the log reads one copy that has it and one that has not.
+            // A front that knows nothing of the log reads one copy with the entry and one without.
             let next = world.add_front();
             world.activate(next);
             world.advance(SECOND);

@@ -1,4 +1,4 @@
-//! Planned failover: what is on its way, what waits, and what becomes of it when it goes wrong.
+//! Planned failover: calls on their way, calls that wait, and the outcome when it fails.
 
 use super::{World, twins, with_address};
 use crate::base::limits::{
@@ -17,7 +17,7 @@ use serde_json::Value;
 const SECOND: Duration = Duration::from_secs(1);
 const MILLI: Duration = Duration::from_millis(1);
 
-/// `tmrd failover` for a front: status code and what it says.
+/// Runs `tmrd failover` for a front. Returns the status code and the message.
 fn order(world: &mut World, front: usize) -> (u16, String) {
     let request = "POST /api/failover HTTP/1.1\r\nX-Tmr-Admin: 1\r\nContent-Length: 0\r\n\r\n";
     let answer = world.http(front, request);
@@ -44,13 +44,13 @@ fn trouble(world: &mut World, front: usize) -> Value {
     world.status(front)["failover_trouble"].take()
 }
 
-/// How often a front has told its twin to lead.
+/// Returns how often a front has ordered its twin to lead.
 fn leads_told(world: &World, front: usize) -> usize {
     let lead = |bytes: &[u8]| matches!(TwinMessage::decode(bytes, 2), Ok(TwinMessage::Lead { .. }));
     world.line.told.iter().filter(|(from, bytes)| *from == front && lead(bytes)).count()
 }
 
-/// A client with a call that cannot end now.
+/// Returns a client with a call that cannot end now.
 fn with_a_call(world: &mut World, front: usize) -> LinkId {
     let client = world.connect(front);
     world.call(front, client, seat());
@@ -58,7 +58,7 @@ fn with_a_call(world: &mut World, front: usize) -> LinkId {
     client
 }
 
-/// Two fronts, and the second one's program does not tell of its machine yet.
+/// Returns two fronts, of which the second one's program does not report its machine yet.
 fn with_a_twin_that_does_not_say() -> World {
     let mut world = World::new(1);
     world.activate(0);
@@ -92,7 +92,7 @@ fn the_other_one_leads_within_milliseconds() {
         assert_eq!(world.ask(1, client, crypt(handle)).0, 0);
     }
     let epoch = world.status(1)["epoch"].clone();
-    // And back again; nobody claims by himself between.
+    // And back again; in between, neither front claims by itself.
     world.advance(20 * SECOND);
     assert_eq!(world.status(1)["epoch"], epoch);
     ordered(&mut world, 1);
@@ -165,7 +165,7 @@ fn a_twin_that_does_not_take_it_leaves_it_here() {
         world.advance(HANDOVER_WAIT);
         assert_eq!(world.answer(0, waits).map(|(status, _)| status), Some(0), "{what}");
         assert!(trouble(&mut world, 0).as_str().unwrap().contains("told to lead"), "{what}");
-        // What kept it from that is over: it lets the role be, until it is asked again.
+        // The obstacle is gone, but the front does not take the role before it is ordered again.
         (world.fronts[1].frozen, world.line.loses) = (false, false);
         world.lose = |_, _| false;
         world.cut.clear();
@@ -182,7 +182,7 @@ fn a_twin_that_does_not_take_it_leaves_it_here() {
 #[test]
 fn a_twin_that_dies_with_the_promises_is_not_waited_for() {
     let mut world = twins();
-    // It gets its promises, and no more.
+    // It gets its promises, and nothing else.
     world.lose = |_, order| matches!(order, Order::Append { .. } | Order::Confirm { .. });
     ordered(&mut world, 0);
     world.fronts[1].frozen = true;
@@ -326,7 +326,7 @@ fn what_nobody_waits_for_is_committed_first() {
         world.backends[backend].stuck = true;
     }
     let client = world.connect(0);
-    // It takes no seat, so its client is told before it is on any disk.
+    // It takes no seat, so its client is answered before the grant is on any disk.
     assert_eq!(world.ask(0, client, access(TMR, Mode::NoUserLimit, 60)).0, 0);
     ordered(&mut world, 0);
     assert_eq!(leads_told(&world, 0), 0);

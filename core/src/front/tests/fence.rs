@@ -1,4 +1,5 @@
-//! A backend that comes back: what its disk has forgotten, and whose word counts until it is asked.
+//! A backend that returns: what its disk has forgotten, and which confirmations count until it has
+//! answered.
 
 use super::{World, twins};
 use crate::base::time::Duration;
@@ -9,7 +10,7 @@ use alloc::vec::Vec;
 const MILLI: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Front 0 leads, and asks for nothing in the next 400 ms but what a test has it do.
+/// Returns a world in which front 0 leads, and sends nothing of its own in the next 400 ms.
 fn quiet() -> World {
     let mut world = twins();
     world.line.cut = true;
@@ -28,7 +29,7 @@ fn what_a_disk_said_before_another_one_came_back_commits_nothing() {
     let client = world.connect(0);
     world.call(0, client, seat());
     world.lose = |_, _| false;
-    // Another front leads with the other two, and writes over it. Front 0 does not hear of it.
+    // Another front leads with the other two and overwrites the slot. Front 0 does not learn of it.
     let next = 1;
     world.part(next, 0);
     world.activate(next);
@@ -38,7 +39,7 @@ fn what_a_disk_said_before_another_one_came_back_commits_nothing() {
     world.advance(100 * MILLI);
     assert_eq!(world.backend_state(next, 0), "up");
     assert!(world.leads(0), "it has not heard of the other one");
-    // Backend 2 forgets all of that, and comes back to front 0.
+    // Backend 2 forgets all of that, and returns to front 0.
     world.crash(2);
     world.cut.push((next, 2));
     world.backends[2].disk = old;
@@ -68,7 +69,7 @@ fn nobody_is_told_what_was_so_before_a_disk_came_back_that_has_forgotten() {
     world.cut.push((next, 2));
     world.backends[2].disk = old;
     world.restart(2);
-    // What front 0 asks the others is on its way.
+    // The orders of front 0 to the others are on their way.
     world.lose = |backend, order| {
         backend < 2 && matches!(order, Order::Confirm { .. } | Order::Witness { .. })
     };

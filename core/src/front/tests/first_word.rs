@@ -1,4 +1,4 @@
-//! What a front that has just started hears of its twin before it claims.
+//! What a front that has just started learns from its twin before it claims.
 
 use super::World;
 use crate::base::time::Duration;
@@ -8,8 +8,9 @@ use alloc::vec::Vec;
 const SECOND: Duration = Duration::from_secs(1);
 const MILLI: Duration = Duration::from_millis(1);
 
-/// Three seats stand on two disks only: backend 2 was behind, and backend 0 has gone back in time
-/// since. Backend 1, which has them, is cut off from front 0, which has lost its files. The handles.
+/// Returns a world in which three seats were on two disks only: backend 2 was behind, and backend 0
+/// has gone back in time since. Backend 1, which has them, is cut off from front 0, which has lost
+/// its files. Also returns the handles.
 fn forgotten() -> (World, Vec<u32>) {
     let mut world = super::twins();
     world.advance(SECOND);
@@ -60,7 +61,7 @@ fn a_twin_that_has_just_started_too_knows_of_slots_by_its_files() {
 #[test]
 fn what_a_twin_has_said_is_said_to_it_when_it_has_forgotten_it() {
     let (mut world, handles) = forgotten();
-    // Front 0 hears of the slots, and claims nothing.
+    // Front 0 learns of the slots, and does not claim.
     world.restart_front(0);
     world.advance(SECOND);
     for backend in 0..3 {
@@ -69,7 +70,7 @@ fn what_a_twin_has_said_is_said_to_it_when_it_has_forgotten_it() {
     world.fronts[1].history.clear();
     world.restart_front(1);
     world.advance(SECOND);
-    // Front 1 has heard of them by front 0 alone, and says so to the next one.
+    // Front 1 knows of them only from front 0, and reports them to the next front.
     world.restart_front(0);
     world.activate(0);
     world.advance(2 * SECOND);

@@ -16,20 +16,20 @@ use alloc::vec::Vec;
 const SECOND: Duration = Duration::from_secs(1);
 const PENDING: CmError = CmError::SERVER_START_PENDING;
 
-/// How many clients of front 1 go to front 0, as each of them says.
+/// Returns how many clients of front 1 are passed to front 0, by the status of each front.
 fn passed(world: &mut World) -> (u64, u64) {
     let of = |world: &mut World, front: usize, key: &str| world.status(front)["twin"][key].as_u64();
     (of(world, 1, "passed_to").unwrap(), of(world, 0, "passed_from").unwrap())
 }
 
-/// A client's link is closed and nothing was said on it.
+/// Asserts that a client's link is closed without a reply.
 #[track_caller]
 fn closed_without_a_word(world: &mut World, front: usize, link: LinkId) {
     assert_eq!(world.answer(front, link), None);
     assert!(world.client(front, link).closed);
 }
 
-/// Nothing passes from the backends' disks: what waits for them waits.
+/// Sets whether the backends' disks are stuck, so that whatever needs them waits.
 fn stick(world: &mut World, stuck: bool) {
     for backend in 0..3 {
         world.backends[backend].stuck = stuck;
@@ -48,7 +48,7 @@ fn a_client_of_the_standby_is_served_by_the_leader() {
     assert_eq!(passed(&mut world), (1, 1));
     let shown = world.status(0)["allocations"][0].take();
     assert_eq!((&shown["handle"], &shown["client"]), (&handle.into(), &"198.51.100.7".into()));
-    // It works at the other address, and is given back there.
+    // The handle works at the other address, and is released there.
     let other = world.connect(0);
     assert_eq!(world.ask(0, other, crypt(handle)).0, 0);
     assert_eq!(world.ask(0, other, release(handle)), (0, 0));
@@ -108,13 +108,13 @@ fn a_client_that_goes_gives_back_what_it_did_not_hear_of() {
     world.hang_up(1, client, false);
     stick(&mut world, false);
     assert_eq!(world.seats(0), 0);
-    // When the reply is there and is not taken.
+    // When the reply has arrived and was not sent yet.
     let client = world.connect(1);
     assert_eq!(world.ask(1, client, seat()).0, 0);
     assert_eq!(world.seats(0), 1);
     world.hang_up(1, client, true);
     assert_eq!(world.seats(0), 0);
-    // What it has heard of it keeps, whether or not it had the reply to a later call.
+    // A handle whose reply has arrived is kept, whether or not the reply to a later call has.
     let client = world.connect(1);
     let (_, handle) = world.ask(1, client, seat());
     assert_eq!(world.ask(1, client, crypt(handle)).0, 0);
@@ -203,7 +203,7 @@ fn a_line_of_which_the_leader_never_heard_costs_no_seat() {
     let client = world.connect(1);
     let (status, handle) = world.ask(1, client, seat());
     assert_eq!(status, 0);
-    // The next line stands to front 1 alone, and breaks with a call on it.
+    // The next connection is one that only front 1 can use, and breaks with a call on it.
     world.line.mute = Some(1);
     world.break_dialled(|by| by == 1);
     world.advance(TWIN_REDIAL_MAX);
@@ -229,13 +229,13 @@ fn a_line_that_breaks_is_no_sign_of_life_of_a_client() {
     assert_eq!(world.seats(0), 0, "the client has been silent for its clean-up time");
 }
 
-/// No message goes between front 0 and the backends any more.
+/// Cuts front 0 off from the backends.
 fn cut_off(world: &mut World) {
     (0..3).for_each(|backend| world.part(0, backend));
 }
 
-/// A client calls once a second for a while, unless it waits for a reply, and comes back if its link
-/// is closed. Returns what it was told, and its link.
+/// Has a client call once a second for a while, unless it waits for a reply, and reconnect if its
+/// link is closed. Returns the statuses, and its link.
 fn calls_every_second(
     world: &mut World,
     front: usize,
@@ -277,7 +277,7 @@ fn a_client_that_calls_the_standby_all_the_time_keeps_its_seat_while_the_leader_
     world.client(1, client).replies.clear();
     assert!(world.leads(0));
     assert_eq!(world.ask(1, client, crypt(handle)).0, 0, "it never stopped");
-    // Who says nothing from here on loses it in its time.
+    // A client that is silent from here on loses the handle in its time.
     world.advance(Duration::from_secs(u64::from(SHORT) + 1));
     assert_eq!(world.seats(0), 0);
 }
@@ -288,7 +288,7 @@ fn a_call_at_the_standby_that_nobody_can_decide_is_a_sign_of_life_at_the_leader(
     let client = world.connect(1);
     let (_, handle) = world.ask(1, client, access(TMR, Mode::UserLimit, SHORT));
     world.advance(24 * SECOND);
-    // Too short for the leader to give up, and the client calls in that time only.
+    // Too short for the leader to give up, and the client calls only in that time.
     cut_off(&mut world);
     world.advance(3 * SECOND);
     world.call(1, client, crypt(handle));
@@ -336,7 +336,7 @@ fn a_client_for_whom_there_is_no_room_is_alive_all_the_same() {
     assert_eq!(world.ask(1, client, crypt(handle)).0, overload);
     world.advance(20 * SECOND);
     assert_eq!(world.seats(0), 1);
-    // The one that leads hears it too when it is the one that has no room.
+    // The leader also learns of the client when it is the one that has no room.
     let from = crate::testing::peer(1);
     world.tell_as(1, &TwinMessage::Call { client: 1 << 40, from, bytes: crypt(handle) });
     world.advance(20 * SECOND);
@@ -367,7 +367,7 @@ fn an_own_reply_that_is_lost_costs_no_seat_of_the_twins() {
     let mut world = twins();
     let client = world.connect(1);
     assert_eq!(world.ask(1, client, seat()).0, 0);
-    // The front that stands by answers what nobody understands for itself.
+    // The front that stands by answers a call that cannot be parsed by itself.
     world.call(1, client, alloc::vec![0; 3]);
     world.hang_up(1, client, true);
     assert_eq!(world.seats(0), 1, "the client called after it was told of its seat");
@@ -410,12 +410,12 @@ fn a_call_that_was_not_begun_goes_to_the_one_that_leads_then() {
     let mut world = twins();
     let client = world.connect(1);
     assert_eq!(world.ask(1, client, Request::GetVersion { handle: 0 }.encode()).0, 0);
-    // With one backend the leader decides nothing: what it is passed waits there.
+    // With one backend the leader decides nothing: calls that are passed to it wait.
     for backend in 1..3 {
         world.part(0, backend);
     }
     world.call(1, client, seat());
-    // That one tells it of a claim, which leads nowhere yet.
+    // That one reports a claim that has not succeeded yet.
     (1..3).for_each(|backend| world.backends[backend].stuck = true);
     world.activate(1);
     world.advance(SECOND);
@@ -435,7 +435,7 @@ fn a_call_that_may_have_been_done_is_not_done_again() {
     let client = world.connect(1);
     stick(&mut world, true);
     world.call(1, client, seat());
-    // The leader has proposed it, and another one reads it from the backends.
+    // The leader has proposed it, and another front reads it from the backends.
     for backend in 0..3 {
         world.backends[backend].stuck = false;
         world.part(0, backend);
@@ -452,7 +452,7 @@ fn a_call_that_was_begun_is_not_done_again_when_its_leader_drops_it() {
     let client = world.connect(1);
     stick(&mut world, true);
     world.call(1, client, seat());
-    // The leader has proposed it, and hears that it is deposed before the other one leads.
+    // The leader has proposed it, and learns that it is deposed before the other one leads.
     world.activate(1);
     world.advance(HEARTBEAT);
     assert!(!world.leads(0) && !world.leads(1));
@@ -496,7 +496,7 @@ fn what_waits_here_is_passed_on_as_soon_as_the_other_one_leads() {
     world.advance(SECOND);
     let client = world.connect(1);
     assert_eq!(world.ask(1, client, seat()).0, PENDING.code(), "nobody tries to lead");
-    // It can reach its twin and no backend: it tries, and does not get there.
+    // It can reach its twin and no backend: it tries, and does not succeed.
     for backend in 0..3 {
         world.part(0, backend);
     }
@@ -512,7 +512,7 @@ fn what_waits_here_is_passed_on_as_soon_as_the_other_one_leads() {
 #[test]
 fn nothing_goes_back_and_forth() {
     let mut world = twins();
-    // Each believes that the other one leads: front 1 by hearsay that is not true any more.
+    // Each assumes that the other one leads: front 1 by a report that is not true any more.
     world.activate(1);
     world.advance(SECOND);
     assert!(world.leads(1));
@@ -563,7 +563,7 @@ fn there_is_room_for_so_many_and_no_more() {
     assert_eq!(world.ask(1, more, version()).0, 0);
     let room = PASSED_CLIENTS as u64;
     assert_eq!(passed(&mut world), (room, room));
-    // The one that leads keeps to it, whatever it is told.
+    // The one that leads goes on, whatever it receives.
     let from = crate::testing::peer(1);
     world.tell_as(1, &TwinMessage::Call { client: 1 << 40, from, bytes: version() });
     assert_eq!(passed(&mut world).1, room);

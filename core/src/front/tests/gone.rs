@@ -10,24 +10,24 @@ use serde_json::{Value, json};
 
 const SECOND: Duration = Duration::from_secs(1);
 const FULL: u32 = 212;
-/// Of a licence of the same product of which too few parts are there.
+/// The error for a licence whose product has too few parts connected.
 const UNAVAILABLE: u32 = 218;
 
-/// The part of a backend under another TMR-Id.
+/// Returns the part of a backend with another TMR-Id.
 fn renamed(index: usize, tmr_id: u32) -> Container {
     let mut made = container(index);
     made.part.firm_items[0].products[0].tmr_id = tmr_id;
     made
 }
 
-/// The same container under another CmActId.
+/// Returns the same container with another CmActId.
 fn moved(index: usize, cm_act_id: u32) -> Container {
     let mut made = container(index);
     made.part.cm_act_id = cm_act_id;
     made
 }
 
-/// A container of another set.
+/// Returns a container of another set.
 fn other_set(index: usize) -> Container {
     let mut made = moved(index, 77);
     made.part.serial += 500;
@@ -41,7 +41,7 @@ fn replace(world: &mut World, made: impl Fn(usize) -> Container) {
     world.advance(SECOND);
 }
 
-/// How many seats can be had; they are kept.
+/// Takes all free seats and keeps them. Returns their number.
 fn fill(world: &mut World, front: usize) -> usize {
     for taken in 0.. {
         let client = world.connect(front);
@@ -81,7 +81,7 @@ fn seats_of_a_licence_that_changed_its_name_count_against_the_one_that_took_its_
         assert!(words.starts_with("3 handles of a licence that is gone"), "{words}");
         let marked = status["allocations"].as_array().unwrap();
         assert_eq!(marked.iter().filter(|held| held["gone"] == true).count(), 3);
-        // Each that ends is free for the other one.
+        // Each seat that ends is free for the other licence.
         let client = world.connect(0);
         assert_eq!(world.ask(0, client, release(handles[0])), (0, 0));
         assert_eq!(fill(&mut world, 0), 1);
@@ -105,7 +105,7 @@ fn while_parts_change_one_after_the_other_there_are_never_more_than_there_are() 
             assert_eq!(row["free"], json!(5 - seats), "after {order}");
         }
         assert_eq!((fill(&mut world, 0), world.seats(0)), (0, 5));
-        // And on the way back.
+        // The same in the other direction.
         world.replace(0, &[container(0)]);
         world.replace(1, &[container(1)]);
         world.advance(SECOND);
@@ -122,7 +122,7 @@ fn another_front_that_takes_the_lead_counts_them_too() {
     world.advance(SECOND);
     assert!(world.leads(1));
     assert_eq!(fill(&mut world, 1), 2);
-    // One that is new, and has seen nothing of what was before.
+    // A new front, which has seen nothing of the past.
     (0..2).for_each(|front| world.fronts[front].frozen = true);
     let next = world.add_front();
     world.activate(next);
@@ -143,7 +143,7 @@ fn two_licences_of_one_product_are_two() {
     };
     replace(&mut world, both);
     assert_eq!(fill(&mut world, 0), 10);
-    // One is taken away: its five are in use, and count against the other one while they are.
+    // One licence is removed: its five seats count against the other one while they are held.
     replace(&mut world, |index| renamed(index, 2));
     assert_eq!(fill(&mut world, 0), 0);
     assert_eq!(world.status(0)["gone"][0]["handles"], 5);
@@ -159,7 +159,7 @@ fn a_set_beside_it_is_another_one() {
     let of_both = world.take(0, 10);
     assert_eq!(fill(&mut world, 0), 0);
     let held = u64::from(of_both[9]);
-    // Of one set only one part is left: that is no part of the other one.
+    // Only one part of one set is left, and it is no part of the other set.
     world.replace(1, &[other_set(1)]);
     world.replace(2, &[other_set(2)]);
     world.advance(SECOND);

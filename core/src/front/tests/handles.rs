@@ -1,4 +1,4 @@
-//! Handles without a seat: given at once, on the log like the others, and never one number twice.
+//! Handles without a seat: given at once, logged like others, and no number twice.
 
 use super::World;
 use crate::base::limits::{
@@ -17,13 +17,13 @@ use alloc::vec::Vec;
 const SECOND: Duration = Duration::from_secs(1);
 const MILLI: Duration = Duration::from_millis(1);
 
-/// Asks for a handle of the service itself.
+/// Returns an access to the service itself.
 fn service() -> Vec<u8> {
     let access = CmAccess { ctrl: ways::SUBSYSTEM, ..CmAccess::default() };
     Request::Access { ctrl: 0, access }.encode()
 }
 
-/// One of each kind: what status calls it, and the call that asks for it.
+/// Returns one call of each kind, with its name in the status.
 fn kinds() -> [(&'static str, Vec<u8>); 4] {
     let firm_item = CmAccess { ctrl: ways::FIRMITEM, firm_code: FIRM, ..CmAccess::default() };
     let [container, firm_item] =
@@ -63,7 +63,8 @@ fn a_handle_without_a_seat_is_told_at_once_and_survives_its_front() {
         );
     }
     assert_eq!(status["licenses"][0]["used"], 0);
-    // They went out with the answer: the disks have them when they go on, with no word more.
+    // The entries went out with the reply: when the disks continue they have them, without another
+    // message.
     world.fronts[0].frozen = true;
     for index in 0..3 {
         world.unstick(index);
@@ -119,7 +120,7 @@ fn a_release_is_told_when_it_cannot_be_lost() {
     }
     world.call(0, client, release(handle));
     assert_eq!(world.answer(0, client), None, "on one disk of three");
-    // It is void from now on all the same.
+    // It is still void from now on.
     let other = world.connect(0);
     assert_eq!(world.ask(0, other, version(handle)).0, 106);
     assert_eq!(world.ask(0, other, release(handle)).0, 106);
@@ -132,7 +133,7 @@ fn exclusive_use_and_use_without_limit_stand_against_each_other() {
     let mut world = World::serving();
     let client = world.connect(0);
     let (free, alone) = (access(TMR, Mode::NoUserLimit, 60), access(TMR, Mode::Exclusive, 60));
-    // Those who hold no licence are in nobody's way.
+    // Handles without a licence block no seat.
     for (_, call) in &kinds()[..3] {
         assert_eq!(world.ask(0, client, call.clone()).0, 0);
     }
@@ -160,7 +161,7 @@ fn silence_ends_it_and_so_does_a_number_that_was_not_sent() {
     world.hang_up(0, client, false);
     world.advance(59 * SECOND);
     assert_eq!(world.seats(0), 1);
-    // A new leader measures anew.
+    // A new leader measures silence anew.
     world.fronts[0].frozen = true;
     world.activate(next);
     world.advance(59 * SECOND);
@@ -188,9 +189,9 @@ fn without_a_majority_it_waits_like_every_other_call() {
     assert_eq!(world.answer(0, client).expect("two are there again").0, 0);
 }
 
-/// What a client is told, within the time of a call, that names a handle of nobody's while no majority
-/// is there. It has named so many that each waits for the longest pause; the majority is there again
-/// after `late`.
+/// Returns the status that a client gets, within the time of a call, for a handle that does not
+/// exist while there is no majority. The client has named so many such handles that each waits for
+/// the longest pause; the majority returns after `late`.
 fn wrong_handle_without_a_majority(late: Duration) -> Option<u32> {
     let mut world = World::serving();
     let client = world.connect(0);
@@ -237,12 +238,12 @@ fn so_many_may_be_on_their_way_and_no_number_comes_twice() {
         assert!(given.insert(handle), "{handle} came twice");
     };
     assert_eq!((end, given.len() as u64), (309, UNCOMMITTED_MAX));
-    // When they are on two disks, service goes on.
+    // When the grants are on two disks, service goes on.
     world.unstick(0);
     world.unstick(1);
     assert_eq!(world.ask(0, client, call.clone()).0, 0);
     world.unstick(2);
-    // And so it is with a front that goes away before: its successor hands out none of its numbers.
+    // The same holds for a front that stops before: its successor reuses none of its numbers.
     for index in 0..3 {
         world.backends[index].stuck = true;
     }

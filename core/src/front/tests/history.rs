@@ -13,12 +13,12 @@ use crate::wire::CmError;
 use alloc::vec::Vec;
 
 impl World {
-    /// Starts a front anew, which has forgotten everything but what it has recorded.
+    /// Restarts a front, which has forgotten everything except what it has recorded.
     pub(super) fn restart_front(&mut self, index: usize) {
         self.break_line();
         self.unplug(|ends| ends.front == index);
         let number = u8::try_from(index).unwrap();
-        // Another one at every start, and never the other front's.
+        // A new id at every start, and never the other front's.
         let id = 0x100 + 2 * u32::try_from(self.now.mono.0 % 0xffff).unwrap() + u32::from(number);
         let config = self.config(number);
         let seed = [u8::try_from(id % 251).unwrap(); 32];
@@ -29,7 +29,7 @@ impl World {
         self.run();
     }
 
-    /// A front wants lines back.
+    /// Returns lines that a front requests.
     pub(super) fn recall(&mut self, index: usize, after: Option<Mark>) {
         if self.fronts[index].forgetful {
             return;
@@ -59,7 +59,7 @@ fn records(world: &World, front: usize) -> Vec<Record> {
     records
 }
 
-/// What happened to licences: kind, handle, seats in use after it.
+/// Returns what happened to licences: kind, handle, seats in use after it.
 fn uses(world: &World, front: usize) -> Vec<(Kind, u32, u32)> {
     let records = records(world, front).into_iter();
     let uses = records.filter(|record| !matches!(record.kind, Kind::Started | Kind::Leads));
@@ -72,7 +72,7 @@ fn end(world: &mut World, front: usize, handle: u32) {
     world.hang_up(front, client, false);
 }
 
-/// Asks for a sixth seat of five.
+/// Requests a sixth seat of five.
 fn ask_in_vain(world: &mut World, front: usize) {
     let client = world.connect(front);
     assert_eq!(world.ask(front, client, seat()).0, CmError::NO_MORE_LICENSES.code());
@@ -88,14 +88,14 @@ fn what_happens_to_licences_is_recorded_and_the_twin_has_it_too() {
     let client = world.connect(0);
     let unknown = access(9, Mode::UserLimit, 60);
     assert_eq!(world.ask(0, client, unknown).0, CmError::ENTRY_NOT_FOUND.code());
-    // Clients that say nothing.
+    // Clients that are silent.
     world.advance(61 * SECOND);
     let mut expected: Vec<_> =
         (1..).zip(&handles).map(|(used, handle)| (Kind::Access, *handle, used)).collect();
     expected.extend([(Kind::Denied, 0, 5), (Kind::Release, handles[0], 4), (Kind::Denied, 0, 0)]);
     expected.extend([3, 2, 1, 0].map(|used| (Kind::Expire, 0, used)));
     let mut found = uses(&world, 0);
-    // They are silent since the same moment.
+    // They have been silent since the same moment.
     let mut silent: Vec<u32> = found[8..].iter().map(|it| it.1).collect();
     silent.sort_unstable();
     let mut held = handles[1..].to_vec();
@@ -116,7 +116,7 @@ fn what_happens_to_licences_is_recorded_and_the_twin_has_it_too() {
     assert_eq!((denied[1].error, denied[1].product_code, denied[1].tmr_id), (200, 9, 0));
     let ended = all.iter().find(|record| record.kind == Kind::Release).unwrap();
     assert_eq!(ended.since, Some(first.time));
-    // Each is counted, here and there.
+    // Each is counted at both fronts.
     let denials =
         world.fronts[0].node.calls.service().call_stats().denied().filter(|(_, count)| *count > 0);
     let denials: Vec<_> = denials.collect();
@@ -148,7 +148,7 @@ fn who_takes_over_records_what_it_was_not_told_and_nothing_twice() {
     let mut world = super::twins();
     let handles = world.take(0, 2);
     world.advance(SECOND);
-    // Nothing goes between the fronts: the second one does not hear of this.
+    // No message passes between the fronts: the second one does not learn of this.
     world.line.cut = true;
     world.break_line();
     end(&mut world, 0, handles[0]);
@@ -225,7 +225,7 @@ fn a_front_that_was_away_catches_up_and_one_that_starts_again_goes_on() {
     world.restart_front(1);
     world.advance(5 * SECOND);
     assert_eq!(world.fronts[0].history, world.fronts[1].history);
-    // Both start again, and have lost the last that was not written yet: the log has it.
+    // Both are restarted, and have lost the last lines that were not written yet: the log has them.
     let before = uses(&world, 0);
     for front in 0..2 {
         let lines: Vec<_> =
@@ -254,7 +254,7 @@ fn ask_in_vain_after(world: &mut World, free: usize) {
     ask_in_vain(world, 0);
 }
 
-/// Front 0 has recorded more than it keeps in memory.
+/// Returns a world in which front 0 has recorded more than it keeps in memory.
 fn long_story() -> World {
     let mut world = super::twins();
     while world.fronts[0].history.len() < HISTORY_KEPT + HISTORY_KEPT / 2 {
@@ -290,8 +290,8 @@ fn what_nobody_can_tell_is_a_gap() {
     world.advance(SECOND);
     let expected = [(Kind::Gap, 0, 0), (Kind::Access, handles[0], 1)];
     assert_eq!(uses(&world, 1), expected, "it has nothing to begin from");
-    // And one whose lines are gone from disk as well says so to its twin; also where the latest are
-    // there, as in a folder that was begun later.
+    // A front whose lines are gone from disk as well reports that to its twin; also if the latest
+    // are there, as in a folder that was begun later.
     for kept in [0, 10] {
         let mut world = long_story();
         let whole = uses(&world, 0);
@@ -322,7 +322,7 @@ fn an_older_twin_tells_nothing_and_all_is_recorded_from_its_log() {
     end(&mut world, 0, handles[1]);
     world.advance(SECOND + MILLI);
     let expected = [
-        // It was told a state first.
+        // It was sent a state first.
         (Kind::Gap, 0, 0),
         (Kind::Access, handles[0], 1),
         (Kind::Access, handles[1], 2),

@@ -1,11 +1,11 @@
-//! The machines of the fronts, as far as they do something.
+//! The machines of the fronts, as far as they do anything.
 
 use super::world::{Event, World};
 use crate::base::credentials::Rights;
 use crate::io::{AdminFilesRequest, FrontEvent, HistoryRequest, HostRequest, VipRequest};
 
 impl World {
-    /// A front wants something of its machine.
+    /// Carries out a request of a front to its machine.
     pub(super) fn host_request(&mut self, index: usize, request: HostRequest) {
         match request {
             HostRequest::Vip(VipRequest::GiveAway(away)) => self.fronts[index].away = away,

@@ -12,7 +12,7 @@ use crate::testing::{crypt, peer, release, seat};
 const SECOND: Duration = Duration::from_secs(1);
 const MILLI: Duration = Duration::from_millis(1);
 
-/// Front 0 leads, front 1 stands by.
+/// Returns a world in which front 0 leads and front 1 stands by.
 fn twins() -> World {
     let mut world = World::new(2);
     world.activate(0);
@@ -36,7 +36,7 @@ fn a_higher_epoch_takes_over_and_the_old_front_says_no_more() {
     world.break_line();
     let late = world.connect(0);
     assert_eq!(world.ask(0, late, seat()).0, 238);
-    // The seat has come along, and so has its count.
+    // The seat was taken over, and so was its count.
     let client = world.connect(1);
     assert_eq!(world.ask(1, client, crypt(handle)).0, 0);
     for _ in 0..4 {
@@ -62,7 +62,7 @@ fn an_order_to_lead_holds_for_a_front_that_wrongly_believes_it_leads() {
     world.activate(1);
     world.advance(SECOND);
     assert!(world.leads(1));
-    // The successor dies, and the operator takes the one that is left.
+    // The successor dies, and the operator activates the one that is left.
     world.fronts[1].frozen = true;
     world.activate(0);
     world.cut.clear();
@@ -83,14 +83,14 @@ fn an_old_front_that_sees_one_backend_only_grants_nothing() {
     world.call(0, client, seat());
     world.advance(CALL_TIMEOUT);
     assert_eq!(world.answer(0, client), Some((130, 0)));
-    // It cannot know of the other one, so its clients are dropped when D is over.
+    // It cannot know of the other one, so its clients are dropped when the fence time is over.
     assert!(!world.client(0, client).closed);
     world.advance(FENCE);
     assert!(world.client(0, client).closed);
     assert_eq!(world.role(0), "starting");
     let other = world.connect(1);
     assert_eq!(world.ask(1, other, seat()).0, 0);
-    // When it sees them again it learns the truth and stands by.
+    // When it reaches the backends again, it learns of the other front and stands by.
     world.cut.clear();
     world.advance(3 * SECOND);
     assert_eq!(world.role(0), "standby");
@@ -101,7 +101,7 @@ fn an_old_front_that_sees_one_backend_only_grants_nothing() {
 #[test]
 fn of_two_entries_in_one_slot_the_later_fronts_is_taken() {
     let mut world = twins();
-    // What front 0 proposes gets to one backend only, and fills the slots that its successor uses.
+    // What front 0 proposes reaches one backend only, in slots that its successor uses too.
     world.lose = |backend, order| {
         backend > 0 && matches!(order, Order::Append { epoch, .. } if epoch.front == 0xf0)
     };
@@ -135,7 +135,7 @@ fn a_confirmation_counts_from_when_it_was_asked_for() {
     world.advance(HEARTBEAT);
     world.fronts[0].frozen = false;
     world.step_front(0, Input::Tick);
-    // What it asks gets to the backends late, and what it asks then does not get there at all.
+    // Its orders reach the backends late, and later ones do not arrive at all.
     let asked = core::mem::take(&mut world.events);
     world.lose = |_, order| matches!(order, Order::Confirm { .. });
     world.advance(CONFIRMED - 100 * MILLI);
@@ -227,7 +227,7 @@ fn a_promise_that_is_not_on_disk_does_not_count() {
     }
     world.part(1, 2);
     world.activate(1);
-    // The connections break and come back: the backends describe themselves once more.
+    // The connections break and return: the backends describe themselves again.
     world.unplug(|ends| ends.front == 1);
     world.advance(Duration::from_millis(1500));
     assert_ne!(world.role(1), "active");
@@ -258,7 +258,7 @@ fn what_a_cut_off_front_proposed_does_not_come_back_after_its_successor_served()
     world.advance(3 * SECOND);
     let client = world.connect(1);
     assert_eq!(world.ask(1, client, crypt(handle)).0, 0);
-    // What front 0 holds for silence has gone to one backend, and is no news to anybody.
+    // The expiry that front 0 proposes for silence reaches one backend only, without effect.
     world.advance(15 * SECOND);
     assert_eq!(world.seats(1), 5);
     // A third front reads that backend, and one that front 1 has written to.
@@ -283,7 +283,7 @@ fn what_a_higher_epoch_has_written_over_is_not_taken_up_again() {
     for (stale, unread, lose) in ways {
         let mut world = twins();
         world.advance(SECOND);
-        // What front 0 writes gets to one backend only, and nobody is answered.
+        // What front 0 writes reaches one backend only, and no client is answered.
         world.lose = lose;
         for _ in 0..4 {
             let client = world.connect(0);
@@ -292,7 +292,8 @@ fn what_a_higher_epoch_has_written_over_is_not_taken_up_again() {
         }
         assert_eq!(world.seats(0), 4);
         world.fronts[0].frozen = true;
-        // Front 1 leads with the two others, which do not hear that its first entries are committed.
+        // Front 1 leads with the two others, which do not learn that its first entries are
+        // committed.
         world.part(1, stale);
         world.lose = |_, order| matches!(order, Order::Confirm { .. });
         world.activate(1);
@@ -364,7 +365,7 @@ fn a_backend_that_promised_by_an_earlier_connection_follows() {
     world.advance(SECOND);
     assert!(world.leads(1));
     world.cut.clear();
-    // The front claims once more on its new connection; what it said on one that has broken comes first.
+    // The front claims again on its new connection; the report of the broken one arrives first.
     let earlier = LinkId(9_001);
     world.lose = |backend, order| backend == 2 && matches!(order, Order::Claim { .. });
     world.advance(SECOND);
@@ -394,7 +395,7 @@ fn a_front_that_lost_its_clients_and_then_the_lead_ends_no_handles() {
     assert!(world.leads(1));
     world.fronts[1].frozen = true;
     world.cut.clear();
-    // Its claims are promised and confirmed, and lead nowhere.
+    // Its claims are promised and confirmed, and fail.
     world.lose = |_, order| matches!(order, Order::Append { .. });
     world.activate(0);
     world.advance(200 * SECOND);

@@ -1,4 +1,4 @@
-//! The line between two fronts: what goes over it, and how it breaks.
+//! The line between two fronts: its connections, and how they break.
 
 use super::World;
 use super::world::Event;
@@ -11,17 +11,17 @@ use alloc::vec::Vec;
 /// One connection; the first end has dialled.
 struct Wire([(usize, LinkId); 2]);
 
-/// All connections between fronts, and what was said on them.
+/// All connections between fronts, and the messages on them.
 #[derive(Default)]
 pub(super) struct Line {
     wires: Vec<Wire>,
-    /// Nothing passes, and no connection can be made.
+    /// Whether nothing passes, and no connection can be made.
     pub(super) cut: bool,
-    /// What is sent is lost, and nobody notices.
+    /// Whether messages are lost unnoticed.
     pub(super) loses: bool,
-    /// What this front says on the connections that it dialled is lost, and nobody notices.
+    /// A front whose messages on the connections that it dialled are lost unnoticed.
     pub(super) mute: Option<usize>,
-    /// Messages of those that dialled: by whom, and the bytes.
+    /// Messages of the fronts that dialled: the sender, and the bytes.
     pub(super) told: Vec<(usize, Vec<u8>)>,
 }
 
@@ -30,7 +30,7 @@ impl Line {
         self.wires.iter().any(|wire| wire.0.contains(&(front, link)))
     }
 
-    /// The other end, and whether this one has dialled.
+    /// Returns the other end, and whether this end has dialled.
     fn other(&self, front: usize, link: LinkId) -> Option<((usize, LinkId), bool)> {
         let wire = self.wires.iter().find(|wire| wire.0.contains(&(front, link)))?;
         let dialled = wire.0[0] == (front, link);
@@ -71,7 +71,7 @@ impl World {
         self.events.push_back(Event::ToFront(to, input));
     }
 
-    /// Bytes come to both ends of every connection that nobody sent.
+    /// Delivers bytes that no front has sent to both ends of every connection.
     pub(super) fn garble(&mut self, bytes: &[u8]) {
         let ends: Vec<(usize, LinkId)> = self.line.wires.iter().flat_map(|wire| wire.0).collect();
         for (front, link) in ends {
@@ -81,7 +81,7 @@ impl World {
         self.run();
     }
 
-    /// A message comes from a front that it did not send, on the connection that it dialled.
+    /// Delivers a message in the name of a front, on the connection that it dialled.
     pub(super) fn tell_as(&mut self, from: usize, tell: &TwinMessage) {
         let wire = self.line.wires.iter().find(|wire| wire.0[0].0 == from).expect("it dialled");
         let (to, link) = wire.0[1];
@@ -91,7 +91,8 @@ impl World {
         self.run();
     }
 
-    /// An answer comes to a front that its twin did not give, on the connection that it dialled.
+    /// Delivers an answer to a front that its twin has not given, on the connection that it
+    /// dialled.
     pub(super) fn answer_to(&mut self, front: usize, heard: &TwinAck) {
         let wire = self.line.wires.iter().find(|wire| wire.0[0].0 == front).expect("it dialled");
         let link = wire.0[0].1;
@@ -100,7 +101,7 @@ impl World {
         self.run();
     }
 
-    /// A front of another id dials in a front's place, says this, and goes.
+    /// Has a front of another id dial in a front's place, send these messages, and close.
     pub(super) fn speak_as(&mut self, from: usize, id: u32, tells: &[TwinMessage]) {
         let to = 1 - from;
         self.fronts[to].accepted += 2;
@@ -121,12 +122,12 @@ impl World {
         self.run();
     }
 
-    /// All connections between fronts break, and both ends learn of it.
+    /// Breaks all connections between fronts; both ends learn of it.
     pub(super) fn break_line(&mut self) {
         self.break_dialled(|_| true);
     }
 
-    /// The connections break that one of these has dialled, and both ends learn of it.
+    /// Breaks the connections that one of these fronts has dialled; both ends learn of it.
     pub(super) fn break_dialled(&mut self, by: impl Fn(usize) -> bool) {
         let mut kept = Vec::new();
         for wire in core::mem::take(&mut self.line.wires) {

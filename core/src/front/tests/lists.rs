@@ -1,4 +1,4 @@
-//! Containers without a CmActId, joined by lists of their serials.
+//! Containers without a CmActId, merged by lists of their serials.
 
 use super::World;
 use crate::base::time::Duration;
@@ -16,7 +16,7 @@ use serde_json::json;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A container without a CmActId.
+/// Returns a container without a CmActId.
 fn bare(serial: u32, quantity: u32) -> Container {
     let mut made = container(0);
     (made.part.serial, made.part.cm_act_id) = (serial, 0);
@@ -28,7 +28,7 @@ fn list(serials: [u32; 3], serial: u32) -> (ContainerId, Option<u32>) {
     (ContainerId::of_serials(serials), Some(serial))
 }
 
-/// A serving world whose backends hold these, under these lists.
+/// Returns a world that serves, whose backends hold these containers under these lists.
 fn world(containers: [Vec<Container>; 3], virtuals: Vec<(ContainerId, Option<u32>)>) -> World {
     let mut world = World::new(0);
     for (index, held) in containers.iter().enumerate() {
@@ -42,7 +42,7 @@ fn world(containers: [Vec<Container>; 3], virtuals: Vec<(ContainerId, Option<u32
     world
 }
 
-/// An access that names a container by its serial.
+/// Returns an access that names a container by its serial.
 fn seat_in(serial: u32) -> Vec<u8> {
     let Ok(Request::Access2 { ctrl, access, tail }) = Request::parse(&seat()) else {
         panic!("it is an access")
@@ -51,7 +51,7 @@ fn seat_in(serial: u32) -> Vec<u8> {
     Request::Access2 { ctrl, access, tail }.encode()
 }
 
-/// How many seats can be had of a container; they are kept.
+/// Takes all free seats of a container, and keeps them. Returns the handles.
 fn fill(world: &mut World, front: usize, serial: u32) -> Vec<u32> {
     let client = world.connect(front);
     let mut handles = Vec::new();
@@ -64,8 +64,8 @@ fn fill(world: &mut World, front: usize, serial: u32) -> Vec<u32> {
     }
 }
 
-/// Three sets of one licence: one by CmActId, two by lists whose parts stand in any order. A serial
-/// of a list may be the CmActId of another set.
+/// Returns a world with three sets of one licence: one by CmActId, two by lists whose parts are in
+/// any order. A serial of a list may be the CmActId of another set.
 fn three_sets() -> World {
     let held = [
         vec![container(0), bare(7, 2), bare(CM_ACT_ID, 3)],
@@ -116,7 +116,7 @@ fn a_listed_set_needs_two_of_its_three_like_any_other() {
         world.crash((down + 1) % 3);
         assert_eq!(world.status(0)["licenses"][0]["available"], false);
     }
-    // A part of one set differs: it is out there, and the other sets are not touched by it.
+    // A part of one set differs: it does not count there, and the other sets are not affected.
     let mut world = three_sets();
     world.replace(0, &[container(0), bare(7, 4), bare(CM_ACT_ID, 3)]);
     world.run();
@@ -177,7 +177,7 @@ fn a_serial_that_nobody_chose_is_drawn_once_and_kept() {
 
 #[test]
 fn two_fronts_that_are_configured_otherwise_count_a_seat_once() {
-    // The operator has replaced one container, and told only the second front of it.
+    // The operator has replaced one container, and only the second front's list has it.
     let held = [vec![bare(1, 2)], vec![bare(2, 2)], vec![bare(3, 2), bare(4, 2)]];
     let mut world = world(held, vec![list([1, 2, 3], 900)]);
     let handles = fill(&mut world, 0, 900);
@@ -198,7 +198,7 @@ fn two_fronts_that_are_configured_otherwise_count_a_seat_once() {
         let client = world.connect(leader);
         assert_eq!(world.ask(leader, client, crypt(handles[0])).0, 0);
     }
-    // A front without any list goes by what is in the log.
+    // A front without any list uses the one in the log.
     world.virtuals.clear();
     let bare_front = world.add_front();
     world.activate(bare_front);
@@ -218,7 +218,7 @@ fn a_container_with_a_cm_act_id_has_the_serial_that_the_operator_chose() {
     let client = world.connect(0);
     assert_eq!(world.ask(0, client, seat_in(22)).0, 0);
     assert_ne!(world.ask(0, client, seat_in(11_111_111)).0, 0);
-    // A front that is told another one, and leads, has it changed.
+    // A front with another list that leads has the log changed.
     world.fronts[0].frozen = true;
     world.virtuals = vec![(ContainerId::CmAct(CM_ACT_ID), Some(33))];
     let next = world.add_front();

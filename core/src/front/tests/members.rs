@@ -1,4 +1,5 @@
-//! Whose word counts: changes of members, and disks that are reached twice, copied, or old.
+//! Which acknowledgements count: changes of members, and disks that are reached twice, copied, or
+//! old.
 
 use super::World;
 use crate::base::time::Duration;
@@ -11,7 +12,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const MILLI: Duration = Duration::from_millis(1);
 
 impl World {
-    /// A backend is off, and its place gets another disk; returns the one that was there.
+    /// Gives a stopped backend another disk. Returns the previous one.
     pub(super) fn swap_disk(&mut self, index: usize, disk: Vec<u8>) -> Vec<u8> {
         self.crash(index);
         let before = core::mem::replace(&mut self.backends[index].disk, disk);
@@ -42,7 +43,7 @@ impl World {
         status["obstacle"].as_str().unwrap_or_default().to_string()
     }
 
-    /// Every one of these handles is known, and no more than five seats can be had.
+    /// Asserts that all these handles are known, and that no more than five seats are granted.
     pub(super) fn holds_all(&mut self, front: usize, handles: &[u32]) {
         let client = self.connect(front);
         for &handle in handles {
@@ -95,7 +96,7 @@ fn one_disk_at_two_addresses_has_one_vote() {
     let mut world = World::serving();
     let copy = world.backends[0].disk.clone();
     world.crash(1);
-    // The same process by another address, as far as a front can tell.
+    // The same process at another address, as far as a front can tell.
     world.backends[2].started = world.backends[0].started.wrapping_sub(16);
     world.swap_disk(2, copy);
     world.advance(SECOND);
@@ -119,7 +120,7 @@ fn a_copied_disk_has_one_vote_and_begins_anew_when_two_others_serve() {
     world.swap_disk(2, copy);
     world.advance(5 * SECOND);
     assert_eq!(world.backend_state(0, 2), "up", "{}", world.trouble(0, 2));
-    // It is a third of the group under a name of its own.
+    // It is a third backend of the group under an id of its own.
     world.crash(0);
     world.holds_all(0, &handles);
     world.crash(1);
@@ -158,8 +159,8 @@ fn a_backend_that_was_started_again_is_no_copy_of_itself() {
     let handles = world.take(0, 2);
     world.advance(SECOND);
     let name = world.disk_name(0);
-    // Address 2 leads to the machine of address 0, whose process is another one by now. That the
-    // connection with the one before is dead, the front does not know.
+    // Address 2 leads to the machine of address 0, whose process is another one by now. The front
+    // does not know that the connection with the previous process is dead.
     world.lose = |backend, _| backend == 0;
     let disk = world.backends[0].disk.clone();
     world.swap_disk(2, disk);
@@ -207,7 +208,7 @@ fn of_two_copies_the_one_that_is_known_to_be_old_does_not_count() {
     world.activate(next);
     world.advance(5 * SECOND);
     assert!(!world.leads(next), "one disk that counts is here, and an old copy of another");
-    // The right one comes behind its copy.
+    // The right one connects after its copy.
     world.cut.clear();
     world.advance(10 * SECOND);
     assert!(world.leads(next), "{:#}", world.status(next));
@@ -279,7 +280,7 @@ fn what_a_late_backend_was_told_keeps_two_old_copies_from_serving() {
     let mut world = World::serving();
     world.advance(SECOND);
     let old = world.backends[0].disk.clone();
-    // Backend 2 hears how far the group is, and takes none of it to its disk.
+    // Backend 2 learns how far the group is, and takes no entries to its disk.
     world.lose = |backend, order| backend == 2 && matches!(order, Order::Append { .. });
     let handles = world.take(0, 3);
     world.advance(2 * SECOND);
@@ -311,7 +312,7 @@ fn a_front_whose_usage_history_knows_of_more_does_not_lead_with_old_disks() {
         world.crash(index);
         world.backends[index].disk = disk;
     }
-    // Nobody who is asked remembers what these disks have said: there are only the front's files.
+    // No backend remembers what these disks have acknowledged: only the front's files do.
     world.restart_front(0);
     for index in 0..3 {
         world.restart(index);
@@ -406,7 +407,7 @@ fn memory_is_lost_only_when_all_three_have_answered_since_each_was_heard() {
     while world.backend_state(next, 2) == "down" {
         world.advance(MILLI);
     }
-    // The connection to backend 1 may be one to a process that has ended since, as backend 2.
+    // The connection to backend 1, like that to backend 2, may be to a process that has ended.
     let obstacle = world.obstacle(next);
     assert!(!obstacle.starts_with("the group's memory is lost"), "{obstacle}");
     world.advance(SECOND);
@@ -418,7 +419,7 @@ fn memory_is_lost_only_when_all_three_have_answered_since_each_was_heard() {
 fn three_that_are_two_of_every_set_have_lost_nothing() {
     let mut world = World::serving();
     let handles = world.take(0, 3);
-    // A new disk is to take the place of the first one, and backend 2 does not hear of it.
+    // A new disk is to replace the first one, and backend 2 does not learn of it.
     world.lose = |backend, order| {
         backend == 2
             && matches!(order, Order::Append { entries, .. } if format_has_members(entries))
@@ -426,7 +427,7 @@ fn three_that_are_two_of_every_set_have_lost_nothing() {
     let first = world.swap_disk(0, Vec::new());
     world.advance(SECOND);
     world.fronts[0].frozen = true;
-    // The first one is back in the place of the third.
+    // The first disk returns in the place of the third.
     world.lose = |backend, order| backend == 2 && matches!(order, Order::Claim { .. });
     world.swap_disk(2, first);
     let next = world.new_leader();

@@ -42,7 +42,7 @@ use crate::log::Slot;
 use crate::testing::identity;
 use world::World;
 
-/// Front 0 leads, front 1 stands by, and both are connected.
+/// Returns a world in which front 0 leads, front 1 stands by, and both are connected.
 fn twins() -> World {
     let mut world = World::new(2);
     world.activate(0);
@@ -51,7 +51,7 @@ fn twins() -> World {
     world
 }
 
-/// The same, because front 0 has the virtual address.
+/// Returns the same, where front 0 leads because it has the virtual address.
 fn with_address() -> World {
     let mut world = World::new(2);
     world.address(0, true);
@@ -63,7 +63,7 @@ fn with_address() -> World {
 }
 
 impl World {
-    /// Of front 0, or 1.
+    /// Returns the configuration of front 0 or 1.
     fn config(&self, number: u8) -> Config {
         let address = |port| Address { host: "backend".into(), port };
         Config {
@@ -87,7 +87,7 @@ impl World {
 }
 
 impl Front {
-    /// Proposes so many entries that do nothing.
+    /// Proposes this many entries without effect.
     pub(super) fn fill(&mut self, count: u32) {
         for _ in 0..count {
             self.replication.log_mut().propose(crate::log::Entry::Expire(crate::log::Handle(0)));
@@ -99,7 +99,7 @@ impl Front {
         self.replication.log().committed()
     }
 
-    /// Proposes that the next block of handle numbers is this front's.
+    /// Proposes the next block of handle numbers for this front.
     pub(super) fn reserve_handles(&mut self) {
         self.calls.reserve_handles(self.replication.log_mut());
     }

@@ -1,4 +1,4 @@
-//! What a front has found to be wrong with a disk, and what becomes of that when the world goes on.
+//! Faults of a disk that a front has found, and how they end.
 
 use super::World;
 use super::world::Event;
@@ -29,7 +29,7 @@ fn a_copy_that_is_reached_twice_keeps_no_address_from_being_looked_up_anew() {
         world.activate(next);
         world.advance(3 * SECOND);
         assert!(!world.leads(next), "{late}: one disk is no majority");
-        // The name of the third one leads where it should again, and no connection breaks for that.
+        // The name of the third one leads to the right place again, and no connection breaks.
         world.leads_to = [0, 1, 2];
         world.advance(2 * DOUBLED_REDIAL + 3 * SECOND);
         assert!(world.leads(next), "{late}: {:#}", world.status(next));
@@ -79,7 +79,7 @@ fn what_a_disk_said_before_it_was_counted_does_not_make_it_old() {
     world.advance(SECOND);
     let trouble = world.trouble(0, 2);
     assert!(trouble.contains("are the same disk"), "{trouble}");
-    // The backend describes itself by the second connection, and that is long under way.
+    // The backend describes itself on the second connection, and that report is slow.
     world.lose = describes;
     world.advance(SECOND);
     let (_, far, describe) = world.lost.take().expect("it is asked by both connections");
@@ -113,8 +113,9 @@ fn what_a_disk_said_before_it_was_counted_does_not_make_it_old() {
     world.holds_all(0, &handles);
 }
 
-/// Front 1 alone has found that the disk of backend 0 went back in time: nobody else was told how far it
-/// had come. Front 0 is frozen; returns what its clients hold.
+/// Returns a world in which only front 1 has found that the disk of backend 0 went back in time: no
+/// other node knows how far it had come. Front 0 is frozen. Also returns the handles of its
+/// clients.
 fn one_front_found_out() -> (World, Vec<u32>) {
     let mut world = World::new(2);
     world.activate(0);
@@ -160,7 +161,7 @@ fn a_disk_that_another_front_has_made_whole_counts_for_the_front_that_found_it_o
 #[test]
 fn a_promise_to_another_front_makes_no_old_disk_whole() {
     let (mut world, _) = one_front_found_out();
-    // Its claim leads nowhere.
+    // Its claim fails.
     world.lose = |backend, order| match order {
         Order::Claim { .. } => backend != 0,
         _ => false,

@@ -1,4 +1,4 @@
-//! Whether the machines could take the virtual address, and what a planned failover makes of it.
+//! Whether the machines could take the virtual address, and what follows for a planned failover.
 
 use super::{World, twins, with_address};
 use crate::base::limits::{STARTING, TRACK_SILENT};
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Both of keepalived's scripts ask each of these fronts once a second, for so many seconds.
+/// Has both scripts of keepalived ask each of these fronts once a second, for this many seconds.
 fn tracked(world: &mut World, fronts: &[usize], seconds: u32) {
     for _ in 0..seconds {
         for front in fronts {
@@ -25,7 +25,7 @@ fn tracked(world: &mut World, fronts: &[usize], seconds: u32) {
     }
 }
 
-/// Keepalived at a front enters this state.
+/// Reports a state of keepalived to a front.
 fn notified(world: &mut World, front: usize, state: &str) {
     let body = json!({ "words": ["GROUP", "tmr", state, "250"] }).to_string();
     let head = "POST /api/notify HTTP/1.1\r\nX-Tmr-Admin: 1\r\nContent-Length:";
@@ -34,7 +34,7 @@ fn notified(world: &mut World, front: usize, state: &str) {
     world.run();
 }
 
-/// `tmrd failover` for front 0: status code and what it says.
+/// Runs `tmrd failover` for front 0. Returns the status code and the message.
 fn order(world: &mut World) -> (u16, String) {
     let request = "POST /api/failover HTTP/1.1\r\nX-Tmr-Admin: 1\r\nContent-Length: 0\r\n\r\n";
     let answer = world.http(0, request);
@@ -58,13 +58,13 @@ fn goes(world: &mut World) {
     assert!(world.leads(1), "{:#}", world.status(1));
 }
 
-/// What a front says of the machines: could this one, could the other one.
+/// Returns whether this machine, and the other one, could take the address, by a front's status.
 fn could(world: &mut World, front: usize) -> [Value; 2] {
     let mut address = world.status(front)["address"].take();
     ["this", "other"].map(|machine| address[machine]["could_take"].take())
 }
 
-/// The kinds of the troubles that a front tells.
+/// Returns the codes of the troubles in a front's status.
 fn codes(world: &mut World, front: usize) -> Vec<String> {
     let verdict = world.status(front)["verdict"].take();
     let rows = verdict.as_array().unwrap().iter();
@@ -72,7 +72,7 @@ fn codes(world: &mut World, front: usize) -> Vec<String> {
     rows.map(|row| row["code"].as_str().unwrap().to_string()).collect()
 }
 
-/// Keepalived runs on both machines, and front 0 has the address.
+/// Returns a world with keepalived on both machines, in which front 0 has the address.
 fn with_keepalived() -> World {
     let mut world = with_address();
     tracked(&mut world, &[0, 1], 12);
@@ -121,7 +121,7 @@ fn keepalived_in_fault_there_keeps_the_role_here() {
 #[test]
 fn a_role_that_was_offered_while_the_twin_did_not_run_stays_here() {
     let mut world = with_keepalived();
-    // By its wall clock the machine there was paused, and the order has waited for it.
+    // By its wall clock the machine there was paused while the order waited for it.
     world.fronts[1].ahead += 40;
     assert_eq!(order(&mut world).0, 202);
     world.run();
@@ -153,7 +153,7 @@ fn where_nothing_is_known_of_keepalived_nothing_is_refused() {
     assert_eq!(could(&mut world, 0), [Value::Null, Value::Null]);
     assert_eq!(codes(&mut world, 0), [""; 0]);
     goes(&mut world);
-    // No address would go anywhere.
+    // There is no address that could move.
     let mut world = twins();
     tracked(&mut world, &[0], 20);
     assert_eq!(world.status(0)["address"], Value::Null);

@@ -1,4 +1,4 @@
-//! What `/readyz` says of fronts and backends, and whether licences are to be had.
+//! The answers of `/readyz` at fronts and backends, and whether licences are granted.
 
 use super::World;
 use super::world::Event;
@@ -12,7 +12,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const MILLI: Duration = Duration::from_millis(1);
 
 impl World {
-    /// `/readyz` of a front: empty if it is ready, else why not.
+    /// Returns why a front is not ready, by `/readyz`; empty if it is.
     fn unready(&mut self, front: usize) -> String {
         reason(&self.http(front, "GET /readyz HTTP/1.1\r\n\r\n"))
     }
@@ -21,7 +21,7 @@ impl World {
         self.status(front)["licenses"][0]["available"] == true
     }
 
-    /// `/readyz` of a backend, likewise.
+    /// Returns the same of a backend.
     fn backend_unready(&mut self, index: usize) -> String {
         use crate::admin::View;
         // Its clock is that of its latest step.
@@ -144,13 +144,13 @@ fn a_leader_is_ready_while_a_backend_that_came_back_has_all_of_them_asked_anew()
     world.crash(0);
     world.advance(70 * SECOND);
     assert_eq!((world.unready(0), world.role(0)), (String::new(), "active".into()));
-    // Nobody's answer comes any more.
+    // No answers arrive any more.
     world.lose = |_, order| matches!(order, Order::Confirm { .. } | Order::Witness { .. });
     world.restart(0);
     while world.backend_state(0, 0) == "down" {
         world.advance(MILLI);
     }
-    // Behind what took the backend so long to be asked for its promise.
+    // After the orders for which the backend's promise took so long.
     let mut millis = 0;
     while millis < 400 {
         assert_eq!((world.unready(0), world.role(0)), (String::new(), "active".into()), "{millis}");
@@ -177,7 +177,7 @@ fn a_backend_is_ready_when_it_is_a_member_that_lacks_nothing() {
     for index in 0..3 {
         assert_eq!(world.backend_unready(index), "", "backend {index}");
     }
-    // Its disk is gone, and it is repaired and not taken in, for another one writes nothing.
+    // Its disk is gone, and it is repaired and not admitted, since another one writes nothing.
     world.crash(1);
     world.backends[0].stuck = true;
     world.backends[2].disk.clear();
@@ -200,7 +200,7 @@ fn a_backend_that_nobody_serves_with_is_not_ready() {
     world.advance(3 * SECOND);
     let reason = world.backend_unready(0);
     assert!(reason.contains("no front that serves"), "{reason}");
-    // A front of its own that it knows to be chosen is not here.
+    // A front lacks slots that it knows to be chosen.
     let next = world.add_front();
     world.lose = |backend, order| backend == 0 && matches!(order, Order::Append { .. });
     world.activate(next);
@@ -217,7 +217,7 @@ fn restarting_the_next_backend_when_the_last_one_is_ready_loses_nothing() {
     let handles: Vec<u32> = world.take(0, 3);
     world.advance(SECOND);
     for index in [0, 1, 2, 0, 1, 2] {
-        // What it knew is gone with the process.
+        // What the process knew is gone with it.
         world.crash(index);
         world.backends[index].disk.clear();
         world.restart(index);

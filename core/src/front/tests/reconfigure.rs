@@ -1,4 +1,4 @@
-//! Another configuration comes into force while fronts run.
+//! Another configuration takes effect while fronts run.
 
 use super::{World, twins};
 use crate::base::network::Address;
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// What a front of these tests begins with, changed; it comes into force at once.
+/// Changes the configuration of a front, with effect at once.
 fn configure(world: &mut World, front: usize, change: impl FnOnce(&mut Config)) {
     let text = r#"{ "TmrServer": { "TwinServer": { "Ip": "twin", "Port": 1 } }, "CmServer": {
         "NetworkRetryIntervalInSeconds": 1, "Server": [ { "Ip": "a", "Port": 1 },
@@ -82,7 +82,7 @@ fn a_new_machine_takes_the_place_of_one_that_is_lost_while_clients_are_served() 
     configure(&mut world, 0, |new| new.backends[1] = at("new", 1));
     world.advance(SECOND);
     assert_eq!(world.backend_state(0, 1), "up");
-    // It is a member: with one of the two others it goes on.
+    // It is a member: the group goes on with it and one of the two others.
     world.crash(2);
     assert_eq!(world.ask(0, client, crypt(handle)).0, 0);
     assert_eq!(world.ask(0, client, release(handle)), (0, 0));

@@ -1,4 +1,4 @@
-//! The way back after memory of the group was lost: what an operator is shown, and what comes of it.
+//! Recovery after memory of the group was lost: the plan that an operator sees, and its outcome.
 
 use super::World;
 use crate::base::time::Duration;
@@ -12,14 +12,14 @@ use serde_json::Value;
 const SECOND: Duration = Duration::from_secs(1);
 
 impl World {
-    /// A backend's folder is emptied.
+    /// Empties a backend's folder.
     fn empty(&mut self, index: usize) {
         self.crash(index);
         self.backends[index].disk.clear();
         self.restart(index);
     }
 
-    /// What an operator is shown, or why there is nothing to be done.
+    /// Returns the plan that an operator sees, or why there is none.
     fn plan(&mut self, front: usize) -> Result<Value, String> {
         let answer = self.http(front, "GET /api/recover HTTP/1.1\r\n\r\n");
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
@@ -29,7 +29,7 @@ impl World {
         }
     }
 
-    /// Confirms a plan; the answer's status and what it says.
+    /// Confirms a plan. Returns the response's status and message.
     fn confirm(&mut self, front: usize, token: &str) -> (String, String) {
         let body = format!("{{\"token\": \"{token}\"}}");
         let length = body.len();
@@ -43,7 +43,7 @@ impl World {
         (head["HTTP/1.1 ".len()..][..3].to_string(), body.to_string())
     }
 
-    /// Looks, confirms, and waits until the front leads.
+    /// Reads the plan, confirms it, and waits until the front leads.
     fn recover(&mut self, front: usize) -> Value {
         let plan = self.plan(front).expect("a plan");
         let (status, body) = self.confirm(front, plan["token"].as_str().unwrap());
@@ -53,7 +53,8 @@ impl World {
         plan
     }
 
-    /// Every one of these is held, and of five seats the others are free, and no more.
+    /// Asserts that all these handles are held, and that exactly the other ones of five seats are
+    /// free.
     fn serves_with(&mut self, front: usize, held: &[u32]) {
         let client = self.connect(front);
         for &handle in held {
@@ -67,7 +68,8 @@ impl World {
         }
     }
 
-    /// The third backend is repaired and counts: either of the others may be away.
+    /// Asserts that the third backend is repaired and counts, so that either of the others may be
+    /// away.
     fn is_whole(&mut self, front: usize, held: &[u32]) {
         self.advance(5 * SECOND);
         for index in 0..3 {
@@ -82,7 +84,8 @@ impl World {
     }
 }
 
-/// Two of three folders are emptied while no front runs, and a front without memory comes.
+/// Returns a world where two of three folders were emptied while no front ran, and a front without
+/// memory starts.
 fn one_disk_left() -> (World, usize, Vec<u32>) {
     let mut world = World::serving();
     let handles = world.take(0, 3);
@@ -91,7 +94,7 @@ fn one_disk_left() -> (World, usize, Vec<u32>) {
     world.empty(0);
     world.empty(1);
     let next = world.add_front();
-    // As long as a backend was told so late that a front serves, nothing is known to be lost.
+    // As long as a backend was informed recently that a front serves, nothing is known to be lost.
     world.advance(3 * SECOND);
     (world, next, handles)
 }
@@ -203,7 +206,7 @@ fn where_a_disk_went_back_while_another_is_away_the_operator_may_do_without() {
     let mut world = World::serving();
     world.advance(SECOND);
     let old = world.backends[0].disk.clone();
-    // Backend 2 hears how far the group is, and takes none of it to its disk.
+    // Backend 2 learns how far the group is, and takes no entries to its disk.
     world.lose = |backend, order| backend == 2 && matches!(order, Order::Append { .. });
     world.take(0, 3);
     world.advance(2 * SECOND);
@@ -228,7 +231,7 @@ fn where_a_disk_went_back_while_another_is_away_the_operator_may_do_without() {
     assert!(lost["slots"]["from"].as_u64() <= lost["slots"]["to"].as_u64(), "{plan:#}");
     assert!(lost["since"].is_string(), "{plan:#}");
     world.serves_with(next, &[]);
-    // The disk that was away remembers the group that is no more: it is named and left alone.
+    // The disk that was away remembers the former group: it is named and left alone.
     let before = world.backends[1].node.group();
     world.restart(1);
     world.advance(3 * SECOND);
@@ -280,7 +283,7 @@ fn nothing_is_recovered_where_nothing_is_lost() {
         assert!(reason.contains(words), "{reason}");
         assert_eq!(world.confirm(front, "").0, "409");
     }
-    // One disk is lost: that is what three are there for.
+    // One disk is lost: the other two suffice.
     world.empty(2);
     world.advance(SECOND);
     assert!(world.plan(0).is_err() && world.plan(1).is_err());
@@ -364,7 +367,7 @@ fn the_other_front_follows_the_new_group() {
 fn entries_behind_what_was_known_to_be_chosen_are_kept() {
     let mut world = World::serving();
     world.advance(SECOND);
-    // Nobody is told that this seat is committed.
+    // No node learns that this seat is committed.
     world.lose = |_, order| matches!(order, Order::Confirm { .. } | Order::Witness { .. });
     let handles = world.take(0, 1);
     world.fronts[0].frozen = true;

@@ -1,4 +1,4 @@
-//! Backends that come late, come back blank, or belong elsewhere.
+//! Backends that connect late, return blank, or belong to another group.
 
 use super::{World, twins};
 use crate::base::limits::{BACKEND_SILENCE, HEARTBEAT};
@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 const SECOND: Duration = Duration::from_secs(1);
 const MILLI: Duration = Duration::from_millis(1);
 
-/// Every one of these handles is known, and no more than five seats can be had.
+/// Asserts that all these handles are known, and that no more than five seats are granted.
 fn holds(world: &mut World, front: usize, handles: &[u32]) {
     let client = world.connect(front);
     for &handle in handles {
@@ -46,7 +46,7 @@ fn a_blank_backend_is_repaired_taken_in_and_then_counts() {
     assert_eq!(world.backend_state(0, 2), "up", "{disk:#}");
     world.crash(0);
     holds(&mut world, 0, &handles);
-    // It is a member for the next front as well, alone with one of the old ones.
+    // For the next front it is a member as well, alone with one of the old ones.
     world.fronts[0].frozen = true;
     let next = world.add_front();
     world.activate(next);
@@ -58,7 +58,7 @@ fn a_blank_backend_is_repaired_taken_in_and_then_counts() {
 #[test]
 fn a_connection_that_nobody_knows_to_be_dead_keeps_no_place_in_the_group() {
     let mut world = World::serving();
-    // Backend 1 is gone, and its connection looks as if it were there.
+    // Backend 1 is gone, and its connection still seems to be up.
     world.lose = |backend, _| backend == 1;
     world.crash(2);
     world.backends[2].disk.clear();
@@ -72,7 +72,7 @@ fn a_connection_that_nobody_knows_to_be_dead_keeps_no_place_in_the_group() {
         members,
         "a member that is away may have lost its place"
     );
-    // When it answers, the place is known that is free.
+    // When it answers, it is known which place is free.
     world.lose = |_, _| false;
     world.advance(4 * SECOND);
     assert_eq!(world.backend_state(0, 2), "up");
@@ -108,7 +108,7 @@ fn one_that_was_repaired_counts_when_it_is_a_member() {
     world.take(0, 1);
     world.crash(2);
     world.backends[2].disk.clear();
-    // It cannot be taken in while this one writes nothing.
+    // It cannot be admitted while this one writes nothing.
     world.backends[1].stuck = true;
     world.restart(2);
     world.advance(300 * MILLI);
@@ -139,7 +139,7 @@ fn one_that_was_repaired_and_not_taken_in_yet_does_not_keep_the_members_from_lea
         world.crash(index);
         world.restart(index);
     }
-    // The answers come in the order 0, 1, 2: the first two are one member and a stranger.
+    // The answers arrive in the order 0, 1, 2: the first two are a member and a disk that is none.
     let next = world.add_front();
     world.activate(next);
     world.advance(5 * SECOND);
@@ -154,7 +154,7 @@ fn another_groups_backend_does_not_count_and_the_operator_is_told() {
     let mut other = World::serving();
     other.fronts[0].frozen = true;
     let mut world = World::new(1);
-    // Born under other names than the first group: its front draws another seed.
+    // Born under other ids than the first group: its front has another seed.
     let front = world.add_front();
     world.activate(front);
     world.advance(MILLI);
@@ -226,7 +226,7 @@ fn a_front_that_was_away_reads_the_state_of_backends_that_have_forgotten_its_log
         world.advance(2 * SECOND);
         assert_eq!(world.backend_state(0, index), "up");
     }
-    // What was written before these two were repaired cannot be had from them entry by entry.
+    // The entries before the repair of these two are not kept by them one by one.
     world.fronts[0].frozen = true;
     world.part(1, 0);
     world.activate(1);

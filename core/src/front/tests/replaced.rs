@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 const SECOND: Duration = Duration::from_secs(1);
 const MILLI: Duration = Duration::from_millis(1);
 
-/// The part of a backend, with another quantity.
+/// Returns the part of a backend, with another quantity.
 fn part(index: usize, quantity: u32) -> [Container; 1] {
     let mut made = container(index);
     made.part.firm_items[0].products[0].license_quantity = quantity;
@@ -29,7 +29,7 @@ fn replace(world: &mut World, index: usize, quantity: u32) {
     world.run();
 }
 
-/// What a client is told that asks for a seat and gives it back at once.
+/// Requests a seat and releases it at once. Returns the status.
 fn try_seat(world: &mut World) -> u32 {
     let client = world.connect(0);
     let (status, handle) = world.ask(0, client, seat());
@@ -140,7 +140,7 @@ fn a_call_on_its_way_to_a_part_that_is_taken_away_is_done_by_another() {
         let mut world = World::serving();
         let client = world.connect(0);
         let handle = world.ask(0, client, seat()).1;
-        // One of the next three goes to this backend, whose file is gone by then.
+        // One of the next three calls goes to this backend, whose file is gone by then.
         for _ in 0..3 {
             world.replace(index, &[]);
             assert_eq!(world.ask(0, client, crypt(handle)).0, 0);
@@ -152,7 +152,7 @@ fn a_call_on_its_way_to_a_part_that_is_taken_away_is_done_by_another() {
 
 #[test]
 fn a_grant_on_its_way_counts_by_the_part_that_took_it_to_its_disk() {
-    // Taken by two as it says, whatever they hold when that is on disk.
+    // Two have accepted it with matching parts, whatever they hold when it is on disk.
     let mut world = World::serving();
     (1..3).for_each(|index| world.backends[index].stuck = true);
     let client = world.connect(0);
@@ -163,7 +163,8 @@ fn a_grant_on_its_way_counts_by_the_part_that_took_it_to_its_disk() {
     assert_eq!(world.answer(0, client).expect("an answer").0, 0);
     assert_eq!(licence(&mut world)["quantity"], 4);
 
-    // Taken by one as it says: two have other parts by then, and the front does not know yet.
+    // One has accepted it with a matching part: two have other parts by then, and the front does
+    // not know yet.
     let mut world = World::serving();
     let client = world.connect(0);
     (1..3).for_each(|index| world.replace(index, &part(index, 4)));

@@ -25,7 +25,7 @@ fn the_address_takes_the_lead_along() {
     assert_eq!(world.ask(1, client, crypt(handle)).0, 0);
     assert_eq!(world.status(1)["virtual_ip"], true);
     assert_eq!(world.status(0)["virtual_ip"], false);
-    // The one without it does not come back by itself, whatever becomes of the other.
+    // The front without it does not return by itself, whatever becomes of the other.
     world.fronts[1].frozen = true;
     world.advance(20 * SECOND);
     assert_eq!(world.role(0), "standby");
@@ -84,7 +84,7 @@ fn both_have_the_address_for_ever() {
     world.fronts[1].frozen = true;
     world.advance(4 * SECOND);
     assert!(world.leads(0));
-    // The other one comes back to life, learns that it was deposed, and pre-empts nobody.
+    // The other one runs again, learns that it was deposed, and pre-empts nothing.
     world.fronts[1].frozen = false;
     world.advance(20 * SECOND);
     assert!(world.leads(0));
@@ -94,7 +94,7 @@ fn both_have_the_address_for_ever() {
 
 #[test]
 fn two_that_have_the_address_do_not_take_turns() {
-    // The one that led has its heartbeat first, and looks how the backends stand.
+    // The old leader has its heartbeat first, and asks the backends how they stand.
     for late in (50..500).step_by(50) {
         let mut world = with_address();
         world.advance(late * MILLI);
@@ -106,8 +106,8 @@ fn two_that_have_the_address_do_not_take_turns() {
         world.advance(MILLI);
         assert!(world.leads(other));
         let epoch = world.status(other)["epoch"].clone();
-        // Its own clients tell the one that led, before its successor has sent a first heartbeat;
-        // what clients do there is committed meanwhile.
+        // The old leader's own clients make it step back before its successor has sent a first
+        // heartbeat; what clients do there is committed meanwhile.
         world.call(0, old, seat());
         let client = world.connect(other);
         for _ in 0..100 {

@@ -94,7 +94,7 @@ fn a_part_that_turns_out_to_differ_gives_218_and_the_seat_back() {
     world.backends[1].stuck = true;
     let client = world.connect(0);
     world.call(0, client, seat());
-    // Two have it on disk, but the third's part is another: the second's word is awaited.
+    // Two have it on disk, but the third's part differs: the second's acknowledgement is awaited.
     assert_eq!(world.answer(0, client), None);
     assert_eq!(world.seats(0), 1);
     world.crash(1);
@@ -227,7 +227,7 @@ fn a_seat_that_was_on_its_way_when_the_front_froze_comes_back() {
 fn status_says_at_how_many_backends_a_seat_is() {
     let mut world = super::twins();
     let told = world.take(0, 2);
-    // Those that were told of first, then the one that was not.
+    // First the seats whose clients were answered, then the other one.
     let rank = |row: &serde_json::Value| told.iter().position(|handle| row["handle"] == *handle);
     let backends = |world: &mut World, seat: usize| {
         let mut rows = world.status(0)["allocations"].as_array().unwrap().clone();

@@ -1,5 +1,4 @@
-//! Two fronts and the line between them: what the one that stands by knows, and what that is
-//! worth.
+//! Two fronts and the line between them: what the one that stands by knows, and what that is worth.
 
 use super::World;
 use crate::base::limits::{
@@ -21,7 +20,7 @@ use serde_json::Value;
 const SECOND: Duration = Duration::from_secs(1);
 const MILLI: Duration = Duration::from_millis(1);
 
-/// Front 0 leads, and front 1 stands by in sync.
+/// Returns a world in which front 0 leads, and front 1 stands by in sync.
 fn twins() -> World {
     let mut world = super::twins();
     in_sync(&mut world, "at first");
@@ -42,7 +41,7 @@ fn in_sync(world: &mut World, when: &str) {
     }
 }
 
-/// What a front has told since it was last asked: how many states, entries, and configurations.
+/// Returns how many states, entries, and configurations a front has sent since the last time.
 fn told(world: &mut World, front: usize) -> (usize, usize, usize) {
     let (mut states, mut entries, mut shared) = (0, 0, 0);
     for (from, bytes) in core::mem::take(&mut world.line.told) {
@@ -155,7 +154,7 @@ fn a_twin_that_takes_nothing_holds_nobody_up() {
     world.take(0, 2);
     let before = twin(&mut world, 0);
     assert!(before["lag"].as_u64().unwrap() >= many, "{before:#}");
-    // Nothing moves: after the time that was set, the link is given up.
+    // Without progress, the link is given up after the configured time.
     world.advance(TWIN_TRANSFER);
     let after = twin(&mut world, 0);
     assert_eq!(after["connected"], false);
@@ -197,7 +196,7 @@ fn a_proposal_that_was_told_is_not_committed_by_it() {
     let mut world = twins();
     world.take(0, 2);
     told(&mut world, 0);
-    // The leader reaches its twin and no backend: what it proposes is told, and nothing more.
+    // The leader reaches its twin and no backend: its twin gets what it proposes, and nothing more.
     for backend in 0..3 {
         world.cut.push((0, backend));
         world.backends[backend].stuck = true;
@@ -215,7 +214,7 @@ fn a_proposal_that_was_told_is_not_committed_by_it() {
     world.advance(2 * SECOND);
     assert!(world.leads(1));
     assert_eq!(world.seats(1), 2);
-    // The old leader learns of the new one by the line, and takes its log when it stands by.
+    // The old leader learns of the new one from the line, and takes its log when it stands by.
     world.cut.clear();
     world.advance(5 * SECOND);
     assert_eq!(world.role(0), "standby");
@@ -249,7 +248,7 @@ fn entries_behind_a_gap_are_not_taken() {
 #[test]
 fn one_that_leads_takes_nobody_elses_log() {
     let mut world = twins();
-    // Both believe to lead: front 0 does not hear of its successor from the backends.
+    // Both assume the lead: front 0 does not learn of its successor from the backends.
     world.part(0, 0);
     world.part(0, 1);
     world.part(0, 2);

@@ -1,5 +1,5 @@
-//! Fronts before stock servers: three servers in memory that know the public API and nothing else.
-//! What two fronts are to each other there is in `twins`.
+//! Fronts with stock servers as backends: three servers in memory that know only the public API.
+//! Tests of two such fronts are in `twins`.
 
 mod twins;
 
@@ -23,7 +23,7 @@ const MILLI: Duration = Duration::from_millis(1);
 /// Mask of a container with universal Firm Code (protocol facts 5.9).
 const MASK: u16 = 130;
 
-/// What a handle of a server was given for.
+/// The purpose of a handle of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Given {
     Service,
@@ -40,17 +40,17 @@ pub(super) struct Server {
     handles: BTreeMap<u32, Given>,
     number: u32,
     quantity: u32,
-    /// It cannot be reached.
+    /// Whether it cannot be reached.
     away: bool,
-    /// It takes calls and answers none.
+    /// Whether it takes calls and answers none.
     hangs: bool,
-    /// What it says to who wants a seat.
+    /// The error with which it refuses a seat.
     refuses: Option<CmError>,
-    /// Calls of clients that it did.
+    /// The number of client calls that it did.
     performed: u32,
 }
 
-/// All three, and who is connected to which.
+/// All three servers, and their connections.
 #[derive(Debug, Default)]
 pub(super) struct Servers {
     all: Vec<Server>,
@@ -79,7 +79,7 @@ impl Server {
         self.handles.values().filter(|given| **given == Given::Seat).count()
     }
 
-    /// Of one of its products: the ordinary one has no text.
+    /// Returns the entry of one of its products: the ordinary one has no text.
     fn entry(&self, product_code: u32) -> CmBoxEntry2 {
         if product_code == ORDINARY {
             return CmBoxEntry2 {
@@ -128,12 +128,12 @@ impl Server {
         Ok(self.number)
     }
 
-    /// As a stock server does it: a call with a handle that it does not know is refused with 106.
+    /// Replies like a stock server: a call over an unknown handle is refused with 106.
     fn reply(&mut self, call: &Request) -> Reply {
         let given = call.handle().and_then(|handle| self.handles.get(&handle).copied());
         let known = |kinds: &[Given]| given.is_some_and(|given| kinds.contains(&given));
         let body = match call {
-            // At this server alone, as a client's library asks.
+            // For this server only, as a client's library requests it.
             Request::Access2 { ctrl, .. } if *ctrl != how::FROM_LIBRARY | how::LOCAL => {
                 return Reply::error(CmError::INVALID_PARAMETER);
             }
@@ -222,7 +222,7 @@ impl World {
         self.events.push_back(Event::ToFront(front, input));
     }
 
-    /// A server goes away, and knows no handle any more.
+    /// Stops a server, which forgets all handles.
     fn server_dies(&mut self, index: usize) {
         let server = &mut self.servers.all[index];
         server.away = true;
@@ -242,7 +242,7 @@ impl World {
     }
 }
 
-/// So many fronts, of which the first one leads, before three stock servers.
+/// Returns a world with this many fronts, of which the first one leads, and three stock servers.
 fn stock(fronts: usize) -> World {
     let mut world = World::new(0);
     world.servers.all = (0..3).map(Server::new).collect();
@@ -258,7 +258,7 @@ fn stock(fronts: usize) -> World {
     world
 }
 
-/// So many seats, each taken by a client of its own that is answered within a moment.
+/// Takes this many seats, each by a client of its own that is answered within a moment.
 fn take(world: &mut World, front: usize, seats: usize) -> Vec<u32> {
     let one = |_| {
         let client = world.connect(front);
@@ -271,7 +271,7 @@ fn take(world: &mut World, front: usize, seats: usize) -> Vec<u32> {
     (0..seats).map(one).collect()
 }
 
-/// A call that is answered within a moment: its status.
+/// Makes a call that is answered within a moment. Returns its status.
 fn ask(world: &mut World, front: usize, call: Vec<u8>) -> u32 {
     let client = world.connect(front);
     world.call(front, client, call);
@@ -346,7 +346,7 @@ fn what_two_servers_say_to_a_seat_is_what_the_client_hears() {
 fn a_call_that_one_server_cannot_do_is_done_by_another() {
     let mut world = stock(1);
     let handles = take(&mut world, 0, 1);
-    // It has lost the handle, and says so.
+    // The server has lost the handle, and reports it.
     world.servers.all[1].handles.retain(|_, given| *given != Given::Seat);
     for _ in 0..6 {
         assert_eq!(ask(&mut world, 0, crypt(handles[0])), 0);
@@ -368,7 +368,7 @@ fn a_server_that_comes_back_is_given_its_seats_again() {
     world.advance(5 * SECOND);
     assert_eq!(world.backend_state(0, 2), "unfenced");
     assert_eq!(world.used_there(), [3, 3, 3]);
-    // With one of the others away the two that are left serve.
+    // While one of the others is away, the two that are left serve.
     world.server_dies(0);
     for handle in [handles[1], handles[2], more[0]] {
         assert_eq!(ask(&mut world, 0, crypt(handle)), 0);
@@ -416,7 +416,7 @@ fn seats_stay_alive_at_the_servers_as_long_as_their_clients_live() {
     let (status, handle) = world.answer(0, client).unwrap();
     assert_eq!(status, 0);
     world.advance(2 * STOCK_CLEANUP);
-    // One that it cleaned up all the same is taken there anew.
+    // A handle that was cleaned up nevertheless is taken there again.
     world.servers.all[0].handles.retain(|_, given| *given != Given::Seat);
     world.advance(STOCK_CLEANUP);
     assert_eq!(world.used_there(), [1, 1, 1]);

@@ -1,4 +1,5 @@
-//! A front that slept: machines that were paused, processes that were stopped, clocks that are set.
+//! A front that slept: machines that were paused, processes that were stopped, clocks that were
+//! set.
 
 use super::{World, twins};
 use crate::base::time::Duration;
@@ -13,15 +14,14 @@ const SECOND: Duration = Duration::from_secs(1);
 const MILLI: Duration = Duration::from_millis(1);
 
 impl World {
-    /// A front's machine is paused, and goes on after this time: with its monotonic clock where it
-    /// was, or not.
+    /// Pauses a front's machine for this time, with its monotonic clock stopped or not.
     fn pause(&mut self, front: usize, span: Duration, stands_still: bool) {
         self.fronts[front].frozen = true;
         self.advance(span);
         self.wake(front, if stands_still { span } else { Duration::ZERO });
     }
 
-    /// A client's call gets to a front, and nothing that comes of it is delivered.
+    /// Delivers a client's call to a front, and nothing that follows from it.
     fn say(&mut self, front: usize, link: LinkId, call: Vec<u8>) {
         self.step_front(front, Input::Frame { link, frame: Frame::Call(call) });
     }
@@ -49,7 +49,7 @@ fn a_machine_that_was_paused_tells_nothing_of_what_it_knew_before() {
     let other = world.connect(1);
     assert_eq!(world.ask(1, other, release(handle)).0, 0);
     world.advance(10 * SECOND);
-    // Not a microsecond has passed for the one that led before.
+    // For the former leader not a microsecond has passed.
     let stood_still = world.now.mono.since(before);
     world.wake(0, stood_still);
     world.call(0, client, crypt(handle));
@@ -81,7 +81,7 @@ fn a_pause_or_a_clock_that_is_set_costs_one_round_trip_and_no_client() {
         assert_eq!(world.answer(0, client).map(|(status, _)| status), Some(0), "{ahead}");
         assert_eq!(world.ask(0, client, crypt(handle)).0, 0, "once");
     }
-    // As long as its backends do not take it for gone.
+    // Short enough that its backends do not drop it.
     for (span, stands_still) in [(1_600 * MILLI, false), (25 * SECOND, true)] {
         let mut world = World::serving();
         let client = world.connect(0);
@@ -105,7 +105,7 @@ fn pauses_that_are_too_short_to_be_seen_do_not_add_up() {
     world.lose = |_, order| matches!(order, Order::Confirm { .. } | Order::Append { .. });
     let asked = world.fronts[0].node.replication.confirmed_at().expect("it leads");
     for pauses in 1..=8 {
-        // As long as no single one is seen: the wall clock counts whole seconds.
+        // No single pause is noticed, since the wall clock counts whole seconds.
         world.pause(0, 990 * MILLI, true);
         world.call(0, client, crypt(handle));
         let served = world.answer(0, client).is_some();
@@ -140,7 +140,7 @@ fn what_was_asked_before_a_pause_confirms_nothing_after_it() {
     let mut world = World::serving();
     let client = world.connect(0);
     world.advance(5 * SECOND);
-    // What the backends say to the next question gets here behind the pause.
+    // The backends' answers to the next orders arrive after the pause.
     let answers = world.fronts[0].node.leadership.heartbeat();
     world.advance(answers.since(world.now.mono) - MILLI);
     let mut held = Vec::new();
@@ -154,7 +154,7 @@ fn what_was_asked_before_a_pause_confirms_nothing_after_it() {
     }
     assert!(!held.is_empty());
     world.pause(0, 1_600 * MILLI, false);
-    // It is told of that handle as soon as it is decided, by no backend.
+    // The reply with that handle is sent as soon as it is decided, without any backend.
     world.say(0, client, access(TMR, Mode::NoUserLimit, 60));
     for event in held {
         let super::world::Event::ToFront(front, input) = event else { continue };

@@ -1,5 +1,5 @@
-//! Fronts and three real backends, joined by queues in memory. Everything is delivered in order
-//! and at once, unless a test holds it back; time moves only when a test says so.
+//! Fronts and three real backends, connected by queues in memory. Everything is delivered in order
+//! and at once, unless a test holds it back; time advances only when a test advances it.
 
 use super::brief::{brief, brief_report};
 use super::line::Line;
@@ -17,7 +17,7 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use alloc::{format, string::String};
 
-/// What is on its way to a node.
+/// A message on its way to a node.
 #[derive(Debug)]
 pub(super) enum Event {
     ToFront(usize, Input),
@@ -28,14 +28,14 @@ pub(super) struct Machine {
     pub(super) node: Backend,
     /// What survives a crash.
     pub(super) disk: Vec<u8>,
-    /// Writes on their way: the bytes, and whether they replace the whole journal.
+    /// Unfinished writes: the bytes, and whether they replace the whole journal.
     writes: VecDeque<(Vec<u8>, bool)>,
-    /// Its disk does not finish anything.
+    /// Whether its disk finishes no writes.
     pub(super) stuck: bool,
-    /// It finishes this many writes more and then none.
+    /// After how many more writes its disk is stuck.
     pub(super) stuck_after: Option<u32>,
     pub(super) containers: Vec<Container>,
-    /// Seconds that its clock is ahead of the right time.
+    /// How many seconds its clock is ahead of the right time.
     pub(super) ahead: i64,
     up: bool,
     pub(super) started: u8,
@@ -52,17 +52,17 @@ pub(super) struct Side {
     due: Option<Deadline>,
     clients: BTreeMap<LinkId, Client>,
     pub(super) accepted: u64,
-    /// It is not scheduled: nothing reaches it, and no timer fires.
+    /// Whether it is not scheduled: nothing reaches it, and no timer fires.
     pub(super) frozen: bool,
-    /// Seconds that its wall clock is ahead of the right time.
+    /// How many seconds its wall clock is ahead of the right time.
     pub(super) ahead: i64,
-    /// So long its machine was paused: its monotonic clock stood still.
+    /// For how long its machine was paused, with its monotonic clock stopped.
     pub(super) paused: Duration,
-    /// Its machine was told to give the virtual address away.
+    /// Whether its machine was ordered to give the virtual address away.
     pub(super) away: bool,
     /// What it has recorded.
     pub(super) history: Vec<u8>,
-    /// It gets no lines back that it wants.
+    /// Whether it never gets the lines back that it requests.
     pub(super) forgetful: bool,
 }
 
@@ -79,24 +79,24 @@ pub(super) struct World {
     pub(super) backends: [Machine; 3],
     pub(super) fronts: Vec<Side>,
     cables: Vec<Cable>,
-    /// Between fronts.
+    /// The line between the fronts.
     pub(super) line: Line,
-    /// In the place of the backends, for fronts that are unfenced.
+    /// The stock servers in place of the backends, for unfenced fronts.
     pub(super) servers: Servers,
     pub(super) events: VecDeque<Event>,
-    /// Twice the connections to backends, and one.
+    /// Twice the number of connections to backends, plus one.
     pub(super) dialled: u64,
-    /// Which fronts can reach which backends: pairs that cannot.
+    /// The pairs of a front and a backend that cannot reach each other.
     pub(super) cut: Vec<(usize, usize)>,
     /// The backend that each address leads to.
     pub(super) leads_to: [usize; 3],
-    /// Messages from front to backend that a test wants lost: asked for each order.
+    /// Decides for each order of a front to a backend whether it is lost.
     pub(super) lose: fn(usize, &Order) -> bool,
     /// The last one that was lost: the backend, its link, and the bytes.
     pub(super) lost: Option<(usize, LinkId, Vec<u8>)>,
-    /// The messages of the story so far, if it is told.
+    /// The messages so far, if the test tells a story.
     pub(super) told: Option<Vec<String>>,
-    /// What the operator of a front that is added says of virtual containers.
+    /// The virtual containers in the configuration of a front that is added.
     pub(super) virtuals: Vec<(ContainerId, Option<u32>)>,
     /// Configurations that fronts want stored.
     pub(super) stores: Vec<(usize, String)>,
@@ -132,12 +132,12 @@ impl Machine {
 }
 
 impl World {
-    /// Three blank backends and so many fronts that stand by.
+    /// Returns three blank backends and this many fronts that stand by.
     pub(super) fn new(fronts: usize) -> Self {
         Self::with(fronts, [0, 1, 2].map(container))
     }
 
-    /// The same with other containers.
+    /// Returns the same with other containers.
     pub(super) fn with(fronts: usize, containers: [Container; 3]) -> Self {
         let mut machine = 0..3;
         let backends = containers.map(|container| {
@@ -175,12 +175,12 @@ impl World {
         self.add_front_with(|_| ())
     }
 
-    /// The same, with something else in its configuration.
+    /// Adds a front with this change in its configuration.
     pub(super) fn add_front_with(&mut self, change: impl FnOnce(&mut Config)) -> usize {
         self.add_front_at(0, change)
     }
 
-    /// The same, with a clock that is so many seconds ahead.
+    /// Adds such a front with a clock that is this many seconds ahead.
     pub(super) fn add_front_at(&mut self, ahead: i64, change: impl FnOnce(&mut Config)) -> usize {
         let number = u8::try_from(self.fronts.len()).unwrap();
         let mut config = self.config(number);
@@ -205,7 +205,7 @@ impl World {
         index
     }
 
-    /// A world that leads: born, front 0 active.
+    /// Returns a world whose group is born and whose front 0 leads.
     pub(super) fn serving() -> Self {
         let mut world = Self::new(1);
         world.activate(0);
@@ -214,7 +214,7 @@ impl World {
         world
     }
 
-    /// A page asks for something; its link.
+    /// Sends a request to a front's admin page. Returns its link.
     pub(super) fn asks(&mut self, front: usize, request: &str) -> LinkId {
         self.fronts[front].accepted += 2;
         let link = LinkId(self.fronts[front].accepted);
@@ -245,7 +245,7 @@ impl World {
         self.run();
     }
 
-    /// So many seats, each of a client of its own.
+    /// Takes this many seats, each for a client of its own.
     pub(super) fn take(&mut self, front: usize, seats: usize) -> Vec<u32> {
         let one = |_| {
             let client = self.connect(front);
@@ -256,13 +256,13 @@ impl World {
         (0..seats).map(one).collect()
     }
 
-    /// The virtual address comes to a front's machine, or goes.
+    /// Moves the virtual address to a front's machine, or away.
     pub(super) fn address(&mut self, front: usize, here: bool) {
         self.step_front(front, FrontEvent::VirtualAddress { here }.into());
         self.run();
     }
 
-    /// `/api/status` of a front.
+    /// Returns `/api/status` of a front.
     pub(super) fn status(&mut self, front: usize) -> serde_json::Value {
         let answer = self.http(front, "GET /api/status HTTP/1.1\r\n\r\n");
         let (_, body) = answer.split_once("\r\n\r\n").unwrap();
@@ -277,7 +277,7 @@ impl World {
         self.role(front) == "active"
     }
 
-    /// Seats of every licence that a front counts as taken.
+    /// Returns the number of seats that a front counts as taken, of all licences.
     pub(super) fn seats(&mut self, front: usize) -> usize {
         self.status(front)["allocations"].as_array().unwrap().len()
     }
@@ -286,7 +286,7 @@ impl World {
         self.status(front)["backends"][index]["state"].as_str().unwrap().into()
     }
 
-    /// A client of a front.
+    /// Connects a client to a front.
     pub(super) fn connect(&mut self, front: usize) -> LinkId {
         self.fronts[front].accepted += 2;
         let link = LinkId(self.fronts[front].accepted);
@@ -296,7 +296,7 @@ impl World {
         link
     }
 
-    /// Clients of so many hosts, each of which has its share of handles without a seat.
+    /// Connects clients of this many hosts, each of which has its share of handles without a seat.
     pub(super) fn crowd(&mut self, front: usize, hosts: u8) -> Vec<LinkId> {
         let one = |host: u8| {
             self.fronts[front].accepted += 2;
@@ -309,19 +309,19 @@ impl World {
         (1..=hosts).map(one).collect()
     }
 
-    /// A client's call; what comes back is there as soon as it is.
+    /// Makes a client's call, and runs the world until nothing is on its way.
     pub(super) fn call(&mut self, front: usize, link: LinkId, call: Vec<u8>) {
         self.step_front(front, Input::Frame { link, frame: Frame::Call(call) });
         self.run();
     }
 
-    /// A client's call that is answered at once: status and result.
+    /// Makes a client's call that is answered at once. Returns status and result.
     pub(super) fn ask(&mut self, front: usize, link: LinkId, call: Vec<u8>) -> (u32, u32) {
         self.call(front, link, call);
         self.answer(front, link).expect("an answer at once")
     }
 
-    /// The next reply of a client: status and result.
+    /// Returns the next reply of a client: status and result.
     pub(super) fn answer(&mut self, front: usize, link: LinkId) -> Option<(u32, u32)> {
         let replies = &mut self.client(front, link).replies;
         (!replies.is_empty()).then(|| crate::testing::reply(&replies.remove(0)))
@@ -331,21 +331,21 @@ impl World {
         self.fronts[front].clients.get_mut(&link).unwrap()
     }
 
-    /// A client goes away.
+    /// Closes a client's link.
     pub(super) fn hang_up(&mut self, front: usize, link: LinkId, unsent: bool) {
         self.fronts[front].clients.remove(&link);
         self.step_front(front, Input::Closed { link, reason: CloseReason::Eof, unsent });
         self.run();
     }
 
-    /// Cuts the power of a backend: what was not on disk is gone.
+    /// Cuts the power of a backend: whatever was not on disk is lost.
     pub(super) fn crash(&mut self, index: usize) {
         self.backends[index].up = false;
         self.backends[index].writes.clear();
         self.unplug(|cable| cable.backend == index);
     }
 
-    /// Starts a backend from what is on its disk; with a new disk if that is empty.
+    /// Starts a backend with its disk, or with a new one if that is empty.
     pub(super) fn restart(&mut self, index: usize) {
         let machine = &mut self.backends[index];
         machine.started = machine.started.wrapping_add(16);
@@ -356,14 +356,14 @@ impl World {
         self.run();
     }
 
-    /// Other licence files are put in the place of a backend's.
+    /// Replaces the licence files of a backend.
     pub(super) fn replace(&mut self, index: usize, containers: &[Container]) {
         self.backends[index].containers = containers.to_vec();
         let input = BackendEvent::LicencesRead(containers.to_vec()).into();
         self.events.push_back(Event::ToBackend(index, input));
     }
 
-    /// No message goes between a front and a backend any more; their connection breaks.
+    /// Cuts a front off from a backend; their connection breaks.
     pub(super) fn part(&mut self, front: usize, backend: usize) {
         self.cut.push((front, backend));
         self.unplug(|cable| (cable.front, cable.backend) == (front, backend));
@@ -388,13 +388,13 @@ impl World {
         self.run();
     }
 
-    /// The disk of a backend goes on.
+    /// Lets the disk of a backend continue.
     pub(super) fn unstick(&mut self, index: usize) {
         self.backends[index].stuck = false;
         self.run();
     }
 
-    /// Delivers everything that is on its way.
+    /// Delivers every message.
     pub(super) fn run(&mut self) {
         for _ in 0..200_000 {
             if let Some(event) = self.events.pop_front() {
@@ -409,7 +409,7 @@ impl World {
         panic!("the nodes never come to rest");
     }
 
-    /// Lets one disk finish its write.
+    /// Lets one disk finish a write. Returns whether there was one.
     fn write(&mut self) -> bool {
         for index in 0..3 {
             let machine = &mut self.backends[index];
@@ -430,7 +430,7 @@ impl World {
         false
     }
 
-    /// Moves time on; timers fire when they are due.
+    /// Advances the time; timers fire when they are due.
     pub(super) fn advance(&mut self, span: Duration) {
         let end = self.now.mono + span;
         for _ in 0..1_000_000 {

@@ -89,7 +89,7 @@ impl StandIn {
         }
     }
 
-    /// Handles calls that are late, and what is due while the server is silent.
+    /// Closes all connections when a call is late, because the server is silent.
     pub(super) fn timers(&mut self, now: Mono, out: &mut Vec<Intent>) {
         if self.pool.due().is_some_and(|at| at <= now) {
             self.lost(now, CloseReason::Timeout("a stock server is silent"), out);

@@ -195,8 +195,8 @@ impl StandIn {
         self.learnt.licences.get(licence).map(|known| known.product.place.serial)
     }
 
-    /// Continues with a handle that another front had there for a seat. A handle without a seat in
-    /// the log is released, if it is `sure` that the server has not been restarted since.
+    /// Continues with a handle that another front had there for a seat. A handle that no seat needs
+    /// is released, if it is `sure` that the server has not been restarted since.
     pub(super) fn take_up(&mut self, now: Mono, placed: &RemoteHandle, sure: bool) {
         let RemoteHandle { number, handle, licence, .. } = *placed;
         if self.learner.has(number) {

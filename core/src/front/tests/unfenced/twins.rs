@@ -1,5 +1,5 @@
-//! Two fronts before stock servers, and the line between them: what one takes over from the other,
-//! what a reply waits for, and who claims.
+//! Two fronts with stock servers as backends, and the line between them: what one takes over from
+//! the other, what a reply waits for, and which one claims.
 
 use super::{MILLI, SECOND, Server, World, ask, stock, take};
 use crate::base::limits::{TWIN_CONNECT, TWIN_HEARTBEAT, TWIN_TRANSFER};
@@ -9,7 +9,7 @@ use crate::testing::{CM_ACT_ID, crypt, release, seat};
 use alloc::vec;
 
 impl World {
-    /// Front 1 is stopped, and starts again.
+    /// Stops front 1, and starts it again.
     fn start_again(&mut self) {
         self.break_line();
         self.fronts.pop();
@@ -72,7 +72,7 @@ fn a_client_is_answered_when_the_twin_has_it_too_or_does_not_take_it_in_time() {
     world.advance(2 * MILLI);
     assert_eq!(world.answer(0, client).map(|(status, _)| status), Some(0));
     assert_eq!(world.status(0)["twin"]["synced"], false);
-    // Nobody waits for it again before it has caught up.
+    // No reply waits for it again before it has caught up.
     take(&mut world, 0, 1);
     world.line.loses = false;
     world.advance(TWIN_TRANSFER + 5 * SECOND);
@@ -115,7 +115,7 @@ fn of_two_that_lead_the_lower_one_stands_back_when_they_hear_of_each_other() {
     assert_eq!(world.role(0), "standby");
     assert!(world.leads(1));
     assert_eq!(world.status(0)["twin"]["synced"], true);
-    // It took the other one's log for its own, and can lead with it.
+    // It took the other one's log as its own, and can lead with it.
     assert_eq!(ask(&mut world, 1, release(handles[0])), 0);
     world.advance(2 * TWIN_HEARTBEAT);
     world.fronts[1].frozen = true;
