@@ -183,7 +183,7 @@ impl Calls {
         while let Some(ParkedCall { link, call, .. }) = self.parked.pop_late(now) {
             let up = context.backends.iter().filter(|backend| backend.known().is_some()).count();
             let error = match up {
-                // It tells why nothing could be decided; nothing was begun.
+                // The error gives the reason; the call was not begun.
                 0 | 1 => CmError::REDUNDANCY_SERVER_MISSING,
                 _ => CmError::SERVER_START_PENDING,
             };

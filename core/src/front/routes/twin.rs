@@ -241,8 +241,8 @@ impl Front {
         out.push(Intent::Close { link, reason: CloseReason::Stepped(reason) });
     }
 
-    /// Passes on parked calls when passing begins; a front that leads takes no more replies of the
-    /// twin.
+    /// Passes on parked calls when passing begins. A front that leads closes the links of clients
+    /// that wait for a reply of the twin.
     pub(in crate::front) fn pass_settle(&mut self, now: Mono, out: &mut Vec<Intent>) {
         let passes = self.leadership.passes(self.view());
         let leads = self.leadership.leads();

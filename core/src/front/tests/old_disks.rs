@@ -43,7 +43,7 @@ fn a_copy_that_is_reached_twice_keeps_no_address_from_being_looked_up_anew() {
 
 #[test]
 fn an_old_disk_that_is_reached_twice_keeps_no_address_from_being_looked_up_anew() {
-    // Of two connections to one disk, either may have been made first, and either name may be wrong.
+    // Of two connections to one disk, either may be the first, and either name may be wrong.
     for (late, leads_to) in [(1, [0, 1, 1]), (2, [0, 1, 1]), (1, [0, 2, 2]), (2, [0, 2, 2])] {
         let mut world = World::serving();
         let disk = leads_to[1];

@@ -200,7 +200,7 @@ fn a_backend_that_nobody_serves_with_is_not_ready() {
     world.advance(3 * SECOND);
     let reason = world.backend_unready(0);
     assert!(reason.contains("no front that serves"), "{reason}");
-    // A front lacks slots that it knows to be chosen.
+    // Backend 0 does not get the entries of a new front, and lacks slots that are chosen.
     let next = world.add_front();
     world.lose = |backend, order| backend == 0 && matches!(order, Order::Append { .. });
     world.activate(next);

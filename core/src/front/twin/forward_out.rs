@@ -112,8 +112,8 @@ impl Outgoing {
         self.until.iter().take_while(|(at, _)| *at <= until).map(|&(_, link)| link).collect()
     }
 
-    /// Forgets all calls, because the link to the twin is gone. Returns the clients that wait for a
-    /// reply; the next link reports how many each has received.
+    /// Forgets all clients, because the link to the twin is gone. Returns those that wait for a reply;
+    /// the next link reports how many replies each has received.
     pub(super) fn lose(&mut self) -> Vec<LinkId> {
         let mut gone = core::mem::take(self);
         let waiting = gone.waiting(Mono(u64::MAX));

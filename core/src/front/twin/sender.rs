@@ -60,7 +60,7 @@ pub(super) struct Sender {
     pause: Duration,
     /// The minor version of the link.
     minor: u16,
-    /// Messages after the hello that were sent, and that the twin has processed.
+    /// The messages after the hello that were sent, and those of them that the twin has processed.
     pub(super) sent: u64,
     heard: u64,
     /// When the twin last processed a message, or when the first of the waiting ones was sent.

@@ -67,7 +67,6 @@ impl SeatTable {
 
     /// Sets the state of a seat of a licence. If another seat seemed to have the same number, the
     /// server gave it anew, and that seat has no handle any more.
-    /// server gave it anew, so that one has none.
     pub(super) fn put(&mut self, now: Mono, handle: Handle, licence: LicenceKey, at: At) {
         let before = self.at(handle);
         if let (Some(At::Held(had, due)), At::Held(number, time)) = (before, at) {
