@@ -6,8 +6,8 @@
 //! beside one that has lost its memory. So an apparent loss is a doubt at first: no front founds a
 //! group in that time, and all three backends are asked again. A backend that described itself as
 //! blank before the doubt, and does so after it under the same id, was blank when the doubt began.
-//! If two backends are, at a moment at which the group is known to have been born, they have lost
-//! their memory, whatever reports were on their way.
+//! If two backends were blank then, and the group is known to have been born by then, they have
+//! lost their memory, whatever reports were on their way.
 //!
 //! What never lives here: what is left, and what an operator can do with it (that is `loss`).
 

@@ -112,7 +112,7 @@ impl Outgoing {
         self.until.iter().take_while(|(at, _)| *at <= until).map(|&(_, link)| link).collect()
     }
 
-    /// Forgets all clients, because the link to the twin is gone. Returns those that wait for a reply;
+    /// Forgets all clients, because the link to the twin is gone. Returns those that await a reply;
     /// the next link reports how many replies each has received.
     pub(super) fn lose(&mut self) -> Vec<LinkId> {
         let mut gone = core::mem::take(self);
