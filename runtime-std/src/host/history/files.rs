@@ -181,6 +181,8 @@ struct Track {
 pub struct Files {
     settings: Settings,
     open: Option<Open>,
+    /// The number of refusals that files that are closed have left out, and no line says yet.
+    left_out: u64,
     tracks: BTreeMap<u32, Track>,
     /// The front that led last.
     server: Server,
@@ -198,7 +200,16 @@ impl Files {
     pub fn new(settings: Settings, own: Server) -> Self {
         let (open, tracks) = (None, BTreeMap::new());
         let steady = Steady::default();
-        Self { settings, open, tracks, server: own, begun: None, started: None, steady }
+        Self {
+            settings,
+            open,
+            left_out: 0,
+            tracks,
+            server: own,
+            begun: None,
+            started: None,
+            steady,
+        }
     }
 
     /// Returns the settings in force.
@@ -210,7 +221,7 @@ impl Files {
     /// Takes other settings into force. Files in the old folder stay there.
     pub fn change(&mut self, settings: Settings) {
         if settings.folder != self.settings.folder || !settings.enabled {
-            self.open = None;
+            self.close();
             self.tracks.clear();
         }
         self.settings = settings;
@@ -276,7 +287,7 @@ impl Files {
         let tracked = self.track(&lines, now.wall);
         let Some(open) = &mut self.open else { return Ok(()) };
         if let Err(error) = append(&mut open.file, &lines) {
-            self.open = None;
+            self.close();
             // What the lines mean to tracking files is not written either.
             self.tracks.clear();
             return Err(Unwritten::Records(error));
@@ -295,12 +306,13 @@ impl Files {
             let id = |about: fs::Metadata| (about.dev(), about.ino());
             there.map(id) == own.map(id)
         };
-        if let Some(open) = self.open.take_if(|open| !is_there(open)) {
+        if let Some(open) = self.open.as_ref().filter(|open| !is_there(open)) {
             tracing::error!(
                 target: "tmr_runtime_std::daemon::history::files",
                 "usage history: {} is not there any more: what it had is gone, if it was not kept \
                  elsewhere. A new file is begun", path(&open.name).display()
             );
+            self.close();
         }
         self.tracks.retain(|_, track| self.settings.folder.join(track.name.file()).exists());
     }
@@ -337,6 +349,8 @@ impl Files {
                 return Ok(());
             }
         }
+        // What the last flush has not reached must not be lost with the power.
+        self.sync()?;
         let count = self.take_left_out();
         let name = self.next(month.clone(), None)?;
         let mut file = new_file(&folder.join(name.file()))?;
@@ -356,7 +370,14 @@ impl Files {
 
     /// Returns, once, how many refusals were left out of the open file.
     pub(super) fn take_left_out(&mut self) -> u64 {
-        self.open.as_mut().map_or(0, |open| open.refusals.take_left_out())
+        let open = self.open.as_mut().map_or(0, |open| open.refusals.take_left_out());
+        std::mem::take(&mut self.left_out) + open
+    }
+
+    /// Closes the file that is written. The next one says how many refusals it left out.
+    fn close(&mut self) {
+        self.left_out = self.take_left_out();
+        self.open = None;
     }
 
     /// Returns the files that are not written to any more, oldest first.

@@ -301,3 +301,21 @@ fn a_file_that_somebody_removed_or_moved_is_followed_by_a_new_one() {
     fs::remove_dir_all(&aside).unwrap();
     assert_eq!(records(&folder.listed()).as_bytes(), record(3).line());
 }
+
+#[test]
+fn refusals_that_a_removed_file_has_left_out_are_counted_in_the_next_one() {
+    let folder = Folder::new("left-out");
+    let mut files = folder.files(32_000, 128_000);
+    let now = Now { mono: Mono(0), wall: NOW };
+    for slot in 1..2_000 {
+        let refused = Record { kind: Kind::Denied, ..record(slot) }.line();
+        files.write(&refused, now).unwrap();
+    }
+    let path = names(&folder.0).unwrap().remove(0);
+    let kept = fs::read_to_string(&path).unwrap().lines().count() as u64;
+    fs::remove_file(&path).unwrap();
+    files.write(&record(2_000).line(), now).unwrap();
+    let next = fs::read_to_string(names(&folder.0).unwrap().remove(0)).unwrap();
+    let lost = Record::parse(next.lines().next().unwrap().as_bytes()).unwrap();
+    assert_eq!((lost.kind, lost.count), (Kind::Lost, 1_999 - kept));
+}
