@@ -68,7 +68,7 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Opens the socket, as [`open`].
+    /// Opens the socket, and watches the folders in which it belongs.
     #[must_use]
     pub fn open(state: &Path, cleanup: &SocketCleanup) -> Self {
         let machine = open(state, cleanup);
