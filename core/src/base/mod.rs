@@ -11,6 +11,7 @@ pub mod limits;
 pub(crate) mod log_throttle;
 pub mod metrics;
 pub mod network;
+pub(crate) mod noise;
 pub(crate) mod random;
 pub mod rfc3339;
 pub mod server_files;

@@ -18,7 +18,7 @@
 
 use super::IssuerKey;
 use super::issue::SERIALS;
-use alloc::boxed::Box;
+use crate::base::noise;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -26,9 +26,8 @@ use core::fmt;
 use ed25519_dalek::{Signer, SigningKey};
 use sha2::{Digest, Sha256};
 use snow::Builder;
-use snow::params::{CipherChoice, DHChoice, HashChoice};
-use snow::resolvers::{CryptoResolver, DefaultResolver, FallbackResolver};
-use snow::types::{Cipher, Dh, Hash, Random};
+use snow::params::DHChoice;
+use snow::resolvers::{CryptoResolver, DefaultResolver};
 use zeroize::Zeroizing;
 
 const MAGIC: &str = "tmr-container ";
@@ -217,43 +216,8 @@ fn public_of(secret: &[u8; 32]) -> [u8; 32] {
 
 /// Returns what both ends of a seal have in common. The end that seals needs entropy.
 fn builder(entropy: Option<[u8; 32]>) -> Builder<'static> {
-    let pattern = PATTERN.parse().expect("a pattern that snow knows");
-    let resolver = FallbackResolver::new(Box::new(Given(entropy)), Box::new(DefaultResolver));
-    let builder = Builder::with_resolver(pattern, Box::new(resolver));
+    let builder = noise::builder(PATTERN, entropy);
     builder.prologue(PROLOGUE).expect("the prologue is set once")
-}
-
-/// The entropy for one key.
-struct Given(Option<[u8; 32]>);
-
-impl CryptoResolver for Given {
-    fn resolve_rng(&self) -> Option<Box<dyn Random>> {
-        Some(Box::new(Once(self.0)))
-    }
-    fn resolve_dh(&self, _: &DHChoice) -> Option<Box<dyn Dh>> {
-        None
-    }
-    fn resolve_hash(&self, _: &HashChoice) -> Option<Box<dyn Hash>> {
-        None
-    }
-    fn resolve_cipher(&self, _: &CipherChoice) -> Option<Box<dyn Cipher>> {
-        None
-    }
-}
-
-/// Gives its bytes once, so that no two keys are made of them.
-struct Once(Option<[u8; 32]>);
-
-impl Random for Once {
-    fn try_fill_bytes(&mut self, to: &mut [u8]) -> Result<(), snow::Error> {
-        match self.0.take() {
-            Some(bytes) if bytes.len() == to.len() => {
-                to.copy_from_slice(&bytes);
-                Ok(())
-            }
-            _ => Err(snow::Error::Rng),
-        }
-    }
 }
 
 #[cfg(test)]

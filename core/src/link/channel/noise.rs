@@ -4,16 +4,14 @@
 
 use super::GroupKey;
 use crate::base::limits::TWIN_FRAME_MAX;
+use crate::base::noise;
 use crate::link::{CloseReason, Frame};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
-use snow::params::{CipherChoice, DHChoice, HashChoice};
-use snow::resolvers::{CryptoResolver, DefaultResolver, FallbackResolver};
-use snow::types::{Cipher, Dh, Hash, Random};
-use snow::{Builder, HandshakeState, StatelessTransportState};
+use snow::{HandshakeState, StatelessTransportState};
 
 /// The ends have no static keys: both must have the group key before any of their bytes is
 /// accepted.
@@ -218,10 +216,7 @@ fn handshake(entropy: [u8; 32], group: &GroupKey, initiator: bool) -> Box<Handsh
         <Hmac<Sha256> as Mac>::new_from_slice(group.bytes()).expect("any length is taken");
     mac.update(PSK);
     let psk = mac.finalize().into_bytes().into();
-    let random = Box::new(Given(entropy));
-    let resolver = FallbackResolver::new(random, Box::new(DefaultResolver));
-    let pattern = PATTERN.parse().expect("a pattern that snow knows");
-    let builder = Builder::with_resolver(pattern, Box::new(resolver));
+    let builder = noise::builder(PATTERN, Some(entropy));
     let builder = builder.psk(0, &psk).and_then(|it| it.prologue(PROLOGUE));
     let built = builder.and_then(|builder| {
         if initiator { builder.build_initiator() } else { builder.build_responder() }
@@ -243,38 +238,5 @@ fn heard(state: &mut HandshakeState, message: &[u8]) -> Result<(), CloseReason> 
     match state.read_message(message, &mut [0; HANDSHAKE]) {
         Ok(0) => Ok(()),
         _ => Err(NO_TWIN),
-    }
-}
-
-/// The entropy that was passed in; enough for the one key that an end generates.
-struct Given([u8; 32]);
-
-impl CryptoResolver for Given {
-    fn resolve_rng(&self) -> Option<Box<dyn Random>> {
-        Some(Box::new(Once(Some(self.0))))
-    }
-    fn resolve_dh(&self, _: &DHChoice) -> Option<Box<dyn Dh>> {
-        None
-    }
-    fn resolve_hash(&self, _: &HashChoice) -> Option<Box<dyn Hash>> {
-        None
-    }
-    fn resolve_cipher(&self, _: &CipherChoice) -> Option<Box<dyn Cipher>> {
-        None
-    }
-}
-
-/// Returns its bytes once, so that no two keys are made from them.
-struct Once(Option<[u8; 32]>);
-
-impl Random for Once {
-    fn try_fill_bytes(&mut self, to: &mut [u8]) -> Result<(), snow::Error> {
-        match self.0.take() {
-            Some(bytes) if bytes.len() == to.len() => {
-                to.copy_from_slice(&bytes);
-                Ok(())
-            }
-            _ => Err(snow::Error::Rng),
-        }
     }
 }
