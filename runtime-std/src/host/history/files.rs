@@ -5,151 +5,19 @@
 //! next file begins when a file has reached its size, or with the next month.
 
 use super::age::{Steady, too_old};
+use super::file_names::{Name, listed, month_number, month_of, names};
+use super::settings::{Settings, make};
 use super::share::Share;
 use crate::exit::words;
-use crate::host::{create, storage};
-use rustix::fs::Access;
-use rustix::io::Errno;
+use crate::host::create;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use tmr_core::base::limits::{HISTORY_BLOCK, HISTORY_LINE};
-use tmr_core::base::rfc3339;
 use tmr_core::base::time::{Now, Wall};
 use tmr_core::history::{Kind, Mark, Record, Server, Tracking};
-
-/// The folder of a usage history, and how much of it is kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
-    /// Whether it is written; if not, the node keeps records in memory only.
-    pub enabled: bool,
-    /// The folder, created (mode 0750) if it does not exist.
-    pub folder: PathBuf,
-    /// The size in bytes at which the next file begins.
-    pub file: u64,
-    /// The most bytes of all files together; the oldest are removed.
-    pub files: u64,
-    /// The number of months before the current one that are kept.
-    pub months: u32,
-}
-
-impl Settings {
-    /// Whether writing begins, or begins in another folder, with these settings.
-    #[must_use]
-    pub fn begins(&self, before: &Self) -> bool {
-        self.enabled && (!before.enabled || self.folder != before.folder)
-    }
-
-    /// Checks that files can be written where these settings begin others; creates the folder if it
-    /// does not exist.
-    ///
-    /// # Errors
-    /// The folder cannot be created or written.
-    pub fn prepare(&self, before: &Self) -> io::Result<()> {
-        if !self.begins(before) {
-            return Ok(());
-        }
-        make(&self.folder)?;
-        Ok(rustix::fs::access(&self.folder, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK)?)
-    }
-}
-
-/// Checks that the folder of a usage history could be created and written, without creating it.
-///
-/// # Errors
-/// The existing part of its path cannot be written, or is not a folder.
-pub fn could_begin(folder: &Path) -> io::Result<()> {
-    storage::could_keep(folder)?;
-    let there = folder.ancestors().find(|it| !it.as_os_str().is_empty() && it.exists());
-    let there = there.unwrap_or_else(|| Path::new("."));
-    if !there.is_dir() {
-        return Err(Errno::NOTDIR.into());
-    }
-    Ok(rustix::fs::access(there, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK)?)
-}
-
-/// Creates a folder, if it does not exist.
-fn make(folder: &Path) -> io::Result<()> {
-    storage::could_keep(folder)?;
-    let made = DirBuilder::new().recursive(true).mode(0o750).create(folder);
-    made.map_err(|error| match error.kind() {
-        ErrorKind::AlreadyExists => io::Error::from(Errno::NOTDIR),
-        _ => error,
-    })
-}
-
-/// The parsed name of a file.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Name {
-    number: u64,
-    /// `YYYY-MM`.
-    month: String,
-    /// The Firm Code of a tracking file.
-    firm_code: Option<u32>,
-}
-
-impl Name {
-    fn file(&self) -> String {
-        let Self { number, month, firm_code } = self;
-        match firm_code {
-            None => format!("usage-{number:06}-{month}.jsonl"),
-            Some(firm_code) => format!("tracking-{firm_code}-{number:06}-{month}.log"),
-        }
-    }
-
-    fn of(file: &str) -> Option<Self> {
-        let (firm_code, rest) = match file.strip_prefix("usage-") {
-            Some(rest) => (None, rest.strip_suffix(".jsonl")?),
-            None => {
-                let rest = file.strip_prefix("tracking-")?.strip_suffix(".log")?;
-                let (firm_code, rest) = rest.split_once('-')?;
-                (Some(firm_code.parse().ok()?), rest)
-            }
-        };
-        let (number, month) = rest.split_once('-')?;
-        let name = Self { number: number.parse().ok()?, month: month.to_owned(), firm_code };
-        (month_number(month).is_some() && name.file() == file).then_some(name)
-    }
-}
-
-/// Returns whether a path has the name of a usage history file.
-#[must_use]
-pub fn is_name(path: &Path) -> bool {
-    path.file_name().and_then(|name| Name::of(name.to_str()?)).is_some()
-}
-
-/// Returns the files with records in a folder, oldest first.
-///
-/// # Errors
-/// A system error.
-pub fn names(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut all = listed(folder)?;
-    all.retain(|name| name.firm_code.is_none());
-    Ok(all.iter().map(|name| folder.join(name.file())).collect())
-}
-
-fn listed(folder: &Path) -> io::Result<Vec<Name>> {
-    let mut all = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        all.extend(entry?.file_name().to_str().and_then(Name::of));
-    }
-    all.sort_unstable();
-    Ok(all)
-}
-
-/// Returns the months since the year 0.
-fn month_number(month: &str) -> Option<u32> {
-    let (year, month) = month.split_once('-')?;
-    let (year, month): (u32, u32) = (year.parse().ok()?, month.parse().ok()?);
-    (1..=12).contains(&month).then_some(year * 12 + month - 1)
-}
-
-fn month_of(now: Wall) -> String {
-    rfc3339::format(now)[..7].to_owned()
-}
-
 /// What could not be written.
 #[derive(Debug)]
 pub enum Unwritten {

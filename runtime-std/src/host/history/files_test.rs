@@ -1,6 +1,6 @@
 //! Tests of files that grow, rotate and are removed.
 
-use super::files::{Files, Settings, names};
+use super::{Files, Settings, names};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};

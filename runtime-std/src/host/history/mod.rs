@@ -6,14 +6,18 @@
 //! costs lines, which are counted and logged, but never service.
 
 mod age;
+mod file_names;
 mod files;
 #[cfg(test)]
 mod files_test;
 mod queue;
+mod settings;
 mod share;
 
-pub use files::{Files, Settings, Unwritten, could_begin, is_name, names};
+pub use file_names::{is_name, names};
+pub use files::{Files, Unwritten};
 pub use queue::{HistoryQueue, ShutdownFlush};
+pub use settings::{Settings, could_begin};
 
 use crate::exit::words;
 use crate::host::node_setup::EventSink;

@@ -4,7 +4,7 @@
 //! What lives here: which lines are refusals, and how many are left out. What never lives here:
 //! files.
 
-use super::files::Settings;
+use super::Settings;
 use std::borrow::Cow;
 use std::io::{self, BufRead};
 use tmr_core::base::limits::HISTORY_REFUSALS;
