@@ -256,7 +256,8 @@ impl Settings {
         }
         lock(&self.addresses).clone_from(&new.virtual_ips);
         *lock(&self.admin_paths) = admin_paths;
-        (self.config, self.text) = (new, text);
+        self.config = new;
+        self.text = text;
         let later = self.later(&group);
         for key in &later {
             let path = self.path.display();

@@ -66,7 +66,8 @@ impl Etcd {
     }
 
     fn call(&mut self, wire: &mut Vec<u8>) {
-        (self.stream, self.said) = (self.stream + 2, false);
+        self.stream += 2;
+        self.said = false;
         frame(wire, HEADERS, END_HEADERS, self.stream, &self.headers);
         frame(wire, DATA, END_STREAM, self.stream, &self.message);
     }

@@ -174,7 +174,8 @@ fn a_name_that_led_elsewhere_is_looked_up_anew_as_soon_as_a_claim_has_ended() {
         waited += SECOND / 10;
         if world.dialled != dialled {
             longest = longest.max(waited);
-            (dialled, waited) = (world.dialled, Duration::ZERO);
+            dialled = world.dialled;
+            waited = Duration::ZERO;
         }
     }
     assert!(world.trouble(0, 1).contains("are the same disk"), "{}", world.trouble(0, 1));

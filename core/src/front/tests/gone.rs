@@ -198,7 +198,8 @@ fn a_handle_of_a_product_that_is_gone_is_marked() {
 fn a_list_that_is_another_licence_by_the_log_is_one_here_too() {
     let bare = |serial: u32| {
         let mut made = container(0);
-        (made.part.serial, made.part.cm_act_id) = (serial, 0);
+        made.part.serial = serial;
+        made.part.cm_act_id = 0;
         made
     };
     let mut world = World::new(0);

@@ -19,7 +19,8 @@ const SECOND: Duration = Duration::from_secs(1);
 /// Returns a container without a CmActId.
 fn bare(serial: u32, quantity: u32) -> Container {
     let mut made = container(0);
-    (made.part.serial, made.part.cm_act_id) = (serial, 0);
+    made.part.serial = serial;
+    made.part.cm_act_id = 0;
     made.part.firm_items[0].products[0].license_quantity = quantity;
     made
 }

@@ -351,7 +351,8 @@ impl World {
         machine.started = machine.started.wrapping_add(16);
         let disk = (!machine.disk.is_empty()).then_some(machine.disk.as_slice());
         machine.node = open(&machine.containers, machine.started, disk);
-        (machine.up, machine.stuck) = (true, false);
+        machine.up = true;
+        machine.stuck = false;
         self.events.push_back(Event::ToBackend(index, Input::Tick));
         self.run();
     }
