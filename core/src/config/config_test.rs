@@ -365,3 +365,20 @@ fn virtual_containers_are_not_zero_and_not_twice() {
         assert_eq!(with(list), expected);
     }
 }
+
+#[test]
+fn a_configuration_supersedes_those_with_lower_revisions_alone() {
+    let with = |revision: u32| {
+        let text = MINIMAL.replacen(
+            "\"TmrServer\": {",
+            &format!("\"TmrServer\": {{ \"Revision\": {revision},"),
+            1,
+        );
+        Config::parse(&text).unwrap()
+    };
+    for (new, in_effect, expected) in
+        [(1, 0, true), (18, 16, true), (16, 16, false), (16, 18, false)]
+    {
+        assert_eq!(with(new).supersedes(&with(in_effect)), expected, "{new} {in_effect}");
+    }
+}

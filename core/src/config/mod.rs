@@ -140,6 +140,14 @@ pub struct Web {
 }
 
 impl Config {
+    /// Returns whether this configuration, which is to be stored, was changed later than the one in
+    /// effect. A front asks for a text to be stored that follows the configuration it knows; the
+    /// file may have been changed by hand and read meanwhile, and that change must not be undone.
+    #[must_use]
+    pub fn supersedes(&self, in_effect: &Self) -> bool {
+        self.revision > in_effect.revision
+    }
+
     /// Reads the text of a `tmrconf.json`.
     ///
     /// # Errors

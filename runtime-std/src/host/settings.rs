@@ -206,6 +206,14 @@ impl Settings {
                         then it can be changed here";
             return Err(files::wrong(&self.path, what));
         }
+        if !config.supersedes(&self.config) {
+            let what = format!(
+                "a configuration that was changed later is in force (Revision {}, and {} should be \
+                 stored); right would be a change of that one",
+                self.config.revision, config.revision
+            );
+            return Err(files::wrong(&self.path, what));
+        }
         let path = self.path.clone();
         let write = |text: &str| files::replace(&path, text.as_bytes());
         self.change((text, config), running, write)

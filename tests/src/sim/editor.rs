@@ -70,8 +70,9 @@ impl World {
 
     /// A front is told what its file says, if it has one.
     pub(super) fn configure(&mut self, host: usize) {
-        let state = &self.hosts[host];
+        let state = &mut self.hosts[host];
         let Some(text) = state.config.clone() else { return };
+        state.in_force = Some(text.clone());
         let config = Config::parse(&text).expect("a configuration that a front takes");
         let (path, address) = ("tmrconf.json".to_owned(), state.ip);
         let new = FrontEvent::Configured(Box::new(InForce { config, text, path, address }));
@@ -83,12 +84,21 @@ impl World {
         let life = self.hosts[host].life;
         let Some(editor) = &mut self.editor else { return };
         let wait = editor.span(1000, SECOND / 2);
-        let refused = editor.chance(10);
+        let refused = editor.chance(10) && self.faulty;
         self.after(wait, Event::Store { host, life, text: (!refused).then_some(text) });
     }
 
-    /// The machine has done it, or refuses.
+    /// The machine has done it, or refuses: it does not overwrite a file that was changed by hand and
+    /// is not in force, nor a configuration that was changed later.
     pub(super) fn store(&mut self, host: usize, text: Option<String>) {
+        let state = &self.hosts[host];
+        let parse =
+            |text: &String| Config::parse(text).expect("a configuration that a front takes");
+        let in_force = state.in_force.as_ref().map(parse);
+        let text = text.filter(|text| {
+            let later = in_force.as_ref().is_none_or(|it| parse(text).supersedes(it));
+            state.config == state.in_force && later
+        });
         let stored: ConfigStoreResult = match text {
             Some(text) => {
                 self.hosts[host].config = Some(text);

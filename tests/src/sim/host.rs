@@ -68,6 +68,8 @@ pub(super) struct Host {
     pub(super) disk: Disk,
     /// The file of its configuration, if it is a front's that was ever changed.
     pub(super) config: Option<String>,
+    /// The text that its process has put into force, if it was ever changed.
+    pub(super) in_force: Option<String>,
     /// What its front has recorded, and when.
     pub(super) history: Vec<(u64, Vec<u8>)>,
     /// What the process speaks to its twin, if it is a front.
@@ -105,6 +107,7 @@ impl Host {
             frozen: 0,
             disk: Disk::default(),
             config: None,
+            in_force: None,
             history: Vec::new(),
             version: Version::OWN,
             slow: (0, 0),
