@@ -25,7 +25,8 @@ use tmr_tests::sim::{Outcome, run};
 /// made whole; 400_003_808, a twin was told no usage history any more; 178, a group was born with the
 /// date of the front that founded it; 300_000_187, a call waited for a wrong handle beyond its end;
 /// 300_000_707, a disk took the place of a member that was away for a moment; 520_002_056, a late word of a
-/// disk that was reached twice made it look old.
+/// disk that was reached twice made it look old; 620_000_300, the twin's older configuration was stored
+/// over one that an operator had changed meanwhile.
 const PINNED: &[u64] = &[
     1077,
     28,
@@ -42,6 +43,7 @@ const PINNED: &[u64] = &[
     300_000_707,
     520_002_472,
     520_002_056,
+    620_000_300,
 ];
 /// Events of the part where things go wrong.
 const STEPS: u64 = 20_000;
