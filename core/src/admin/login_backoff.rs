@@ -62,9 +62,12 @@ impl LoginBackoff {
     pub(super) fn take(&mut self, now: Mono, who: Trier) -> Result<(), Duration> {
         self.forgive(now, who);
         let full = self.counted.len() >= SIGN_IN_TRIERS && !self.counted.contains_key(&who);
-        let oldest = self.counted.iter().min_by_key(|(_, (_, since))| *since).map(|(who, _)| *who);
-        if let (true, Some(oldest)) = (full, oldest) {
-            self.counted.remove(&oldest);
+        // The sender that would be forgiven first: one that has used up its attempts keeps its
+        // place, so many addresses with one attempt each do not clear it.
+        let forgiven = |(count, since): &(u32, Mono)| *since + SIGN_IN_AGAIN * *count;
+        let soonest = self.counted.iter().min_by_key(|(_, counted)| forgiven(counted));
+        if let (true, Some((&soonest, _))) = (full, soonest) {
+            self.counted.remove(&soonest);
         }
         let (count, since) = self.counted.entry(who).or_insert((0, now));
         if *count >= SIGN_IN_SLIPS {
@@ -141,5 +144,16 @@ mod tests {
             slips.take(Mono(5), Trier::at(address.into(), None)).unwrap();
         }
         assert_eq!(slips.counted.len(), SIGN_IN_TRIERS);
+    }
+
+    #[test]
+    fn addresses_without_number_do_not_clear_one_that_has_to_wait() {
+        let (mut slips, one) = (LoginBackoff::default(), at("192.0.2.1"));
+        while slips.take(Mono(5), one).is_ok() {}
+        for host in 0..2 * SIGN_IN_TRIERS {
+            let address = Ipv6Addr::from_bits((host as u128) << 64);
+            slips.take(Mono(6), Trier::at(address.into(), None)).unwrap();
+        }
+        assert!(slips.take(Mono(7), one).is_err());
     }
 }

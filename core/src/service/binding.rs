@@ -226,6 +226,7 @@ impl LicenceService {
     pub(super) fn unlinked(&mut self, link: LinkId, spoke: Mono) {
         self.watches.unlinked(self.now, link, spoke);
         self.limits.strangers.forget(link);
+        self.limits.paces.forget(link);
     }
 }
 

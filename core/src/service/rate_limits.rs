@@ -99,6 +99,17 @@ impl Paces {
         Some((link, call))
     }
 
+    /// Drops the delayed accesses of a closed link: nobody waits for their answers, and their places
+    /// are for others.
+    pub(super) fn forget(&mut self, link: LinkId) {
+        let bytes = &mut self.bytes;
+        self.waiting.retain(|_, (other, call)| {
+            let stays = *other != link;
+            *bytes -= if stays { 0 } else { call.len() };
+            stays
+        });
+    }
+
     /// Returns when the first delayed access is due.
     pub(super) fn due(&self) -> Option<Mono> {
         self.waiting.first_key_value().map(|((at, _), _)| *at)
@@ -189,6 +200,19 @@ mod tests {
         (0..10_000).for_each(|_| paces.count(START, ONE, Vain::Seatless, false));
         assert!(!paces.waits((START, START + PACE_LONGEST), ONE, LinkId(1), call));
         assert!(paces.waits((START, START + PACE_LONGEST * 2), ONE, LinkId(1), call));
+    }
+
+    #[test]
+    fn a_closed_link_leaves_its_places_to_others() {
+        let mut paces = Paces::default();
+        (0..10_000).for_each(|_| paces.count(START, ONE, Vain::Refused, false));
+        let until = START + PACE_LONGEST * 3;
+        let mut ask = |link| paces.waits((START, until), ONE, LinkId(link), call);
+        while ask(1) {}
+        assert!(!ask(2), "all places are taken");
+        paces.forget(LinkId(1));
+        assert_eq!(paces.bytes, 0);
+        assert!(paces.waits((START, until), ONE, LinkId(2), call));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::host::{files, log, signals, storage, systemd};
 use crate::reactor::listen::{self, ListenAt};
 use crate::reactor::listeners::Listeners;
 use crate::sync::lock;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::net::IpAddr;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -359,7 +359,11 @@ pub fn check_paths(path: &Path, state: &Path, config: &Config) -> Outcome {
 
 /// Returns the failure of a usage history that cannot be kept as configured.
 fn unkept(path: &Path, kept: &history::Settings, error: &std::io::Error) -> Failure {
-    let what = format!("LicenseTracking.Path: {}: {}", kept.folder.display(), words(error));
+    let advice = match error.kind() {
+        ErrorKind::PermissionDenied => "; right would be a folder of the user that serves",
+        _ => "",
+    };
+    let what = format!("LicenseTracking.Path: {}: {}{advice}", kept.folder.display(), words(error));
     files::wrong(path, what)
 }
 

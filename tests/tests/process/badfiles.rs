@@ -135,7 +135,8 @@ fn configurations_are_checked(runtime: Runtime) {
       {{ "Ip": "127.0.0.1", "Port": 22363 }}
     ]
   }},
-  "WebAdmin": {{ "Ip": "{ip}" }}
+  "WebAdmin": {{ "Ip": "{ip}" }},
+  "LicenseTracking": {{ "Path": "history" }}
 }}
 "#,
         key.display()
