@@ -15,7 +15,6 @@ use crate::reactor::clocked_hub::Effects;
 use crate::reactor::connection::SocketConnection;
 use crate::reactor::net::broken;
 use crate::reactor::peer::{Peer, ReadyPeer};
-use crate::reactor::polls::CHUNK;
 use crate::reactor::serve::LinksRead;
 use crate::reactor::{Actions, PollBuffer, Reactor, refused};
 use crate::sync::lock;
@@ -32,6 +31,9 @@ const NICE: i32 = 5;
 /// The number of links that end under one lock of the hub. A thread that locks and unlocks for each
 /// of a thousand links that hang up together would starve the other threads.
 const ENDS: usize = 32;
+/// Bytes that are read from a link at once until it is greeted. A key agreement has 74; what a peer
+/// sends instead is refused after the first of them, and more of it would be read in vain.
+const GREETING_CHUNK: usize = 4 * 1024;
 /// Stack of the thread that computes, in bytes.
 const STACK: usize = 512 * 1024;
 
@@ -75,7 +77,7 @@ impl Reactor {
         let compute = move || {
             // Without the right to do so the priority stays as it is.
             let _ = nice(NICE);
-            let mut buffer = vec![0; CHUNK];
+            let mut buffer = vec![0; GREETING_CHUNK];
             while let Ok(chosen) = asked.recv() {
                 let read = self.read_links(&chosen, &mut buffer);
                 if tell.send((chosen, read)).is_err() {

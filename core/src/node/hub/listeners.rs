@@ -8,13 +8,15 @@
 
 use super::{Answer, Hub, Port};
 use crate::base::limits::{
-    ADMIN_LINKS_KEPT, ADMIN_LINKS_MAX, CLIENT_LINKS_MAX, CLIENT_LINKS_PER_ADDRESS, CROWDED_LINKS,
-    KNOWN_ADDRESSES, MACHINE_LINKS_MAX, TWIN_LINKS_MAX, UNGREETED_LOOKED_AT,
+    ADMIN_LINK_KEPT, ADMIN_LINKS_KEPT, ADMIN_LINKS_MAX, CLIENT_LINKS_MAX, CLIENT_LINKS_PER_ADDRESS,
+    CROWDED_LINKS, KNOWN_ADDRESSES, MACHINE_LINKS_MAX, TWIN_LINKS_MAX, UNGREETED_LOOKED_AT,
 };
 use crate::base::network::network;
+use crate::base::time::Mono;
 use crate::link::{HubMetrics, Limit, LinkId, Listener};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use core::cmp::Reverse;
 use core::net::{IpAddr, SocketAddr};
 
 /// The links that have places.
@@ -155,21 +157,16 @@ fn is_idle(port: &Port) -> bool {
 
 impl Hub {
     /// Returns whether there is a place for a connection from this address.
-    pub(super) fn knock(&self, listener: Listener, from: SocketAddr) -> Knock {
+    pub(super) fn knock(&self, now: Mono, listener: Listener, from: SocketAddr) -> Knock {
         let listeners = &self.listeners;
         match listener {
             Listener::Admin => {
-                let machine = from.ip().is_loopback();
-                let most = ADMIN_LINKS_MAX + if machine { ADMIN_LINKS_KEPT } else { 0 };
+                let kept = if from.ip().is_loopback() { ADMIN_LINKS_KEPT } else { 0 };
+                let most = ADMIN_LINKS_MAX + kept;
                 if listeners.admins.len() < most {
                     return Knock { reached: None, place: Place::Free };
                 }
-                // Peers at other addresses take no place from this machine.
-                let may = |port: &Port| {
-                    let own = port.listener.is_some_and(|(_, from)| from.ip().is_loopback());
-                    is_idle(port) && (machine || !own)
-                };
-                self.in_place_of(&listeners.admins, Limit::AdminLinks, may)
+                self.admin_place(now, from.ip())
             }
             Listener::Machine if listeners.machines.len() < MACHINE_LINKS_MAX => {
                 Knock { reached: None, place: Place::Free }
@@ -206,6 +203,37 @@ impl Hub {
                 self.in_place_of(&listeners.crowded, reached, self.may_go_for(from.ip()))
             }
         }
+    }
+
+    /// Returns the place of an idle admin link of the address with most of them. An address takes
+    /// one of its own only after [`ADMIN_LINK_KEPT`]: otherwise a peer that connects without end
+    /// would keep the server busy with replacing that peer's links.
+    fn admin_place(&self, now: Mono, from: IpAddr) -> Knock {
+        let (from, machine) = (network(from), from.is_loopback());
+        let links = &self.listeners.admins;
+        let address = |port: &Port| port.listener.map(|(_, from)| network(from.ip()));
+        let mut counts: BTreeMap<IpAddr, usize> = BTreeMap::new();
+        for from in links.iter().filter_map(|link| address(self.ports.get(link)?)) {
+            *counts.entry(from).or_default() += 1;
+        }
+        let own = counts.get(&from).copied().unwrap_or_default();
+        // Peers at other addresses take no place from this machine.
+        let may = |port: &Port, at: IpAddr| is_idle(port) && (machine || !at.is_loopback());
+        let others = |at: IpAddr| at != from && counts.get(&at).is_some_and(|count| *count > own);
+        let rested = |port: &Port| port.reading.heard + ADMIN_LINK_KEPT <= now;
+        let fair = |port: &Port| {
+            let Some(at) = address(port) else { return false };
+            may(port, at) && (others(at) || rested(port))
+        };
+        let most = |port: &Port| {
+            let at = address(port).filter(|at| others(*at));
+            at.and_then(|at| counts.get(&at)).copied().unwrap_or_default()
+        };
+        let idle = links.iter().filter_map(|link| Some((self.ports.get(link)?, *link)));
+        let idle = idle.filter(|(port, _)| fair(port));
+        let goes = idle.min_by_key(|(port, link)| (Reverse(most(port)), port.reading.heard, *link));
+        let place = goes.map_or(Place::None, |(_, link)| Place::Of(link));
+        Knock { reached: Some(Limit::AdminLinks), place }
     }
 
     /// Returns the client that has been connected longest without a call, among those that are

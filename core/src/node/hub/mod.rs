@@ -112,7 +112,7 @@ impl Hub {
     ) -> Option<LinkId> {
         // An IPv4 client at an IPv6 socket is an IPv4 client.
         let from = SocketAddr::new(from.ip().to_canonical(), from.port());
-        let knock = self.knock(listener, from);
+        let knock = self.knock(now.mono, listener, from);
         if let Some(limit) = knock.reached {
             self.counts.reach(limit);
             let what = match knock.place {

@@ -174,13 +174,13 @@ fn pages() -> Vec<u8> {
     b"GET /api/status HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(1_400)
 }
 
-/// The head of a message of 256 KiB, and most of it.
+/// A key agreement, and most of a message of 256 KiB.
 fn unfinished() -> Vec<u8> {
-    let mut message = b"samc".to_vec();
-    message.extend((256 * 1024_u32).to_le_bytes());
-    message.extend([0x11, 0, 1, 0, 0, 0, 0, 0]);
-    message.resize(16 + 200 * 1024, 0xa1);
-    message
+    let point = KeyPair::fresh().expect("randomness").point();
+    let mut bytes = envelope(&handshake_body(&point));
+    let whole = envelope(&vec![0xa1; 256 * 1024]);
+    bytes.extend_from_slice(&whole[..200 * 1024]);
+    bytes
 }
 
 /// Writes as much as the other end takes.

@@ -79,7 +79,7 @@ fn pages_that_are_left_open_make_room_and_this_machine_always_has_some() {
     let accept = |hub: &mut Hub, second, from, out: &mut Vec<Output>| {
         hub.accept(at(second), Listener::Admin, from, out).unwrap()
     };
-    let own = accept(&mut hub, 0, here(1), &mut out);
+    accept(&mut hub, 0, here(1), &mut out);
     let idle: Vec<LinkId> = (1..64).map(|port| accept(&mut hub, 1, afar(port), &mut out)).collect();
     // A link with a request has been active later.
     let page = Frame::Http(PAGE.to_vec());
@@ -94,7 +94,30 @@ fn pages_that_are_left_open_make_room_and_this_machine_always_has_some() {
     }
     assert_eq!(out, [], "there is room for this machine");
     accept(&mut hub, 5, here(20), &mut out);
-    assert_eq!(out, [Output::End(own)]);
+    assert_eq!(out, [Output::End(idle[2])], "of the address with most links");
+}
+
+#[test]
+fn an_address_that_connects_without_end_is_refused_and_others_take_places_from_it() {
+    let (mut hub, mut out) = (backend(), vec![]);
+    let rested = hub.accept(at(0), Listener::Admin, peer(1), &mut out).unwrap();
+    for port in 0..63 {
+        hub.accept(at(5), Listener::Admin, afar(port), &mut out).unwrap();
+    }
+    out.clear();
+    let again = hub.accept(at(5), Listener::Admin, afar(100), &mut out);
+    assert!(again.is_some(), "the oldest link of all has been idle for long");
+    assert_eq!(out, [Output::End(rested)]);
+    out.clear();
+    for port in 101..1_000 {
+        assert_eq!(hub.accept(at(5), Listener::Admin, afar(port), &mut out), None);
+    }
+    assert_eq!(out, [], "nothing is closed for who replaces links all the time");
+    assert!(hub.accept(at(5), Listener::Admin, peer(1), &mut out).is_some());
+    assert!(matches!(out[..], [Output::End(_)]), "another address has a place: {out:?}");
+    out.clear();
+    assert!(hub.accept(at(6), Listener::Admin, afar(1), &mut out).is_some());
+    assert!(matches!(out[..], [Output::End(_)]), "a second later it is idle: {out:?}");
 }
 
 #[test]
