@@ -31,10 +31,10 @@ on_both_runtimes!(strangers_at_every_door_at_once_stop_nobody);
 
 /// Room of each server, as on a small machine, in KiB; and the setting of the shipped units. Without it
 /// glibc reserves 64 MB of addresses for each thread, used or not, and these count here.
-const ROOM: &str = "ulimit -v 524288 && export MALLOC_ARENA_MAX=2";
+const ROOM: &str = "ulimit -v 524288 && export MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=65536";
 /// The same for servers that only others are to look at.
 const BEHIND: &str =
-    "ulimit -v 524288 && export MALLOC_ARENA_MAX=2 && renice -n $(($(nice) + 19)) $$ > /dev/null";
+    "ulimit -v 524288 && export MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=65536 && renice -n $(($(nice) + 19)) $$ > /dev/null";
 /// Most that a server may grow by, in bytes.
 const GROWTH: u64 = 64 * 1024 * 1024;
 /// Lines of the log of each server: two a second, and what began before.
