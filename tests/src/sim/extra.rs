@@ -3,10 +3,11 @@
 //! They are drawn from a random number of their own, so that seeds without them, also those pinned
 //! earlier, run as before.
 
+use super::event::Event;
 use super::licences::{PROPERTIES, Property};
 use super::net::End;
 use super::rng::Rng;
-use super::world::{BACKENDS, Event, FRONTS, HOSTS, NAMES, SECOND, World};
+use super::world::{BACKENDS, FRONTS, HOSTS, NAMES, SECOND, World};
 
 /// Chosen so that the seeds which are pinned draw nothing here.
 const SALT: u64 = 406;
@@ -141,7 +142,7 @@ impl Extra {
 impl World {
     /// Something is out for long, or a write fails.
     pub(super) fn extra(&mut self) {
-        let extra = &mut self.extra;
+        let extra = &mut self.faults.extra;
         if extra.flushes && (!extra.outages || extra.rng.chance(70)) {
             let host = FRONTS + extra.rng.index(BACKENDS);
             self.trace(|| format!("the next write of {} fails", NAMES[host]));
@@ -167,8 +168,8 @@ impl World {
     /// All backends are far away from a front for a while: no answer comes sooner than half a second, and
     /// none as late as one that never comes.
     fn far(&mut self, front: usize) {
-        let by = self.extra.rng.between(600 * MILLI, 950 * MILLI);
-        let until = self.now + self.extra.rng.between(2 * SECOND, 20 * SECOND);
+        let by = self.faults.extra.rng.between(600 * MILLI, 950 * MILLI);
+        let until = self.now + self.faults.extra.rng.between(2 * SECOND, 20 * SECOND);
         self.trace(|| format!("{} is {} ms away from its backends", NAMES[front], by / MILLI));
         for backend in FRONTS..HOSTS {
             self.net.slow.insert((front, backend), (until, by));
@@ -190,10 +191,10 @@ impl World {
     /// It is such a moment between a front and, if one is concerned, a backend, on this connection:
     /// something may strike.
     pub(super) fn moment(&mut self, what: Moment, front: usize, other: Option<usize>, conn: u64) {
-        if !self.faulty || !self.extra.strikes {
+        if !self.faults.on || !self.faults.extra.strikes {
             return;
         }
-        let rng = &mut self.extra.rng;
+        let rng = &mut self.faults.extra.rng;
         let often = match what {
             Moment::Claim => 60,
             Moment::Install => 250,
@@ -224,7 +225,7 @@ impl World {
             }
             (Moment::Reply, ..=2) => {
                 for backend in FRONTS..HOSTS {
-                    if self.extra.rng.chance(70) {
+                    if self.faults.extra.rng.chance(70) {
                         let crash = Strike::Crash { host: backend, down };
                         self.after(wait / 8, Event::Strike(crash));
                     }
@@ -243,7 +244,7 @@ impl World {
     /// It strikes.
     pub(super) fn strike(&mut self, strike: Strike) {
         // A connection that has lost something breaks, though faults are over meanwhile.
-        if !self.faulty && !matches!(strike, Strike::Cut { .. }) {
+        if !self.faults.on && !matches!(strike, Strike::Cut { .. }) {
             return;
         }
         match strike {
@@ -259,7 +260,7 @@ impl World {
     /// The connection that a front has just spoken on is broken, as it finds out; what it said comes
     /// late, when it may have said it again on the next one.
     fn delay(&mut self, conn: u64) {
-        let rng = &mut self.extra.rng;
+        let rng = &mut self.faults.extra.rng;
         let late = rng.between(300 * MILLI, 1_800 * MILLI);
         let soon = rng.span(MILLI, 40 * MILLI);
         let Some(known) = self.net.conns.get_mut(&conn).filter(|conn| conn.open) else { return };
@@ -273,20 +274,21 @@ impl World {
 
     /// Something on its way on a connection of servers is lost, and the connection breaks soon.
     pub(super) fn hole(&mut self, conn: u64) {
-        let wait = self.extra.rng.span(MILLI, 3 * SECOND);
+        let wait = self.faults.extra.rng.span(MILLI, 3 * SECOND);
         self.trace(|| format!("connection {conn} has lost something in its middle"));
         self.after(wait, Event::Strike(Strike::Cut { conn }));
     }
 
     /// Two parts of a licence are issued again with another quantity, and are in place at once.
     fn reissue_at_once(&mut self) {
-        let rng = &mut self.extra.rng;
+        let rng = &mut self.faults.extra.rng;
         let (product, quantity) = super::licences::PRODUCTS[rng.index(3)];
         let quantity = quantity + u32::try_from(rng.between(0, 2)).unwrap_or_default();
         let spared = rng.index(BACKENDS);
         self.trace(|| format!("two parts of {product} are issued again with {quantity} seats"));
         for part in (0..BACKENDS).filter(|part| *part != spared) {
-            self.files[part] = self.style.reissued(part, &self.files[part], product, quantity);
+            self.vendor.files[part] =
+                self.vendor.style.reissued(part, &self.vendor.files[part], product, quantity);
             self.at(self.now, Event::Reload { host: FRONTS + part });
         }
     }

@@ -262,7 +262,8 @@ fn computed(survey: &mut Survey, seat: u32, same: &mut Answers) {
         for source in [0, 1, 2, 8] {
             let what = format!("crypt {operation}, key source {source}");
             let mut crypt = Crypt::firm_key(operation, 5);
-            (crypt.algorithm, crypt.initial) = (source, [7; 16]);
+            crypt.algorithm = source;
+            crypt.initial = [7; 16];
             let reply = survey.ask(&crypt.request(seat, &data));
             assert_eq!((reply.status, reply.body.len()), (0, data.len()), "{what}");
             assert_ne!(reply.body, data, "{what}");
