@@ -223,7 +223,7 @@ impl Model for Plan {
                 })
             }),
             Property::sometimes("another disk is a member", |_, world: &World| {
-                world.fronts.iter().any(|front| front.grown)
+                world.fronts.iter().any(|front| front.log.grown)
             }),
             Property::sometimes("two fronts believe that they lead", |_, world: &World| {
                 world.fronts.iter().all(|front| front.leads.is_some())

@@ -1,7 +1,7 @@
 //! The clients' seats and answers, and everything that was ever committed: the promises are
 //! checked against them.
 
-use crate::backend::BackendNode;
+use crate::backend::{BackendNode, LogCopy};
 use crate::plan::Plan;
 use crate::world::AccessRequest;
 use std::sync::Arc;
@@ -68,7 +68,7 @@ impl Watch {
                 }
                 let agree = (0..4).filter(|&index| {
                     let differs = plan.odd && index >= 2;
-                    !differs && backends[index].durable.contains(&handle)
+                    !differs && backends[index].log.durable.contains(&handle)
                 });
                 if agree.count() < 2 {
                     self.broken = Some(Broken::TooFewAgree);
@@ -116,8 +116,8 @@ impl Watch {
     }
 
     pub(crate) fn committed_at(&mut self, backend: &BackendNode) {
-        let (base, entries) = &backend.log;
-        let known = usize::try_from(backend.committed.0 - base.0).expect("logs are short");
+        let LogCopy { base, entries, committed, .. } = &backend.log;
+        let known = usize::try_from(committed.0 - base.0).expect("logs are short");
         self.committed(*base, &entries[..known]);
     }
 
