@@ -247,7 +247,7 @@ impl World {
                 Said::Reply(link, status, result) => {
                     if let Some(ask) = self.end_call(front, *link) {
                         let at = self.fronts[front].leads.unwrap_or_default();
-                        self.watch.replied(plan, ask, (*status, *result), at, &self.backends);
+                        self.watch.replied(plan, ask, *status, *result, at, &self.backends);
                         self.go(plan, front, Event::Closed(link.0));
                     }
                 }

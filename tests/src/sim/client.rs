@@ -59,12 +59,21 @@ pub(super) struct Held {
     pub(super) until: u64,
 }
 
+/// A call on its way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Call {
+    pub(super) number: u64,
+    /// When it was sent.
+    sent: u64,
+    what: What,
+}
+
 /// A client.
 #[derive(Debug, Default)]
 pub(super) struct Client {
     pub(super) conn: Option<u64>,
     pub(super) open: bool,
-    pub(super) call: Option<(u64, u64, What)>,
+    pub(super) call: Option<Call>,
     pub(super) number: u64,
     pub(super) held: Vec<Held>,
     pub(super) dead: Vec<u32>,
@@ -202,7 +211,7 @@ impl World {
         let call = client.number;
         let request = self.request(who, what, numbered(who, call));
         let client = &mut self.clients[who];
-        client.call = Some((call, self.now, what));
+        client.call = Some(Call { number: call, sent: self.now, what });
         let Some(conn) = client.conn else { return };
         if let What::Release(held) = what {
             client.held.retain(|other| other.handle != held.handle);
@@ -266,7 +275,8 @@ impl World {
 
     /// A reply came.
     pub(super) fn told(&mut self, who: usize, frame: &[u8], answer: Answer) {
-        let Some((call, sent, what)) = self.clients[who].call.take() else { return };
+        let Some(call) = self.clients[who].call.take() else { return };
+        let Call { number: call, sent, what } = call;
         let Ok(reply) = Reply::parse(frame) else {
             let found = Err("a reply of less than eight bytes".to_owned());
             return self.checks.note(self.now, "calls", found);

@@ -46,7 +46,8 @@ pub(super) enum Strike {
     },
     /// Nothing passes between two hosts for a while.
     Apart {
-        hosts: (usize, usize),
+        one: usize,
+        other: usize,
         length: u64,
     },
     /// Two parts of a licence are issued again, and put in place at once.
@@ -161,7 +162,7 @@ impl World {
             0 => self.crash(front, length),
             1 => self.crash(backend, length),
             2 => self.freeze(front, length),
-            _ => self.apart((front, HOSTS), length),
+            _ => self.apart(front, HOSTS, length),
         }
     }
 
@@ -178,7 +179,7 @@ impl World {
     }
 
     /// Nothing passes between two hosts, or between one and all others ([`HOSTS`]), for a while.
-    pub(super) fn apart(&mut self, (one, other): (usize, usize), length: u64) {
+    pub(super) fn apart(&mut self, one: usize, other: usize, length: u64) {
         let name = NAMES.get(other).unwrap_or(&"anybody");
         self.trace(|| format!("{} cannot reach {name} for {} ms", NAMES[one], length / MILLI));
         let until = self.now + length;
@@ -212,7 +213,7 @@ impl World {
             (Moment::Claim, ..=3) => return self.delay(conn),
             (Moment::Commit, _) => {
                 // The one that lags is not told, and both fronts lose what they know of the log.
-                self.apart((front, backend), down);
+                self.apart(front, backend, down);
                 for front in 0..self.plan.fronts {
                     let crash = Strike::Crash { host: front, down: down / 4 };
                     self.after(wait / 8, Event::Strike(crash));
@@ -236,7 +237,7 @@ impl World {
             (_, ..=4) => Strike::Crash { host: front, down },
             (_, 5..=7) => Strike::Crash { host: backend, down },
             (_, 8) => Strike::Cut { conn },
-            _ => Strike::Apart { hosts: (front, backend), length: down },
+            _ => Strike::Apart { one: front, other: backend, length: down },
         };
         self.after(wait, Event::Strike(strike));
     }
@@ -250,7 +251,7 @@ impl World {
         match strike {
             Strike::Crash { host, down } => self.crash(host, down),
             Strike::Cut { conn } => self.cut(conn),
-            Strike::Apart { hosts, length } => self.apart(hosts, length),
+            Strike::Apart { one, other, length } => self.apart(one, other, length),
             Strike::Reissue => self.reissue_at_once(),
             Strike::Stop { host, length } => self.freeze(host, length),
             Strike::Date { host, off } => self.set_date(host, off),

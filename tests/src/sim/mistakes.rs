@@ -38,17 +38,29 @@ enum Mistake {
     Pause,
 }
 
-/// Every kind, its name, and whether it happens.
-const ON: [(Mistake, &str, bool); 9] = [
-    (Mistake::Swap, "swap", true),
-    (Mistake::Rollback, "rollback", true),
-    (Mistake::Clone, "clone", true),
-    (Mistake::Rot, "rot", true),
-    (Mistake::Ephemeral, "ephemeral", true),
-    (Mistake::Exchange, "exchange", true),
-    (Mistake::Double, "double", true),
-    (Mistake::Differ, "differ", true),
-    (Mistake::Pause, "pause", true),
+/// A kind, its name, and whether it happens.
+struct Switch {
+    kind: Mistake,
+    name: &'static str,
+    on: bool,
+}
+
+/// A kind that happens.
+const fn on(kind: Mistake, name: &'static str) -> Switch {
+    Switch { kind, name, on: true }
+}
+
+/// Every kind.
+const ON: [Switch; 9] = [
+    on(Mistake::Swap, "swap"),
+    on(Mistake::Rollback, "rollback"),
+    on(Mistake::Clone, "clone"),
+    on(Mistake::Rot, "rot"),
+    on(Mistake::Ephemeral, "ephemeral"),
+    on(Mistake::Exchange, "exchange"),
+    on(Mistake::Double, "double"),
+    on(Mistake::Differ, "differ"),
+    on(Mistake::Pause, "pause"),
 ];
 
 /// Most moments of each disk to which it can be put back.
@@ -82,7 +94,7 @@ impl Mistakes {
         let tried = std::env::var("TMR_MISTAKES").unwrap_or_default();
         let tried: Vec<&str> = tried.split(',').collect();
         let mut kinds = Vec::new();
-        for (kind, name, on) in ON {
+        for Switch { kind, name, on } in ON {
             // Drawn in any case, so that a switch changes no seed that has not this kind.
             let drawn = rng.chance(30);
             if drawn && (on || tried.contains(&name)) {

@@ -131,7 +131,7 @@ impl Story {
 
     /// Nothing passes between two machines for a while.
     pub fn part(&mut self, one: &str, other: &str, milliseconds: u64) {
-        self.world.apart((place(one), place(other)), milliseconds * MILLI);
+        self.world.apart(place(one), place(other), milliseconds * MILLI);
     }
 
     /// Every connection between two machines breaks.

@@ -337,7 +337,7 @@ impl World {
             Event::Think { client } => self.think(client),
             Event::GiveUp { client, call } => {
                 let known = &self.clients[client];
-                let waits = known.call.is_some_and(|(number, ..)| number == call);
+                let waits = known.call.is_some_and(|known| known.number == call);
                 if waits || (known.conn.is_some() && !known.open && known.number == call) {
                     self.hang_up(client);
                     self.lost(client);
