@@ -28,7 +28,7 @@ use crate::base::time::{Deadline, Mono, Now};
 use crate::history::History;
 use crate::io::{HistoryRequest, Input, Intent};
 use crate::link::{CloseReason, Frame, LinkId, Listener};
-use crate::messages::twin::{RemoteHandle, Version};
+use crate::messages::twin::Version;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use calls::Calls;
@@ -41,7 +41,7 @@ use leadership::failover::LEAVES;
 pub use model::{Fingerprint, Timer};
 use operator::Operator;
 use replication::Replication;
-use twin::Twin;
+use twin::{RemoteHandles, Twin};
 use unfenced::Unfenced;
 use usage::Usage;
 
@@ -69,8 +69,8 @@ pub struct Front {
     numbers: LinkNumbers,
     /// The stand-ins for the backends in unfenced mode; `None` otherwise, and during their step.
     unfenced: Option<Box<Unfenced>>,
-    /// Handles at stock servers that the twin has just reported, and whether these are all of them.
-    placed: Option<(bool, Vec<RemoteHandle>)>,
+    /// Handles at stock servers that the twin has just reported.
+    placed: Option<RemoteHandles>,
     usage: Usage,
     random: Random,
 }

@@ -12,6 +12,7 @@ use crate::base::limits::TWIN_SEATS_MAX;
 use crate::base::time::Now;
 use crate::front::Front;
 use crate::front::leadership::phase::Phase;
+use crate::front::twin::RemoteHandles;
 use crate::log::{Entry, Epoch, Handle, LicenceKey, Setting};
 use crate::messages::twin::RemoteHandle;
 use alloc::collections::BTreeMap;
@@ -67,11 +68,11 @@ impl StandIn {
 impl Unfenced {
     /// Has the stand-ins follow the phase of the front after this turn.
     pub(super) fn follow(&mut self, front: &mut Front) {
-        if let Some((anew, seats)) = front.placed.take() {
-            if anew {
+        if let Some(RemoteHandles { all, handles }) = front.placed.take() {
+            if all {
                 self.takeover_handles = TakeoverHandles::default();
             }
-            for placed in seats {
+            for placed in handles {
                 let holds = |stand: &StandIn| stand.serials().any(|it| it == placed.server);
                 let there = |stand: &&StandIn| stand.reach == Reach::There && holds(stand);
                 self.takeover_handles

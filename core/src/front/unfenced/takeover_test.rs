@@ -8,6 +8,7 @@ use crate::base::random::Random;
 use crate::base::time::Duration;
 use crate::config;
 use crate::front::leadership::Leadership;
+use crate::front::twin::RemoteHandles;
 use crate::front::{Config, Front};
 use crate::licence::Part;
 use crate::log::{ContainerId, Epoch, Handle};
@@ -59,10 +60,10 @@ fn sure(stock: &mut Unfenced) -> [Option<bool>; 3] {
 #[test]
 fn a_handle_is_good_as_long_as_its_own_server_was_there_all_the_time() {
     let (mut front, mut stock) = front();
-    front.placed = Some((false, [1, 2, 3].map(placed).to_vec()));
+    front.placed = Some(RemoteHandles { all: false, handles: [1, 2, 3].map(placed).to_vec() });
     stock.follow(&mut front);
     assert_eq!(sure(&mut stock), [Some(true), Some(true), Some(false)]);
-    front.placed = Some((false, [1, 2].map(placed).to_vec()));
+    front.placed = Some(RemoteHandles { all: false, handles: [1, 2].map(placed).to_vec() });
     stock.follow(&mut front);
     stock.stand_ins[1].broke = true;
     stock.take_up(&front, at(0));
@@ -72,7 +73,8 @@ fn a_handle_is_good_as_long_as_its_own_server_was_there_all_the_time() {
 #[test]
 fn only_a_front_that_is_about_to_lead_takes_up_what_it_was_told() {
     let (mut front, mut stock) = front();
-    front.placed = Some((true, vec![placed(1), placed(2), placed(3)]));
+    front.placed =
+        Some(RemoteHandles { all: true, handles: vec![placed(1), placed(2), placed(3)] });
     stock.follow(&mut front);
     stock.take_up(&front, at(0));
     assert!(stock.stand_ins.iter().all(|stand| stand.giving.is_empty()), "it stands by");
