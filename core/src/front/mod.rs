@@ -7,6 +7,7 @@
 //! What never lives here: what a call means (that is [`service`](crate::service)) and how a seat is
 //! counted (that is [`log`](crate::log)).
 
+mod backend_kind;
 mod calls;
 mod config;
 mod host;
@@ -81,8 +82,9 @@ impl Front {
     pub fn new(config: Config) -> Self {
         let mut random = Random::new(config.seed);
         let twin = config.twin.clone();
-        let twin = twin.map(|twin| Twin::new(twin, config.front, config.unfenced));
-        let unfenced = config.unfenced.then(|| Box::new(Unfenced::new(&config, &mut random)));
+        let twin = twin.map(|twin| Twin::new(twin, config.front, config.backend_kind()));
+        let stand_ins = config.backend_kind().has_stand_ins();
+        let unfenced = stand_ins.then(|| Box::new(Unfenced::new(&config, &mut random)));
         Self {
             replication: Replication::new(&config.backends),
             twin,

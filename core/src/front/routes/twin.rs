@@ -20,11 +20,11 @@ use core::net::SocketAddr;
 impl Front {
     /// Lends the twin what it needs; `None` if there is no twin.
     fn with_twin(&mut self) -> Option<(&mut Twin, Context<'_>)> {
-        let (stands_by, unfenced) = (self.leadership.listens(self.view()), self.config.unfenced);
+        let stands_by = self.leadership.listens(self.view());
         let Self { twin, replication, usage, .. } = self;
         let log = replication.log_mut();
         let history = usage.history_mut();
-        Some((twin.as_mut()?, Context { stands_by, unfenced, log, history }))
+        Some((twin.as_mut()?, Context { stands_by, log, history }))
     }
 
     /// Takes a connection that was accepted on the twin's listener.
@@ -96,7 +96,7 @@ impl Front {
         received: Received,
         out: &mut Vec<Intent>,
     ) -> Result<(), CloseReason> {
-        self.placed = received.handles.filter(|_| self.config.unfenced);
+        self.placed = received.handles;
         if received.named {
             self.merge_parts();
         }
@@ -151,10 +151,10 @@ impl Front {
 
     /// Dials the twin, and closes links and ends calls that have waited too long.
     pub(in crate::front) fn twin_timers(&mut self, now: Mono, out: &mut Vec<Intent>) {
-        let (stands_by, unfenced) = (self.leadership.listens(self.view()), self.config.unfenced);
+        let stands_by = self.leadership.listens(self.view());
         let Self { twin: Some(twin), replication, usage, numbers, .. } = self else { return };
         let log = replication.log_mut();
-        let context = Context { stands_by, unfenced, log, history: usage.history_mut() };
+        let context = Context { stands_by, log, history: usage.history_mut() };
         for LateLink { link, what } in twin.timers(now, numbers, &context, out) {
             let reason = CloseReason::Timeout(what);
             out.push(Intent::Close { link, reason: reason.clone() });

@@ -8,8 +8,6 @@ use crate::history::History;
 pub(in crate::front) struct Context<'a> {
     /// Whether this front neither leads nor tries to: then its copy of the log may be the twin's.
     pub(in crate::front) stands_by: bool,
-    /// Whether the backends are stock servers: then only the twin knows what it has committed.
-    pub(in crate::front) unfenced: bool,
     pub(in crate::front) log: &'a mut ReplicatedLog,
     pub(in crate::front) history: &'a mut History,
 }

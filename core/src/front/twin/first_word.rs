@@ -18,7 +18,7 @@ impl Twin {
     /// the link.
     pub(in crate::front) fn awaited(&self, log: &ReplicatedLog) -> Mono {
         let unreachable = self.sender.link.trouble.text().is_some();
-        if !self.unfenced {
+        if self.kind.keeps_log() {
             return if unreachable { Mono(0) } else { self.hellos.first_word_awaited() };
         }
         let silent = self.receiver.silent(self.config.transfer_timeout);
@@ -32,6 +32,6 @@ impl Twin {
 
     /// Returns the last slot of a group that the twin has reported as chosen.
     pub(in crate::front) fn chosen_of(&self, group: GroupId) -> Slot {
-        if self.unfenced { Slot(0) } else { self.hellos.chosen_of(group) }
+        if self.kind.keeps_log() { self.hellos.chosen_of(group) } else { Slot(0) }
     }
 }

@@ -227,6 +227,7 @@ mod tests {
     use super::super::sender::Sender;
     use super::super::subject::{OwnRole, Subject};
     use super::*;
+    use crate::front::backend_kind::BackendKind;
     use crate::front::replication::replicated_log::ReplicatedLog;
     use crate::link::LinkId;
     use crate::log::{GroupId, Slot};
@@ -245,7 +246,8 @@ mod tests {
     impl Line {
         /// Returns a leader that has recorded one line, with a twin that takes the log.
         fn new() -> Self {
-            let mut line = Self { tell: Sender::default(), history: History::default(), sent: 0 };
+            let mut line =
+                Self { tell: Sender::new(BackendKind::Tmrd), history: History::default(), sent: 0 };
             line.tell.stands(at(0).mono, LinkId(1), Version::OWN.minor);
             line.records(1);
             line.tells();
@@ -261,7 +263,7 @@ mod tests {
         fn tells(&mut self) -> Vec<Option<Mark>> {
             let (log, mut out) = (&ReplicatedLog::default(), Vec::new());
             let own = OwnRole { part: TwinRole::Active, epoch: EPOCH, leads: true };
-            let subject = Subject { own, log, history: &self.history, unfenced: false };
+            let subject = Subject { own, log, history: &self.history };
             self.tell.settle(at(0), &subject, Vec::new(), &mut out);
             self.told(&out)
         }
@@ -270,7 +272,7 @@ mod tests {
         fn tells_all(&mut self) -> Vec<Option<Mark>> {
             let mut out = Vec::new();
             let (log, history) = (&mut ReplicatedLog::default(), &mut self.history);
-            let context = Context { stands_by: false, unfenced: false, log, history };
+            let context = Context { stands_by: false, log, history };
             self.tell.send_lead(at(0).mono, EPOCH, &context, &mut out);
             self.told(&out)
         }

@@ -7,6 +7,7 @@ use crate::base::limits::{
     TWIN_BEHIND, TWIN_ENTRIES, TWIN_PIECE_BYTES, TWIN_PIECES, TWIN_STATE_PAUSE, TWIN_WINDOW,
 };
 use crate::base::time::{Duration, Mono};
+use crate::front::backend_kind::BackendKind;
 use crate::front::replication::replicated_log::ReplicatedLog;
 use crate::io::Intent;
 use crate::log::{GroupId, Slot};
@@ -48,6 +49,7 @@ const NOT_BEGUN: Option<Slot> = Some(Slot(1));
 /// The log on its way to the twin.
 #[derive(Clone, Debug)]
 pub(super) struct LogSender {
+    kind: BackendKind,
     pace: Pace,
     /// The twin has every entry up to here.
     acked: Slot,
@@ -62,9 +64,11 @@ pub(super) struct LogSender {
     state_after: Mono,
 }
 
-impl Default for LogSender {
-    fn default() -> Self {
+impl LogSender {
+    /// Returns the log of a front with backends of this kind, before anything was sent.
+    pub(super) fn new(kind: BackendKind) -> Self {
         Self {
+            kind,
             pace: Pace::Waiting,
             acked: Slot(0),
             reports: VecDeque::new(),
@@ -74,12 +78,10 @@ impl Default for LogSender {
             state_after: Mono(0),
         }
     }
-}
 
-impl LogSender {
     /// Begins on a new link. A whole state is not due sooner for that.
     pub(super) fn restart(&mut self) {
-        *self = Self { state_after: self.state_after, ..Self::default() };
+        *self = Self { state_after: self.state_after, ..Self::new(self.kind) };
     }
 
     /// Stops sending the log until the twin reports where to begin.
@@ -111,14 +113,16 @@ impl LogSender {
         matches!(self.pace, Pace::Following { .. })
     }
 
-    /// Returns the last slot up to which the twin has every entry.
-    pub(super) fn acked(&self) -> Slot {
-        self.acked
+    /// Returns the last slot up to which the twin's copy counts: it has every entry, and, if no
+    /// backend keeps the log, also knows that they are committed.
+    pub(super) fn copy(&self) -> Slot {
+        if self.kind.keeps_log() { self.acked } else { self.held }
     }
 
-    /// Returns the last slot that the twin knows to be committed.
-    pub(super) fn held(&self) -> Slot {
-        self.held
+    /// In tests: the last slot up to which the twin has every entry.
+    #[cfg(test)]
+    pub(super) fn acked(&self) -> Slot {
+        self.acked
     }
 
     /// Whether a reply has to wait until the twin has this slot, as long as the link is up.
@@ -194,7 +198,7 @@ impl LogSender {
     /// Checks whether the twin has received what it lacked at the last check, and what it lacks
     /// now.
     pub(super) fn check_backlog(&mut self, now: Mono, subject: &Subject<'_>) {
-        let copy = if subject.unfenced { self.held } else { self.acked };
+        let copy = self.copy();
         let committed = subject.log.committed();
         self.backlog = match self.backlog {
             _ if !subject.own.leads || copy >= committed => None,
@@ -255,9 +259,11 @@ impl LogSender {
         let Subject { own, log, .. } = subject;
         let epoch = own.epoch;
         let committed = log.committed();
+        // Replies wait until the twin knows what is committed.
+        let at_once = !self.kind.keeps_log();
         while let Pace::Following { next, mark } = self.pace {
             let more = next <= log.last() && next.0 - self.acked.0 <= TWIN_WINDOW;
-            let alone = mark < committed && (subject.unfenced || link.waiting() == 0);
+            let alone = mark < committed && (at_once || link.waiting() == 0);
             if !more && !alone {
                 return;
             }

@@ -37,6 +37,7 @@ mod subject;
 mod timers;
 mod trouble;
 
+use super::backend_kind::BackendKind;
 use crate::base::network::Address;
 use crate::base::time::{Mono, Now};
 use crate::config;
@@ -70,8 +71,7 @@ use trouble::Trouble;
 #[derive(Clone, Debug)]
 pub(super) struct Twin {
     config: config::Twin,
-    /// Whether the backends are stock servers, so that the twin has the only other copy.
-    unfenced: bool,
+    kind: BackendKind,
     hellos: Hellos,
     strangers: Strangers,
     sender: Sender,
@@ -84,14 +84,14 @@ pub(super) struct Twin {
 
 impl Twin {
     /// Returns a twin as configured, for the front with this id.
-    pub(super) fn new(config: config::Twin, front: u32, unfenced: bool) -> Self {
+    pub(super) fn new(config: config::Twin, front: u32, kind: BackendKind) -> Self {
         Self {
             config,
-            unfenced,
+            kind,
             hellos: Hellos::new(front),
             strangers: Strangers::default(),
-            sender: Sender::default(),
-            receiver: Receiver::default(),
+            sender: Sender::new(kind),
+            receiver: Receiver::new(kind),
             differences: Differences::default(),
             outgoing: Outgoing::default(),
             incoming: Incoming::default(),
@@ -152,10 +152,10 @@ impl Twin {
         context: Context<'_>,
         out: &mut Vec<Intent>,
     ) {
-        let Context { stands_by, unfenced, log, history } = context;
-        let lent = Context { stands_by, unfenced, log: &mut *log, history: &mut *history };
+        let Context { stands_by, log, history } = context;
+        let lent = Context { stands_by, log: &mut *log, history: &mut *history };
         self.receiver.settle(lent, out);
-        let subject = Subject { own, log, history, unfenced };
+        let subject = Subject { own, log, history };
         self.sender.settle(now, &subject, seats, out);
         self.sender.send_machine(now.mono, machine, out);
     }
@@ -198,7 +198,7 @@ impl Twin {
     /// client is sent what is committed when the twin has it too. `None` if the twin has the slot,
     /// or cannot be waited for now.
     pub(super) fn holds_back(&self, now: Mono, slot: Slot) -> Option<Mono> {
-        let holds = self.unfenced && self.sender.holds_back(slot);
+        let holds = !self.kind.keeps_log() && self.sender.holds_back(slot);
         holds.then(|| now + self.config.transfer_timeout)
     }
 
@@ -211,7 +211,7 @@ impl Twin {
     /// Returns the last slot up to which the twin has every entry in memory under the epoch of this
     /// front; in unfenced mode it also knows that they are committed.
     pub(super) fn copy(&self) -> Slot {
-        if self.unfenced { self.sender.held() } else { self.sender.acked() }
+        self.sender.copy()
     }
 
     /// Ends a step: sends replies for the twin's clients to the twin, and reports clients of this

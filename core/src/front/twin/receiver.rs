@@ -7,6 +7,7 @@ use super::received_log::{Progress, ReceivedLog, StatePiece, ready};
 use super::trouble::Trouble;
 use crate::base::limits::TWIN_HEARTBEAT;
 use crate::base::time::{Duration, Mono};
+use crate::front::backend_kind::BackendKind;
 use crate::front::replication::replicated_log::ReplicatedLog;
 use crate::io::Intent;
 use crate::link::{CloseReason, LinkId};
@@ -70,7 +71,6 @@ pub(in crate::front) struct ClientGone {
 
 /// Handles at stock servers, and their seats.
 #[derive(Clone, Debug)]
-#[cfg_attr(feature = "model", derive(PartialEq, Eq))]
 pub(in crate::front) struct RemoteHandles {
     /// Whether these are all of them.
     pub(in crate::front) all: bool,
@@ -92,8 +92,9 @@ struct ReceivedReport {
 }
 
 /// The receiving end.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Receiver {
+    kind: BackendKind,
     pub(super) trouble: Trouble,
     link: Option<ReceiverLink>,
     /// The number of messages that were processed.
@@ -106,11 +107,26 @@ pub(super) struct Receiver {
 }
 
 impl Receiver {
+    /// Returns the end of a front with backends of this kind.
+    pub(super) fn new(kind: BackendKind) -> Self {
+        Self {
+            kind,
+            trouble: Trouble::default(),
+            link: None,
+            count: 0,
+            last: Mono(0),
+            standing: None,
+            machine: None,
+            log: ReceivedLog::default(),
+        }
+    }
+
     /// Takes a link on which the twin has sent its hello. Returns the link that it replaces.
     pub(super) fn stands(&mut self, now: Mono, link: LinkId, minor: u16) -> Option<LinkId> {
         tracing::info!(target: "tmr_core::front::twin::hear", minor, "the twin tells");
         let old = self.link();
-        *self = Self { link: Some(ReceiverLink { link, minor }), last: now, ..Self::default() };
+        let link = Some(ReceiverLink { link, minor });
+        *self = Self { link, last: now, ..Self::new(self.kind) };
         old
     }
 
@@ -249,7 +265,8 @@ impl Receiver {
                 self.log.take_entries(epoch, first, entries, log)?
             }
             TwinMessage::Seats { epoch, anew, seats } if Some(epoch) == current => {
-                received.handles = Some(RemoteHandles { all: anew, handles: seats });
+                let handles = RemoteHandles { all: anew, handles: seats };
+                received.handles = Some(handles).filter(|_| self.kind.has_stand_ins());
                 Answer::Noted.into()
             }
             TwinMessage::History { epoch, lines, upto } if Some(epoch) == current => {
@@ -289,7 +306,7 @@ impl Receiver {
             Some(epoch) if before != Some(epoch) => {
                 received.leads = Some(epoch);
                 self.log.begin(context.stands_by);
-                return context.begin(epoch);
+                return self.begin(epoch, context);
             }
             Some(_) => {}
         }
@@ -303,22 +320,21 @@ impl Receiver {
             return;
         }
         self.log.set_takes(context.stands_by);
-        let answer = context.begin(epoch);
+        let answer = self.begin(epoch, context);
         out.extend(self.answer(answer));
     }
-}
 
-impl Context<'_> {
-    /// Returns whether the log of the twin's epoch is taken, and where the twin has to begin. In
-    /// unfenced mode slots are the same only under one leader: nothing outlives that leader unless
-    /// its twin has it. So entries of another front's log are dropped.
-    fn begin(self, epoch: Epoch) -> Answer {
-        if !self.stands_by {
+    /// Returns whether the log of the twin's epoch is taken, and where the twin has to begin. If
+    /// backends keep no log, slots are the same only under one leader: nothing outlives that leader
+    /// unless its twin has it. So entries of another front's log are dropped.
+    fn begin(&self, epoch: Epoch, context: Context<'_>) -> Answer {
+        let Context { stands_by, log, .. } = context;
+        if !stands_by {
             return Answer::Busy { epoch };
         }
-        if self.unfenced && self.log.committed_state().leader() != epoch {
-            self.log.forget();
+        if !self.kind.keeps_log() && log.committed_state().leader() != epoch {
+            log.forget();
         }
-        ready(epoch, self.log)
+        ready(epoch, log)
     }
 }

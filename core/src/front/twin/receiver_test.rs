@@ -5,6 +5,7 @@ use super::context::Context;
 use super::receiver::Receiver;
 use crate::base::limits::{TWIN_CONNECT, TWIN_TRANSFER};
 use crate::base::network::Address;
+use crate::front::backend_kind::BackendKind;
 use crate::front::replication::replicated_log::ReplicatedLog;
 use crate::history::History;
 use crate::io::Intent;
@@ -27,7 +28,6 @@ struct Line {
     log: ReplicatedLog,
     history: History,
     stands_by: bool,
-    unfenced: bool,
 }
 
 fn entry(number: u32) -> Entry {
@@ -53,9 +53,9 @@ impl Line {
     fn new() -> Self {
         let mut log = ReplicatedLog::default();
         log.load(GROUP, Slot(3), State::default());
-        let mut hearing = Receiver::default();
+        let mut hearing = Receiver::new(BackendKind::Tmrd);
         assert_eq!(hearing.stands(at(0).mono, LinkId(1), Version::OWN.minor), None);
-        Self { hearing, log, history: History::default(), stands_by: true, unfenced: false }
+        Self { hearing, log, history: History::default(), stands_by: true }
     }
 
     /// Returns a front whose twin leads, and that takes its log from slot 4 on.
@@ -67,8 +67,8 @@ impl Line {
 
     fn tells(&mut self, tell: TwinMessage) -> Answer {
         let bytes = tell.encode(Version::OWN.minor).unwrap();
-        let Self { stands_by, unfenced, ref mut log, ref mut history, .. } = *self;
-        let context = Context { stands_by, unfenced, log, history };
+        let Self { stands_by, ref mut log, ref mut history, .. } = *self;
+        let context = Context { stands_by, log, history };
         let mut out = Vec::new();
         self.hearing.received(at(0).mono, &bytes, context, &mut out).unwrap();
         match &out[..] {
@@ -143,7 +143,7 @@ fn only_the_one_that_leads_is_listened_to_and_only_while_this_front_stands_by() 
     line.stands_by = true;
     assert_eq!(line.tells(entries(LATER, 6, &[30], 6)), Answer::Noted, "it said Busy");
     let (log, history) = (&mut line.log, &mut line.history);
-    let context = Context { stands_by: true, unfenced: false, log, history };
+    let context = Context { stands_by: true, log, history };
     let mut out = Vec::new();
     line.hearing.settle(context, &mut out);
     assert_eq!(out.len(), 1, "now it says from where");
@@ -185,13 +185,13 @@ fn a_later_link_keeps_what_is_known_of_strangers_and_configurations() {
     let address = Address { host: "twin".into(), port: 1 };
     let (connect_timeout, transfer_timeout) = (TWIN_CONNECT, TWIN_TRANSFER);
     let config = crate::config::Twin { address, connect_timeout, transfer_timeout };
-    let mut twin = Twin::new(config, 1, false);
+    let mut twin = Twin::new(config, 1, BackendKind::Tmrd);
     let (mut log, mut history) = (ReplicatedLog::default(), History::default());
     let mut out = Vec::new();
     let hello = Hello { version: Version::OWN, front: 7, program: "0.1.0".into(), chosen: None };
     let mut connects = |twin: &mut Twin, link| {
         let (log, history) = (&mut log, &mut history);
-        let context = Context { stands_by: true, unfenced: false, log, history };
+        let context = Context { stands_by: true, log, history };
         twin.accepted(link, crate::testing::peer(5), &context, &mut out);
         twin.frame(at(1).mono, link, &hello.encode(), context, &mut out).unwrap();
         assert_eq!(twin.receiver.link(), Some(link));
@@ -250,7 +250,8 @@ fn a_log_is_owed_until_all_of_a_leader_s_committed_slots_are_here() {
 #[test]
 fn before_stock_servers_only_one_leader_s_log_is_gone_on_with() {
     let mut line = Line::new();
-    line.unfenced = true;
+    line.hearing = Receiver::new(BackendKind::Stock);
+    line.hearing.stands(at(0).mono, LinkId(1), Version::OWN.minor);
     let blank = |epoch| Answer::Ready { epoch, group: None, committed: Slot(0) };
     assert_eq!(line.tells(leads(EPOCH, 3)), blank(EPOCH), "slot 3 may be another entry there");
     line.log.load(GROUP, Slot(8), State::default());

@@ -13,6 +13,7 @@ use super::sender_link::SenderLink;
 use super::subject::{OwnRole, Subject};
 use crate::base::limits::{TWIN_HEARTBEAT, TWIN_SEATS};
 use crate::base::time::{Duration, Mono, Now};
+use crate::front::backend_kind::BackendKind;
 use crate::front::replication::replicated_log::ReplicatedLog;
 use crate::io::Intent;
 use crate::link::LinkId;
@@ -23,8 +24,9 @@ use crate::messages::twin::{
 use alloc::vec::Vec;
 
 /// The sending end.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Sender {
+    kind: BackendKind,
     pub(super) link: SenderLink,
     log: LogSender,
     history: HistorySync,
@@ -37,6 +39,19 @@ pub(super) struct Sender {
 }
 
 impl Sender {
+    /// Returns the end of a front with backends of this kind.
+    pub(super) fn new(kind: BackendKind) -> Self {
+        Self {
+            kind,
+            link: SenderLink::default(),
+            log: LogSender::new(kind),
+            history: HistorySync::default(),
+            standing: None,
+            machine: None,
+            handles_sent: false,
+        }
+    }
+
     /// Takes the link into use: both ends have sent their hello.
     pub(super) fn stands(&mut self, now: Mono, link: LinkId, minor: u16) {
         tracing::info!(target: "tmr_core::front::twin::tell", minor, "the twin listens");
@@ -63,12 +78,13 @@ impl Sender {
         self.history.stop();
     }
 
-    /// Returns the last slot that the twin knows to be committed.
-    pub(super) fn held(&self) -> Slot {
-        self.log.held()
+    /// Returns the last slot up to which the twin's copy counts.
+    pub(super) fn copy(&self) -> Slot {
+        self.log.copy()
     }
 
-    /// Returns the last slot up to which the twin has every entry.
+    /// In tests: the last slot up to which the twin has every entry.
+    #[cfg(test)]
     pub(super) fn acked(&self) -> Slot {
         self.log.acked()
     }
@@ -145,7 +161,7 @@ impl Sender {
         self.log.check_backlog(now.mono, subject);
         if subject.own.leads {
             let epoch = subject.own.epoch;
-            if subject.unfenced {
+            if self.kind.has_stand_ins() {
                 self.send_seats(now.mono, epoch, seats, out);
             }
             self.log.send_state(now.mono, subject, &mut self.link, out);

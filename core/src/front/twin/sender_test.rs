@@ -4,6 +4,7 @@ use super::sender::Sender;
 use super::subject::{OwnRole, Subject};
 use crate::base::limits::{LOG_KEPT, TWIN_PIECES, TWIN_STATE_PAUSE, TWIN_WINDOW};
 use crate::base::time::Duration;
+use crate::front::backend_kind::BackendKind;
 use crate::front::replication::replicated_log::ReplicatedLog;
 use crate::history::History;
 use crate::io::Intent;
@@ -26,7 +27,8 @@ struct Line {
 impl Line {
     /// Returns a leader with one committed slot, whose twin has sent its hello.
     fn new() -> Self {
-        let mut line = Self { tell: Sender::default(), log: ReplicatedLog::default(), count: 0 };
+        let mut line =
+            Self { tell: Sender::new(BackendKind::Stock), log: ReplicatedLog::default(), count: 0 };
         line.log.reset(GroupId(9));
         line.commits(1);
         line.tell.stands(at(0).mono, LinkId(1), 2);
@@ -52,7 +54,7 @@ impl Line {
     fn tells(&mut self, seats: Vec<RemoteHandle>) -> Vec<TwinMessage> {
         let own = OwnRole { part: TwinRole::Active, epoch: EPOCH, leads: true };
         let (log, history) = (&self.log, &History::default());
-        let subject = Subject { own, log, history, unfenced: true };
+        let subject = Subject { own, log, history };
         let mut out = Vec::new();
         self.tell.settle(at(0), &subject, seats, &mut out);
         self.count += out.len() as u64;
@@ -280,7 +282,7 @@ fn since_when_it_leads_is_said_of_this_epoch_alone() {
     let mut since = |seconds, part, epoch, leads| {
         let (log, history) = (&line.log, &History::default());
         let own = OwnRole { part, epoch, leads };
-        let subject = Subject { own, log, history, unfenced: false };
+        let subject = Subject { own, log, history };
         let mut out = Vec::new();
         line.tell.settle(at(seconds), &subject, vec![], &mut out);
         match &out[..] {

@@ -20,6 +20,4 @@ pub(super) struct Subject<'a> {
     pub(super) own: OwnRole,
     pub(super) log: &'a ReplicatedLog,
     pub(super) history: &'a History,
-    /// Whether replies wait for the twin.
-    pub(super) unfenced: bool,
 }
