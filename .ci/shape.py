@@ -6,7 +6,7 @@ import sys
 
 LINES = 500
 # Folders that are still being divided.
-DIVIDED = ("core/src/front/", "tests/")
+DIVIDED = ("core/src/front/",)
 FIELDS = 12
 # Configurations and formats: each field is one of the format, and is read and written by its name.
 WIDE = {

@@ -2,7 +2,7 @@
 
 use crate::front::{Event, place};
 use crate::plan::Plan;
-use crate::watch::{Broken, Life};
+use crate::watch::{Broken, Life, Seat};
 use crate::world::{AccessRequest, Call, World, pairs};
 use stateright::{Model, Property};
 use std::sync::atomic::Ordering;
@@ -206,11 +206,12 @@ impl Model for Plan {
             Property::sometimes("a seat is carried over by a takeover", |_, world: &World| {
                 let granted = |epoch: Epoch| world.fronts.iter().any(|f| f.leads > Some(epoch));
                 let held = |life: &Life| matches!(life, Life::Held(_));
-                world.watch.lives.iter().any(|(_, epoch, life)| held(life) && granted(*epoch))
+                world.watch.seats.iter().any(|seat| held(&seat.life) && granted(seat.granted))
             }),
             Property::sometimes("a seat is released after a takeover", |_, world: &World| {
-                let freed = |(_, epoch, life): &(u32, Epoch, Life)| matches!(life, Life::Freed(done) if done > epoch);
-                world.watch.lives.iter().any(freed)
+                let freed =
+                    |seat: &Seat| matches!(seat.life, Life::Freed(done) if done > seat.granted);
+                world.watch.seats.iter().any(freed)
             }),
             Property::sometimes("a front that believes it leads is refused", |_, world: &World| {
                 pairs().any(|(front, place)| {
@@ -223,7 +224,7 @@ impl Model for Plan {
                 })
             }),
             Property::sometimes("another disk is a member", |_, world: &World| {
-                world.fronts.iter().any(|front| front.grown)
+                world.fronts.iter().any(|front| front.log.grown)
             }),
             Property::sometimes("two fronts believe that they lead", |_, world: &World| {
                 world.fronts.iter().all(|front| front.leads.is_some())
@@ -267,7 +268,7 @@ impl Plan {
         if at.decides && spent.accesses < self.accesses {
             actions.push(Action::Access { front });
         }
-        for &(handle, _, life) in &world.watch.lives {
+        for &Seat { handle, life, .. } in &world.watch.seats {
             let asked = world.calls.iter().any(|call| call.ask == AccessRequest::Release(handle));
             match life {
                 Life::Held(used) if at.decides && used <= epoch => {

@@ -73,13 +73,22 @@ impl World {
     }
 }
 
+/// A line apart from which backend is meant.
+#[derive(Hash)]
+struct Form {
+    up: bool,
+    dead: bool,
+    /// The messages on their way, and whether each goes together with the one before.
+    messages: [Vec<(u64, bool)>; 3],
+}
+
 impl Line {
     /// What it is apart from which backend is meant.
-    fn form(&self) -> (bool, bool, [Vec<(u64, bool)>; 3]) {
-        let forms = [&self.orders, &self.reports, &self.strays].map(|messages| {
+    fn form(&self) -> Form {
+        let messages = [&self.orders, &self.reports, &self.strays].map(|messages| {
             messages.iter().map(|message| (message.form, message.joined)).collect()
         });
-        (self.up, self.dead, forms)
+        Form { up: self.up, dead: self.dead, messages }
     }
 
     fn messages(&self) -> impl Iterator<Item = &Message> {

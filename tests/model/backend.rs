@@ -8,6 +8,20 @@ use tmr_core::licence::Container;
 use tmr_core::link::{Frame, LinkId};
 use tmr_core::log::{AcceptedEntry, DiskId, Entry, Epoch, Slot};
 
+/// What a backend has of the log.
+#[derive(Debug)]
+pub(crate) struct LogCopy {
+    /// The slot before the first entry.
+    pub(crate) base: Slot,
+    pub(crate) entries: Vec<u64>,
+    /// The last slot that the backend knows to be chosen.
+    pub(crate) committed: Slot,
+    /// The last slot that it has.
+    pub(crate) last: Slot,
+    /// The handles that are on its disk, in the log or in what stands for its beginning.
+    pub(crate) durable: Vec<u32>,
+}
+
 /// A backend and its disk.
 #[derive(Debug)]
 pub(crate) struct BackendNode {
@@ -23,15 +37,8 @@ pub(crate) struct BackendNode {
     disk: Vec<u8>,
     /// What it would be if its power were cut.
     reborn: (Backend, Vec<u8>),
-    /// Its copy of the log: the slot before, and each entry.
-    pub(crate) log: (Slot, Vec<u64>),
-    /// How much of it it knows to be chosen.
-    pub(crate) committed: Slot,
     pub(crate) promised: Epoch,
-    /// The last slot that it has.
-    pub(crate) last: Slot,
-    /// The handles that are on its disk, in the log or in what stands for its beginning.
-    pub(crate) durable: Vec<u32>,
+    pub(crate) log: LogCopy,
 }
 
 impl BackendNode {
@@ -59,13 +66,14 @@ impl BackendNode {
         });
         let (base, entries, committed, promised) = node.copy();
         let last = Slot(base.0 + entries.len() as u64);
-        let log = (base, entries.iter().map(|stored| entry_print(&stored.entry)).collect());
+        let entries = entries.iter().map(|stored| entry_print(&stored.entry)).collect();
         let granted = |stored: AcceptedEntry| match stored.entry {
             Entry::Grant(grant) => Some(grant.handle),
             _ => None,
         };
         let durable = reborn.0.copy().1.into_iter().filter_map(granted).chain(reborn.0.held());
         let durable = durable.map(|handle| handle.0).collect();
+        let log = LogCopy { base, entries, committed, last, durable };
         let id = print(&(index, own, about));
         Arc::new(Self {
             id,
@@ -77,17 +85,14 @@ impl BackendNode {
             node,
             disk,
             reborn,
-            log,
-            committed,
             promised,
-            last,
-            durable,
+            log,
         })
     }
 
     /// It has promised what another one has, and has as many slots.
     pub(crate) fn has_all_of(&self, other: &Self) -> bool {
-        self.promised >= other.promised && self.last >= other.last
+        self.promised >= other.promised && self.log.last >= other.log.last
     }
 
     /// What it is and reports when something has happened, and everything that came of it is on

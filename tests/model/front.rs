@@ -28,6 +28,18 @@ pub(crate) enum Said {
     Dial(usize),
 }
 
+/// What a front knows to be committed.
+#[derive(Debug)]
+pub(crate) struct CommittedLog {
+    /// The slot before the first entry.
+    pub(crate) base: Slot,
+    pub(crate) entries: Vec<u64>,
+    /// The handles that are held by that.
+    pub(crate) held: Vec<u32>,
+    /// A disk is a member by that which the group was not born with.
+    pub(crate) grown: bool,
+}
+
 /// A front.
 #[derive(Debug)]
 pub(crate) struct FrontNode {
@@ -44,12 +56,7 @@ pub(crate) struct FrontNode {
     pub(crate) still: u64,
     /// The next report of a backend is about a claim that is over for good.
     pub(crate) past: [bool; 3],
-    /// What it knows to be committed: the slot before, and each entry.
-    pub(crate) log: (Slot, Vec<u64>),
-    /// The handles that are held by that.
-    pub(crate) held: Vec<u32>,
-    /// A disk is a member by that which the group was not born with.
-    pub(crate) grown: bool,
+    pub(crate) log: CommittedLog,
     /// The epoch under which it leads.
     pub(crate) leads: Option<Epoch>,
     /// It decides calls.
@@ -90,10 +97,11 @@ impl FrontNode {
         let name = |disk| names.of(disk);
         let Fingerprint { own, peers, asked, disks, told } = node.fingerprint(NOW, &name);
         let (base, entries, state) = node.committed_log();
-        let log = (base, entries.iter().map(entry_print).collect());
+        let entries = entries.iter().map(entry_print).collect();
         let mut members = state.members().into_iter().flatten();
         let grown = members.any(|disk| names.is_new(*disk));
         let held = state.seats().map(|seat| seat.handle.0).collect();
+        let log = CommittedLog { base, entries, held, grown };
         let prints = (print(&own), [0, 1, 2].map(|index| print(&(&peers[index], &asked[index]))));
         let about = names.sort(disks);
         let told = told.map(|told| names.sort(told));
@@ -114,8 +122,6 @@ impl FrontNode {
             still,
             past,
             log,
-            held,
-            grown,
             leads,
             decides,
             highest,

@@ -1,7 +1,7 @@
 //! The clients' seats and answers, and everything that was ever committed: the promises are
 //! checked against them.
 
-use crate::backend::BackendNode;
+use crate::backend::{BackendNode, LogCopy};
 use crate::plan::Plan;
 use crate::world::AccessRequest;
 use std::sync::Arc;
@@ -22,6 +22,15 @@ pub(crate) enum Life {
     Gone,
 }
 
+/// A seat whose handle a client was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Seat {
+    pub(crate) handle: u32,
+    /// The epoch of the grant.
+    pub(crate) granted: Epoch,
+    pub(crate) life: Life,
+}
+
 /// A promise that was broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Broken {
@@ -34,8 +43,8 @@ pub(crate) enum Broken {
 
 #[derive(Clone, Debug, Default, Hash)]
 pub(crate) struct Watch {
-    /// By handle, with the epoch of the grant.
-    pub(crate) lives: Vec<(u32, Epoch, Life)>,
+    /// Seats of clients, by handle.
+    pub(crate) seats: Vec<Seat>,
     /// Everything that any node ever knew to be committed, from slot 1.
     committed: Arc<Vec<u64>>,
     pub(crate) broken: Option<Broken>,
@@ -44,12 +53,12 @@ pub(crate) struct Watch {
 impl Watch {
     /// Clients that hold a seat, as far as they know.
     pub(crate) fn in_hands(&self) -> usize {
-        self.lives.iter().filter(|(.., life)| matches!(life, Life::Held(_))).count()
+        self.seats.iter().filter(|seat| matches!(seat.life, Life::Held(_))).count()
     }
 
     pub(crate) fn life(&mut self, handle: u32) -> &mut Life {
-        let known = self.lives.iter_mut().find(|(known, ..)| *known == handle);
-        &mut known.expect("only what was told is named").2
+        let known = self.seats.iter_mut().find(|seat| seat.handle == handle);
+        &mut known.expect("only what was told is named").life
     }
 
     /// A client is told what came of its call, by a front that leads under this epoch.
@@ -57,24 +66,25 @@ impl Watch {
         &mut self,
         plan: &Plan,
         ask: AccessRequest,
-        (status, handle): (u32, u32),
+        status: u32,
+        handle: u32,
         epoch: Epoch,
         backends: &[Arc<BackendNode>; 4],
     ) {
         match ask {
             AccessRequest::Access if status == 0 => {
-                if self.lives.iter().any(|(known, ..)| *known == handle) {
+                if self.seats.iter().any(|seat| seat.handle == handle) {
                     self.broken = Some(Broken::NumberUsedAgain);
                 }
                 let agree = (0..4).filter(|&index| {
                     let differs = plan.odd && index >= 2;
-                    !differs && backends[index].durable.contains(&handle)
+                    !differs && backends[index].log.durable.contains(&handle)
                 });
                 if agree.count() < 2 {
                     self.broken = Some(Broken::TooFewAgree);
                 }
-                self.lives.push((handle, epoch, Life::Held(epoch)));
-                self.lives.sort_unstable_by_key(|(handle, ..)| *handle);
+                self.seats.push(Seat { handle, granted: epoch, life: Life::Held(epoch) });
+                self.seats.sort_unstable_by_key(|seat| seat.handle);
                 if self.in_hands() > plan.quantity as usize {
                     self.broken = Some(Broken::TooManySeats);
                 }
@@ -116,14 +126,14 @@ impl Watch {
     }
 
     pub(crate) fn committed_at(&mut self, backend: &BackendNode) {
-        let (base, entries) = &backend.log;
-        let known = usize::try_from(backend.committed.0 - base.0).expect("logs are short");
+        let LogCopy { base, entries, committed, .. } = &backend.log;
+        let known = usize::try_from(committed.0 - base.0).expect("logs are short");
         self.committed(*base, &entries[..known]);
     }
 
     /// Whether a front that leads under this epoch holds what it should, by its committed log.
     pub(crate) fn agrees(&self, epoch: Epoch, held: &[u32]) -> bool {
-        self.lives.iter().all(|(handle, _, life)| match *life {
+        self.seats.iter().all(|Seat { handle, life, .. }| match *life {
             Life::Held(used) => epoch < used || held.contains(handle),
             Life::Freed(done) => epoch < done || !held.contains(handle),
             Life::Leaving | Life::Gone => true,

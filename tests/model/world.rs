@@ -247,7 +247,7 @@ impl World {
                 Said::Reply(link, status, result) => {
                     if let Some(ask) = self.end_call(front, *link) {
                         let at = self.fronts[front].leads.unwrap_or_default();
-                        self.watch.replied(plan, ask, (*status, *result), at, &self.backends);
+                        self.watch.replied(plan, ask, *status, *result, at, &self.backends);
                         self.go(plan, front, Event::Closed(link.0));
                     }
                 }
@@ -257,7 +257,7 @@ impl World {
             }
         }
         let front = &self.fronts[front];
-        self.watch.committed(front.log.0, &front.log.1);
+        self.watch.committed(front.log.base, &front.log.entries);
     }
 
     fn end_call(&mut self, front: usize, link: LinkId) -> Option<AccessRequest> {
@@ -475,7 +475,7 @@ impl World {
     pub(crate) fn keeps_every_seat(&self) -> bool {
         self.fronts
             .iter()
-            .all(|front| front.leads.is_none_or(|epoch| self.watch.agrees(epoch, &front.held)))
+            .all(|front| front.leads.is_none_or(|epoch| self.watch.agrees(epoch, &front.log.held)))
     }
 }
 

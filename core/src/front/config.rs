@@ -1,5 +1,6 @@
 //! The configuration of a front: what is fixed at its start, and what may change while it runs.
 
+use super::backend_kind::BackendKind;
 use crate::base::network::Address;
 use crate::base::time::Duration;
 use crate::config::{Policy, Twin as TwinConfig};
@@ -33,4 +34,11 @@ pub struct Config {
     pub handle_key: HandleKey,
     /// The entropy for everything that this node draws: 32 new bytes at every start.
     pub seed: [u8; 32],
+}
+
+impl Config {
+    /// Returns what may be expected of the backends.
+    pub(super) fn backend_kind(&self) -> BackendKind {
+        if self.unfenced { BackendKind::Stock } else { BackendKind::Tmrd }
+    }
 }

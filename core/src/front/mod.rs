@@ -7,6 +7,7 @@
 //! What never lives here: what a call means (that is [`service`](crate::service)) and how a seat is
 //! counted (that is [`log`](crate::log)).
 
+mod backend_kind;
 mod calls;
 mod config;
 mod host;
@@ -28,7 +29,7 @@ use crate::base::time::{Deadline, Mono, Now};
 use crate::history::History;
 use crate::io::{HistoryRequest, Input, Intent};
 use crate::link::{CloseReason, Frame, LinkId, Listener};
-use crate::messages::twin::{RemoteHandle, Version};
+use crate::messages::twin::Version;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use calls::Calls;
@@ -41,7 +42,7 @@ use leadership::failover::LEAVES;
 pub use model::{Fingerprint, Timer};
 use operator::Operator;
 use replication::Replication;
-use twin::Twin;
+use twin::{RemoteHandles, Twin};
 use unfenced::Unfenced;
 use usage::Usage;
 
@@ -69,8 +70,8 @@ pub struct Front {
     numbers: LinkNumbers,
     /// The stand-ins for the backends in unfenced mode; `None` otherwise, and during their step.
     unfenced: Option<Box<Unfenced>>,
-    /// Handles at stock servers that the twin has just reported, and whether these are all of them.
-    placed: Option<(bool, Vec<RemoteHandle>)>,
+    /// Handles at stock servers that the twin has just reported.
+    placed: Option<RemoteHandles>,
     usage: Usage,
     random: Random,
 }
@@ -81,8 +82,9 @@ impl Front {
     pub fn new(config: Config) -> Self {
         let mut random = Random::new(config.seed);
         let twin = config.twin.clone();
-        let twin = twin.map(|twin| Twin::new(twin, config.front, config.unfenced));
-        let unfenced = config.unfenced.then(|| Box::new(Unfenced::new(&config, &mut random)));
+        let twin = twin.map(|twin| Twin::new(twin, config.front, config.backend_kind()));
+        let stand_ins = config.backend_kind().has_stand_ins();
+        let unfenced = stand_ins.then(|| Box::new(Unfenced::new(&config, &mut random)));
         Self {
             replication: Replication::new(&config.backends),
             twin,

@@ -1,7 +1,7 @@
 //! The admin port: any bytes in any chunks give requests within their limit or an error, the same
 //! ones however they were cut. Any request gets one response, and only a marked POST is a command.
 
-use super::stream::open;
+use super::stream::{Opened, open};
 use super::{byte, pieces};
 use arbitrary::Unstructured;
 use serde_json::{Value, json};
@@ -60,13 +60,14 @@ pub(super) fn run(bytes: &[u8]) {
 }
 
 fn same(chunks: &[&[u8]]) {
-    let (end, _, frames) = open(SecureChannel::admin(), chunks);
+    let Opened { end, frames, .. } = open(SecureChannel::admin(), chunks);
     for frame in &frames {
         let Frame::Http(request) = frame else { panic!("{frame:?} on the admin door") };
         assert!(request.len() <= HTTP_REQUEST_MAX);
         one(request);
     }
-    let (whole_end, _, whole) = open(SecureChannel::admin(), &[&chunks.concat()]);
+    let Opened { end: whole_end, frames: whole, .. } =
+        open(SecureChannel::admin(), &[&chunks.concat()]);
     // A head that breaks the rules is noticed with its next line break, or with what comes with it.
     match end.is_ok() && whole_end.is_ok() {
         true => assert_eq!(frames, whole),

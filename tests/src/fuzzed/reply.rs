@@ -88,9 +88,13 @@ pub(super) fn run(bytes: &[u8]) {
     let asked = input.arbitrary::<u32>().unwrap_or_default();
     let output = input.take_rest();
     let words = || output.iter().map(|byte| u16::from(*byte));
-    for (reply, before, needed) in [
-        (Reply::buffer(asked, output), 0, output.len()),
-        (Reply::array(asked, output.len(), words()), 0, 2 * output.len()),
+    for Made { reply, before, needed } in [
+        Made { reply: Reply::buffer(asked, output), before: 0, needed: output.len() },
+        Made {
+            reply: Reply::array(asked, output.len(), words()),
+            before: 0,
+            needed: 2 * output.len(),
+        },
         servers(asked, output),
     ] {
         let most = if asked <= OUTPUT_BUFFER_MAX { before + size(asked) } else { 0 };
@@ -109,10 +113,19 @@ fn size(asked: u32) -> usize {
     usize::try_from(asked).expect("32 bits")
 }
 
+/// A reply with something of the length that a client has asked for.
+struct Made {
+    reply: Reply,
+    /// Bytes before what was asked for.
+    before: usize,
+    /// Bytes that are needed for all of it.
+    needed: usize,
+}
+
 /// The reply with a list of servers, each name with the zero at its end.
-fn servers(asked: u32, output: &[u8]) -> (Reply, usize, usize) {
+fn servers(asked: u32, output: &[u8]) -> Made {
     let text = String::from_utf8_lossy(output);
     let names: Vec<&str> = text.split('\0').collect();
     let needed = text.len() + 1;
-    (Reply::servers(asked, &names), 4, needed)
+    Made { reply: Reply::servers(asked, &names), before: 4, needed }
 }

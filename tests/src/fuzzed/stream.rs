@@ -7,15 +7,23 @@ use tmr_core::base::limits::CLIENT_FRAME_MAX;
 use tmr_core::link::channel::{GroupKey, SecureChannel};
 use tmr_core::link::{CloseReason, Frame};
 
-/// What a stream made of bytes: how it ended, what it answered, what it understood.
-pub(super) type Opened = (Result<(), CloseReason>, Vec<u8>, Vec<Frame>);
+/// What a stream made of bytes.
+#[derive(Debug, PartialEq)]
+pub(super) struct Opened {
+    /// How it ended.
+    pub(super) end: Result<(), CloseReason>,
+    /// What it answered.
+    pub(super) wire: Vec<u8>,
+    /// What it understood.
+    pub(super) frames: Vec<Frame>,
+}
 
 /// Gives chunks to a stream.
 pub(super) fn open(mut stream: SecureChannel, chunks: &[&[u8]]) -> Opened {
     let (mut wire, mut frames) = (Vec::new(), Vec::new());
     stream.greet(&mut wire);
     let end = chunks.iter().try_for_each(|bytes| stream.open(bytes, &mut wire, &mut frames));
-    (end, wire, frames)
+    Opened { end, wire, frames }
 }
 
 pub(super) fn run(bytes: &[u8]) {
@@ -23,10 +31,10 @@ pub(super) fn run(bytes: &[u8]) {
     let backend = byte(&mut input) % 2 == 1;
     let chunks = pieces(&mut input);
     let stream = || SecureChannel::licence([7; 32], backend.then(|| GroupKey::new([9; 32])));
-    let (end, wire, frames) = open(stream(), &chunks);
-    for frame in &frames {
+    let opened = open(stream(), &chunks);
+    for frame in &opened.frames {
         let Frame::Call(call) = frame else { continue };
         assert!(call.len() <= CLIENT_FRAME_MAX, "a call of {} bytes", call.len());
     }
-    assert_eq!(open(stream(), &[&chunks.concat()]), (end, wire, frames));
+    assert_eq!(open(stream(), &[&chunks.concat()]), opened);
 }

@@ -28,7 +28,7 @@ pub fn get(at: SocketAddr, path: &str) -> io::Result<(u16, String)> {
 /// # Errors
 /// As for [`get`].
 pub fn get_with(at: SocketAddr, path: &str, headers: &str) -> io::Result<(String, String)> {
-    exchange(at, "GET", path, (headers, ""))
+    exchange(at, "GET", path, Content { headers, body: "" })
 }
 
 /// Status code and body of `POST path` with nothing in it: something is to change.
@@ -57,7 +57,7 @@ pub fn post_text(at: SocketAddr, path: &str, text: &str) -> io::Result<(u16, Str
 /// As for [`get`].
 pub fn sign_in(at: SocketAddr, password: &str, headers: &str) -> io::Result<(String, String)> {
     let body = serde_json::json!({ "password": password }).to_string();
-    exchange(at, "POST", "/api/session", (headers, &body))
+    exchange(at, "POST", "/api/session", Content { headers, body: &body })
 }
 
 fn ask(
@@ -67,7 +67,7 @@ fn ask(
     headers: &str,
     body: &str,
 ) -> io::Result<(u16, String)> {
-    let (head, body) = exchange(at, method, path, (headers, body))?;
+    let (head, body) = exchange(at, method, path, Content { headers, body })?;
     Ok((code(&head)?, body))
 }
 
@@ -77,16 +77,24 @@ fn code(head: &str) -> io::Result<u16> {
     code.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("not HTTP: {head:?}")))
 }
 
-/// Head and body of the answer to a request with these header lines more, and this body.
+/// What a request has beside its first line.
+#[derive(Clone, Copy, Default)]
+struct Content<'a> {
+    /// Header lines more, each with its end.
+    headers: &'a str,
+    body: &'a str,
+}
+
+/// Head and body of the answer to a request.
 fn exchange(
     at: SocketAddr,
     method: &str,
     path: &str,
-    (headers, body): (&str, &str),
+    content: Content<'_>,
 ) -> io::Result<(String, String)> {
     let socket = TcpStream::connect_timeout(&at, PATIENCE)?;
     socket.set_read_timeout(Some(PATIENCE))?;
-    exchange_by(socket, at, method, path, (headers, body))
+    exchange_by(socket, at, method, path, content)
 }
 
 /// The same by a connection that stands.
@@ -95,8 +103,9 @@ fn exchange_by(
     at: SocketAddr,
     method: &str,
     path: &str,
-    (headers, body): (&str, &str),
+    content: Content<'_>,
 ) -> io::Result<(String, String)> {
+    let Content { headers, body } = content;
     write!(
         socket,
         "{method} {path} HTTP/1.1\r\nHost: {at}\r\nX-Tmr-Admin: 1\r\nConnection: close\r\n\
@@ -132,7 +141,7 @@ fn by_machine(at: SocketAddr, path: &str) -> Option<io::Result<(u16, String)>> {
     drop(machines);
     let answer = socket
         .set_read_timeout(Some(PATIENCE))
-        .and_then(|()| exchange_by(socket, at, "GET", path, ("", "")));
+        .and_then(|()| exchange_by(socket, at, "GET", path, Content::default()));
     Some(answer.and_then(|(head, body)| Ok((code(&head)?, body))))
 }
 

@@ -124,7 +124,8 @@ impl Server {
             match lines.recv_timeout(START) {
                 Ok(line) => {
                     if let Some((licence, admin)) = listening(&line) {
-                        (self.licence, self.admin) = (licence, admin);
+                        self.licence = licence;
+                        self.admin = admin;
                         let state = arguments.iter().skip_while(|word| *word != "--state").nth(1);
                         if let (Some(admin), Some(state)) = (admin, state) {
                             http::started(admin, Path::new(state));

@@ -167,12 +167,20 @@ impl From<Fault> for Not {
     }
 }
 
-/// Connects until the work succeeds; with its result, how many connections that took.
+/// Work that a client has done at last.
+struct Persisted<T> {
+    client: Client,
+    result: T,
+    /// How many connections that took.
+    tries: u32,
+}
+
+/// Connects until the work succeeds.
 fn persist<T>(
     server: SocketAddr,
     pair: &KeyPair,
     mut work: impl FnMut(&mut Client) -> Result<T, Not>,
-) -> Result<(Client, T, u32), String> {
+) -> Result<Persisted<T>, String> {
     let start = Instant::now();
     let mut tries = 0;
     loop {
@@ -182,7 +190,7 @@ fn persist<T>(
         let tried = tried.map_err(Not::from);
         let done = tried.and_then(|mut client| work(&mut client).map(|it| (client, it)));
         match done {
-            Ok((client, it)) => return Ok((client, it, tries)),
+            Ok((client, result)) => return Ok(Persisted { client, result, tries }),
             Err(Not::Yet(_)) if start.elapsed() < LIMIT => thread::sleep(BREATH),
             Err(Not::Yet(what) | Not::Ever(what)) => return Err(what),
         }
@@ -198,7 +206,7 @@ fn live(number: u32, server: SocketAddr, board: &Board, send: &Sender<Result<Ser
         let start = Instant::now();
         let person = Person { pid: number, ..Person::new(&format!("crowd-{number}"), "crowd") };
         let ask = AccessRequest::new(FIRM_CODE, CROWDED.0).by(person);
-        let (client, handle, tries) = {
+        let Persisted { client, result: handle, tries } = {
             let _one = ENTRANCE.lock().unwrap_or_else(PoisonError::into_inner);
             persist(server, &made()?, |client| {
                 take(client, &ask)?.map_err(|status| Not::Yet(format!("no seat: {status}")))
@@ -208,7 +216,7 @@ fn live(number: u32, server: SocketAddr, board: &Board, send: &Sender<Result<Ser
         tell(start.elapsed(), tries);
         let Word::ComeBack(at) = listen(board, Word::Stay) else { return Ok(()) };
         drop(client);
-        let (mut client, (), tries) =
+        let Persisted { mut client, tries, .. } =
             persist(server, &next, |client| match try_use(client, handle)? {
                 0 => Ok(()),
                 INVALID_HANDLE => Err(Not::Ever(format!("acknowledged seat {handle} is lost"))),

@@ -3,11 +3,12 @@
 use super::check::Decided;
 use super::check::handles::Answer;
 use super::check::seats::Belief;
+use super::event::Event;
 use super::licences::{FIRM, PROBE, PRODUCTS, UNITS};
 use super::looks::look;
 use super::net::{Conn, End, Load};
 use super::words;
-use super::world::{Event, FRONTS, MACHINES, SECOND, World};
+use super::world::{FRONTS, MACHINES, SECOND, World};
 use std::net::{IpAddr, Ipv4Addr};
 use tmr_core::base::limits::FENCE;
 use tmr_core::link::{Frame, Listener};
@@ -58,12 +59,21 @@ pub(super) struct Held {
     pub(super) until: u64,
 }
 
+/// A call on its way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Call {
+    pub(super) number: u64,
+    /// When it was sent.
+    sent: u64,
+    what: What,
+}
+
 /// A client.
 #[derive(Debug, Default)]
 pub(super) struct Client {
     pub(super) conn: Option<u64>,
     pub(super) open: bool,
-    pub(super) call: Option<(u64, u64, What)>,
+    pub(super) call: Option<Call>,
     pub(super) number: u64,
     pub(super) held: Vec<Held>,
     pub(super) dead: Vec<u32>,
@@ -149,7 +159,7 @@ impl World {
             };
         }
         let pick = self.rng.between(0, 99);
-        if self.plan.curious && pick % 8 == 3 {
+        if self.plan.crowd.curious && pick % 8 == 3 {
             let handle = held.last().map_or(0, |held| held.handle);
             return What::Look(handle, client.number);
         }
@@ -161,8 +171,8 @@ impl World {
             return match pick {
                 0..25 => What::Info(held),
                 25..38 if held.product == 0 => What::Info(held),
-                25..38 if self.extra.rich && held.product == UNITS.0 => {
-                    What::Spend(held, self.checks.units.ask(self.finer.all))
+                25..38 if self.faults.extra.rich && held.product == UNITS.0 => {
+                    What::Spend(held, self.checks.clients.units.ask(self.faults.finer.all))
                 }
                 25..38 => What::Crypt(held),
                 _ => What::Release(held),
@@ -171,9 +181,11 @@ impl World {
         match pick {
             65..69 => What::Version,
             69..73 => What::Subsystem { cleanup: self.rng.between(30, 40) },
-            73..76 if self.plan.light => What::Version,
-            76..84 if self.plan.light => What::Subsystem { cleanup: self.rng.between(30, 40) },
-            84..97 if self.plan.light => {
+            73..76 if self.plan.crowd.light => What::Version,
+            76..84 if self.plan.crowd.light => {
+                What::Subsystem { cleanup: self.rng.between(30, 40) }
+            }
+            84..97 if self.plan.crowd.light => {
                 let (product, _) = PRODUCTS[self.rng.index(PRODUCTS.len() - 1)];
                 let mode = if self.rng.chance(25) { Mode::Exclusive } else { Mode::NoUserLimit };
                 What::Access { product, mode, take: 1, cleanup: self.rng.between(30, 40) }
@@ -199,25 +211,25 @@ impl World {
         let call = client.number;
         let request = self.request(who, what, numbered(who, call));
         let client = &mut self.clients[who];
-        client.call = Some((call, self.now, what));
+        client.call = Some(Call { number: call, sent: self.now, what });
         let Some(conn) = client.conn else { return };
         if let What::Release(held) = what {
             client.held.retain(|other| other.handle != held.handle);
-            self.checks.seats.gone(held.handle);
-            self.checks.handles.release_sent(held.handle);
+            self.checks.clients.seats.gone(held.handle);
+            self.checks.clients.handles.release_sent(held.handle);
         }
         self.trace(|| format!("client-{who} asks {}", words::what(&what)));
         let load = Load::Frames(vec![Frame::Call(request.encode())], None);
         self.send(conn, 0, Decided::at(self.now), load);
         self.after(PATIENCE, Event::GiveUp { client: who, call });
-        if self.faulty && self.plan.hangup && self.rng.chance(3) {
+        if self.faults.on && self.plan.crowd.hangup && self.rng.chance(3) {
             self.hang_up(who);
             self.after(SECOND / 10, Event::Think { client: who });
         }
     }
 
     fn request(&self, who: usize, what: What, number: u32) -> Request {
-        let station = Station::new(self.clients[who].station, self.extra.mixed);
+        let station = Station::new(self.clients[who].station, self.faults.extra.mixed);
         let mut wanted = CmAccess2 { firm_code: FIRM, ..CmAccess2::default() };
         wanted.credential.session = station.session;
         wanted.credential.user_defined_id = number;
@@ -263,7 +275,8 @@ impl World {
 
     /// A reply came.
     pub(super) fn told(&mut self, who: usize, frame: &[u8], answer: Answer) {
-        let Some((call, sent, what)) = self.clients[who].call.take() else { return };
+        let Some(call) = self.clients[who].call.take() else { return };
+        let Call { number: call, sent, what } = call;
         let Ok(reply) = Reply::parse(frame) else {
             let found = Err("a reply of less than eight bytes".to_owned());
             return self.checks.note(self.now, "calls", found);
@@ -274,27 +287,27 @@ impl World {
         });
         // What was encrypted may be any bytes.
         if !matches!(what, What::Crypt(_) | What::Spend(..)) {
-            let found = self.checks.identity.told(frame);
+            let found = self.checks.clients.identity.told(frame);
             self.checks.note(self.now, "identity", found);
         }
         let ok = reply.status == CmError::NO_ERROR;
         let missing = reply.status == CmError::INVALID_HANDLE;
         // These are answered on the spot, by what the front knows.
         if matches!(what, What::Info(_) | What::Dead(_) if ok || missing) {
-            let found = self.checks.fence.decided(answer.by, answer.at, "about a handle");
+            let found = self.checks.fronts.fence.decided(answer.by, answer.at, "about a handle");
             self.checks.note(self.now, "fence", found);
         }
         match what {
             What::Access { product, mode, take, cleanup } if ok => {
                 let handle = reply.result;
                 let held = Held { handle, product, mode, take, cleanup, since: sent, until: 0 };
-                let found = self.checks.numbers.told(numbered(who, call), handle);
+                let found = self.checks.clients.numbers.told(numbered(who, call), handle);
                 self.checks.note(self.now, "numbers", found);
                 self.given(who, sent, held, answer);
             }
             What::Subsystem { cleanup } if ok => {
                 let (handle, mode) = (reply.result, Mode::NoUserLimit);
-                let found = self.checks.numbers.told(numbered(who, call), handle);
+                let found = self.checks.clients.numbers.told(numbered(who, call), handle);
                 self.checks.note(self.now, "numbers", found);
                 let held =
                     Held { handle, product: 0, mode, take: 0, cleanup, since: sent, until: 0 };
@@ -302,9 +315,9 @@ impl World {
             }
             What::Info(held) | What::Crypt(held) | What::Spend(held, _) if ok => {
                 if let What::Spend(_, take) = what {
-                    self.checks.units.done(take);
+                    self.checks.clients.units.done(take);
                 }
-                let found = self.checks.handles.worked(held.handle, answer);
+                let found = self.checks.clients.handles.worked(held.handle, answer);
                 self.checks.note(self.now, "handles", found);
                 let until = believed_until(sent, held.cleanup);
                 let held = Held { until, ..held };
@@ -316,26 +329,26 @@ impl World {
                 self.believe(who, held, false);
             }
             What::Spend(_, take) if reply.status == CmError::UNITCOUNTERUNDERRUN => {
-                let found = self.checks.units.refused(take);
+                let found = self.checks.clients.units.refused(take);
                 self.checks.note(self.now, "units", found);
             }
             What::Info(held) | What::Crypt(held) | What::Spend(held, _) if missing => {
                 self.missed(held, answer);
-                self.checks.seats.gone(held.handle);
+                self.checks.clients.seats.gone(held.handle);
                 self.clients[who].held.retain(|own| own.handle != held.handle);
             }
             What::Release(held) if ok => {
-                let found = self.checks.handles.released(held.handle, answer);
+                let found = self.checks.clients.handles.released(held.handle, answer);
                 self.checks.note(self.now, "handles", found);
-                let found = self.checks.acks.released(held.handle);
+                let found = self.checks.log.acks.released(held.handle);
                 self.checks.note(self.now, "acks", found);
                 self.clients[who].dead.push(held.handle);
                 if self.clients[who].probe {
-                    self.checks.service.served.get_or_insert(self.now);
+                    self.checks.clients.service.served.get_or_insert(self.now);
                 }
             }
             What::Dead(handle) if ok => {
-                let found = self.checks.handles.worked(handle, answer);
+                let found = self.checks.clients.handles.worked(handle, answer);
                 self.checks.note(self.now, "handles", found);
             }
             _ => {}
@@ -351,10 +364,10 @@ impl World {
     /// A client was given a handle.
     fn given(&mut self, who: usize, sent: u64, held: Held, answer: Answer) {
         let held = Held { until: believed_until(sent, held.cleanup), ..held };
-        let found = self.checks.handles.granted(held.handle, answer);
+        let found = self.checks.clients.handles.granted(held.handle, answer);
         self.checks.note(self.now, "handles", found);
         if held.mode != Mode::NoUserLimit {
-            let found = self.checks.acks.granted(held.handle);
+            let found = self.checks.log.acks.granted(held.handle);
             self.checks.note(self.now, "acks", found);
         }
         self.clients[who].held.push(held);
@@ -363,13 +376,13 @@ impl World {
 
     fn missed(&mut self, held: Held, answer: Answer) {
         let believed = answer.at.since < held.until && self.certain(held);
-        let found = self.checks.handles.missed(held.handle, believed, answer);
+        let found = self.checks.clients.handles.missed(held.handle, believed, answer);
         self.checks.note(self.now, "handles", found);
     }
 
     /// No takeover may lose the handle: it takes a seat, or is on two disks by now.
     fn certain(&self, held: Held) -> bool {
-        held.mode != Mode::NoUserLimit || self.checks.slots.durable(held.handle)
+        held.mode != Mode::NoUserLimit || self.checks.log.slots.durable(held.handle)
     }
 
     fn believe(&mut self, who: usize, held: Held, new: bool) {
@@ -379,7 +392,7 @@ impl World {
         let Held { handle, product, mode, take, since, until, .. } = held;
         let station = self.clients[who].station;
         let belief = Belief { product, mode, take, station, since, until };
-        let seats = &mut self.checks.seats;
+        let seats = &mut self.checks.clients.seats;
         let found = if new {
             seats.granted(self.now, handle, belief)
         } else {
@@ -391,7 +404,8 @@ impl World {
     /// A client closes its connection in good order.
     pub(super) fn hang_up(&mut self, who: usize) {
         let client = &mut self.clients[who];
-        (client.call, client.open) = (None, false);
+        client.call = None;
+        client.open = false;
         let Some(conn) = client.conn.take() else { return };
         self.trace(|| format!("client-{who} hangs up"));
         self.send(conn, 0, Decided::at(self.now), Load::Fin);
@@ -401,7 +415,9 @@ impl World {
     /// A client's connection is over.
     pub(super) fn lost(&mut self, who: usize) {
         let client = &mut self.clients[who];
-        (client.call, client.open, client.conn) = (None, false, None);
+        client.call = None;
+        client.open = false;
+        client.conn = None;
         self.trace(|| format!("client-{who} has lost its connection"));
         self.clients[who].front = self.rng.index(FRONTS);
         let pause = self.rng.span(1000, SECOND / 2);
@@ -414,9 +430,11 @@ impl World {
         let away = self.now + self.rng.span(SECOND / 10, 10 * SECOND);
         let client = &mut self.clients[who];
         for held in client.held.drain(..) {
-            self.checks.seats.gone(held.handle);
+            self.checks.clients.seats.gone(held.handle);
         }
-        (client.call, client.open, client.away) = (None, false, away);
+        client.call = None;
+        client.open = false;
+        client.away = away;
         if let Some(conn) = client.conn.take() {
             self.gone(conn, 0);
             self.cut(conn);

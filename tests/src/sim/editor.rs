@@ -1,23 +1,24 @@
 //! An operator who changes the configuration of fronts while they run. The machine of a front puts
 //! a configuration that the front stores into force after a moment, or refuses it.
 
-use super::world::{Event, FRONTS, HOSTS, NAMES, SECOND, World};
+use super::event::Event;
+use super::world::{FRONTS, HOSTS, NAMES, SECOND, World};
 use tmr_core::config::{Config, InForce};
 use tmr_core::io::{ConfigNotStored, ConfigStoreResult, FrontEvent};
 
 impl World {
     /// A front's file is changed, and it reads it; returns when that happens next.
     pub(super) fn edit(&mut self) -> Option<u64> {
-        let mut editor = self.editor.take()?;
+        let mut editor = self.operator.edits.take()?;
         let front = editor.index(self.plan.fronts);
-        let before = self.hosts[front].config.as_ref();
+        let before = self.hosts[front].config.file.as_ref();
         let known = before.and_then(|text| Config::parse(text).ok()).map_or(0, |it| it.revision);
         // Mostly as the web admin does it; else both may differ for a while.
         let revision = if editor.chance(80) { known + 1 } else { known };
         // Nothing takes longer than the plan has it, so that the bounds of what must hold stay.
-        let retry = editor.between(1, self.plan.retry);
-        let connect = editor.between(1, self.plan.connect);
-        let transfer = editor.between(1, self.plan.transfer);
+        let retry = editor.between(1, self.plan.waits.retry);
+        let connect = editor.between(1, self.plan.waits.connect);
+        let transfer = editor.between(1, self.plan.waits.transfer);
         // A backend that has another port is the same machine at another address.
         let mut servers: Vec<String> = NAMES[FRONTS..HOSTS]
             .iter()
@@ -31,7 +32,7 @@ impl World {
         self.write(front, revision, timing, &servers.join(", "));
         self.after(editor.span(1000, SECOND), Event::Reload { host: front });
         let pause = editor.span(SECOND / 100, 15 * SECOND);
-        self.editor = Some(editor);
+        self.operator.edits = Some(editor);
         Some(pause)
     }
 
@@ -41,10 +42,10 @@ impl World {
         if self.plan.fronts < FRONTS {
             return;
         }
-        let before = self.hosts[..FRONTS].iter().filter_map(|host| host.config.as_ref());
+        let before = self.hosts[..FRONTS].iter().filter_map(|host| host.config.file.as_ref());
         let known = before.filter_map(|text| Config::parse(text).ok()).map(|it| it.revision).max();
         let revision = known.unwrap_or_default() + u32::from(anew);
-        let timing = [self.plan.retry, self.plan.connect, self.plan.transfer];
+        let timing = [self.plan.waits.retry, self.plan.waits.connect, self.plan.waits.transfer];
         let servers = names.each_ref().map(|name| format!(r#"{{ "Ip": "{name}", "Port": 1 }}"#));
         self.trace(|| format!("{} has the list {names:?}", NAMES[front]));
         self.write(front, revision, timing, &servers.join(", "));
@@ -65,14 +66,14 @@ impl World {
   "CmServer": {{ "NetworkRetryIntervalInSeconds": {retry}, "Server": [ {servers} ] }} }}"#
         );
         self.trace(|| format!("{} is configured anew, revision {revision}", NAMES[front]));
-        self.hosts[front].config = Some(text);
+        self.hosts[front].config.file = Some(text);
     }
 
     /// A front is told what its file says, if it has one.
     pub(super) fn configure(&mut self, host: usize) {
         let state = &mut self.hosts[host];
-        let Some(text) = state.config.clone() else { return };
-        state.in_force = Some(text.clone());
+        let Some(text) = state.config.file.clone() else { return };
+        state.config.in_force = Some(text.clone());
         let config = Config::parse(&text).expect("a configuration that a front takes");
         let (path, address) = ("tmrconf.json".to_owned(), state.ip);
         let new = FrontEvent::Configured(Box::new(InForce { config, text, path, address }));
@@ -81,10 +82,10 @@ impl World {
 
     /// A front wants this stored.
     pub(super) fn wants_stored(&mut self, host: usize, text: String) {
-        let life = self.hosts[host].life;
-        let Some(editor) = &mut self.editor else { return };
+        let life = self.hosts[host].process.life;
+        let Some(editor) = &mut self.operator.edits else { return };
         let wait = editor.span(1000, SECOND / 2);
-        let refused = editor.chance(10) && self.faulty;
+        let refused = editor.chance(10) && self.faults.on;
         self.after(wait, Event::Store { host, life, text: (!refused).then_some(text) });
     }
 
@@ -94,14 +95,14 @@ impl World {
         let state = &self.hosts[host];
         let parse =
             |text: &String| Config::parse(text).expect("a configuration that a front takes");
-        let in_force = state.in_force.as_ref().map(parse);
+        let in_force = state.config.in_force.as_ref().map(parse);
         let text = text.filter(|text| {
             let later = in_force.as_ref().is_none_or(|it| parse(text).supersedes(it));
-            state.config == state.in_force && later
+            state.config.file == state.config.in_force && later
         });
         let stored: ConfigStoreResult = match text {
             Some(text) => {
-                self.hosts[host].config = Some(text);
+                self.hosts[host].config.file = Some(text);
                 self.configure(host);
                 Ok(Vec::new())
             }

@@ -3,10 +3,11 @@
 //! They are drawn from a random number of their own, so that seeds without them, also those pinned
 //! earlier, run as before.
 
+use super::event::Event;
 use super::licences::{PROPERTIES, Property};
 use super::net::End;
 use super::rng::Rng;
-use super::world::{BACKENDS, Event, FRONTS, HOSTS, NAMES, SECOND, World};
+use super::world::{BACKENDS, FRONTS, HOSTS, NAMES, SECOND, World};
 
 /// Chosen so that the seeds which are pinned draw nothing here.
 const SALT: u64 = 406;
@@ -45,7 +46,8 @@ pub(super) enum Strike {
     },
     /// Nothing passes between two hosts for a while.
     Apart {
-        hosts: (usize, usize),
+        one: usize,
+        other: usize,
         length: u64,
     },
     /// Two parts of a licence are issued again, and put in place at once.
@@ -141,7 +143,7 @@ impl Extra {
 impl World {
     /// Something is out for long, or a write fails.
     pub(super) fn extra(&mut self) {
-        let extra = &mut self.extra;
+        let extra = &mut self.faults.extra;
         if extra.flushes && (!extra.outages || extra.rng.chance(70)) {
             let host = FRONTS + extra.rng.index(BACKENDS);
             self.trace(|| format!("the next write of {} fails", NAMES[host]));
@@ -160,15 +162,15 @@ impl World {
             0 => self.crash(front, length),
             1 => self.crash(backend, length),
             2 => self.freeze(front, length),
-            _ => self.apart((front, HOSTS), length),
+            _ => self.apart(front, HOSTS, length),
         }
     }
 
     /// All backends are far away from a front for a while: no answer comes sooner than half a second, and
     /// none as late as one that never comes.
     fn far(&mut self, front: usize) {
-        let by = self.extra.rng.between(600 * MILLI, 950 * MILLI);
-        let until = self.now + self.extra.rng.between(2 * SECOND, 20 * SECOND);
+        let by = self.faults.extra.rng.between(600 * MILLI, 950 * MILLI);
+        let until = self.now + self.faults.extra.rng.between(2 * SECOND, 20 * SECOND);
         self.trace(|| format!("{} is {} ms away from its backends", NAMES[front], by / MILLI));
         for backend in FRONTS..HOSTS {
             self.net.slow.insert((front, backend), (until, by));
@@ -177,7 +179,7 @@ impl World {
     }
 
     /// Nothing passes between two hosts, or between one and all others ([`HOSTS`]), for a while.
-    pub(super) fn apart(&mut self, (one, other): (usize, usize), length: u64) {
+    pub(super) fn apart(&mut self, one: usize, other: usize, length: u64) {
         let name = NAMES.get(other).unwrap_or(&"anybody");
         self.trace(|| format!("{} cannot reach {name} for {} ms", NAMES[one], length / MILLI));
         let until = self.now + length;
@@ -190,10 +192,10 @@ impl World {
     /// It is such a moment between a front and, if one is concerned, a backend, on this connection:
     /// something may strike.
     pub(super) fn moment(&mut self, what: Moment, front: usize, other: Option<usize>, conn: u64) {
-        if !self.faulty || !self.extra.strikes {
+        if !self.faults.on || !self.faults.extra.strikes {
             return;
         }
-        let rng = &mut self.extra.rng;
+        let rng = &mut self.faults.extra.rng;
         let often = match what {
             Moment::Claim => 60,
             Moment::Install => 250,
@@ -211,7 +213,7 @@ impl World {
             (Moment::Claim, ..=3) => return self.delay(conn),
             (Moment::Commit, _) => {
                 // The one that lags is not told, and both fronts lose what they know of the log.
-                self.apart((front, backend), down);
+                self.apart(front, backend, down);
                 for front in 0..self.plan.fronts {
                     let crash = Strike::Crash { host: front, down: down / 4 };
                     self.after(wait / 8, Event::Strike(crash));
@@ -224,7 +226,7 @@ impl World {
             }
             (Moment::Reply, ..=2) => {
                 for backend in FRONTS..HOSTS {
-                    if self.extra.rng.chance(70) {
+                    if self.faults.extra.rng.chance(70) {
                         let crash = Strike::Crash { host: backend, down };
                         self.after(wait / 8, Event::Strike(crash));
                     }
@@ -235,7 +237,7 @@ impl World {
             (_, ..=4) => Strike::Crash { host: front, down },
             (_, 5..=7) => Strike::Crash { host: backend, down },
             (_, 8) => Strike::Cut { conn },
-            _ => Strike::Apart { hosts: (front, backend), length: down },
+            _ => Strike::Apart { one: front, other: backend, length: down },
         };
         self.after(wait, Event::Strike(strike));
     }
@@ -243,13 +245,13 @@ impl World {
     /// It strikes.
     pub(super) fn strike(&mut self, strike: Strike) {
         // A connection that has lost something breaks, though faults are over meanwhile.
-        if !self.faulty && !matches!(strike, Strike::Cut { .. }) {
+        if !self.faults.on && !matches!(strike, Strike::Cut { .. }) {
             return;
         }
         match strike {
             Strike::Crash { host, down } => self.crash(host, down),
             Strike::Cut { conn } => self.cut(conn),
-            Strike::Apart { hosts, length } => self.apart(hosts, length),
+            Strike::Apart { one, other, length } => self.apart(one, other, length),
             Strike::Reissue => self.reissue_at_once(),
             Strike::Stop { host, length } => self.freeze(host, length),
             Strike::Date { host, off } => self.set_date(host, off),
@@ -259,7 +261,7 @@ impl World {
     /// The connection that a front has just spoken on is broken, as it finds out; what it said comes
     /// late, when it may have said it again on the next one.
     fn delay(&mut self, conn: u64) {
-        let rng = &mut self.extra.rng;
+        let rng = &mut self.faults.extra.rng;
         let late = rng.between(300 * MILLI, 1_800 * MILLI);
         let soon = rng.span(MILLI, 40 * MILLI);
         let Some(known) = self.net.conns.get_mut(&conn).filter(|conn| conn.open) else { return };
@@ -273,20 +275,21 @@ impl World {
 
     /// Something on its way on a connection of servers is lost, and the connection breaks soon.
     pub(super) fn hole(&mut self, conn: u64) {
-        let wait = self.extra.rng.span(MILLI, 3 * SECOND);
+        let wait = self.faults.extra.rng.span(MILLI, 3 * SECOND);
         self.trace(|| format!("connection {conn} has lost something in its middle"));
         self.after(wait, Event::Strike(Strike::Cut { conn }));
     }
 
     /// Two parts of a licence are issued again with another quantity, and are in place at once.
     fn reissue_at_once(&mut self) {
-        let rng = &mut self.extra.rng;
+        let rng = &mut self.faults.extra.rng;
         let (product, quantity) = super::licences::PRODUCTS[rng.index(3)];
         let quantity = quantity + u32::try_from(rng.between(0, 2)).unwrap_or_default();
         let spared = rng.index(BACKENDS);
         self.trace(|| format!("two parts of {product} are issued again with {quantity} seats"));
         for part in (0..BACKENDS).filter(|part| *part != spared) {
-            self.files[part] = self.style.reissued(part, &self.files[part], product, quantity);
+            self.vendor.files[part] =
+                self.vendor.style.reissued(part, &self.vendor.files[part], product, quantity);
             self.at(self.now, Event::Reload { host: FRONTS + part });
         }
     }

@@ -1,38 +1,53 @@
 //! The kinds of faults. Each kind is on or off for a whole seed, so that some seeds have many
 //! faults of few kinds.
 
+use super::event::Event;
 use super::licences::PRODUCTS;
 use super::rng::Rng;
-use super::world::{BACKENDS, Event, FRONTS, HOSTS, MACHINES, NAMES, SECOND, World};
+use super::world::{BACKENDS, FRONTS, HOSTS, MACHINES, NAMES, SECOND, World};
+
+/// The clients of a seed.
+#[derive(Clone, Debug)]
+pub struct Crowd {
+    /// How many clients.
+    pub clients: usize,
+    /// How many stations they share.
+    pub stations: usize,
+    /// They close with a call on its way.
+    pub hangup: bool,
+    /// They mostly ask for handles that take no seat.
+    pub light: bool,
+    /// They ask for all that may tell them where they are.
+    pub curious: bool,
+}
+
+/// What fronts are configured to wait for, in seconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Waits {
+    /// Longest pause before a backend is dialled again.
+    pub retry: u64,
+    /// Longest that the fronts wait for a connection to each other.
+    pub connect: u64,
+    /// Longest that they wait for each other's answers.
+    pub transfer: u64,
+}
 
 /// What a seed has in store.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// 1 or 2.
     pub fronts: usize,
-    /// How many clients.
-    pub clients: usize,
-    /// How many stations they share.
-    pub stations: usize,
+    /// The clients.
+    pub crowd: Crowd,
+    /// How long fronts wait.
+    pub waits: Waits,
     /// One part of one licence differs.
     pub odd: bool,
     /// The role follows a virtual address, which goes to either front, both or neither; else
     /// fronts are told to lead.
     pub address: bool,
-    /// Clients close with a call on its way.
-    pub hangup: bool,
-    /// Longest pause before a backend is dialled again, in seconds.
-    pub retry: u64,
-    /// The fronts' time-outs for each other, in seconds.
-    pub connect: u64,
-    /// See `connect`.
-    pub transfer: u64,
-    /// Clients mostly ask for handles that take no seat.
-    pub light: bool,
     /// Microseconds that a write to disk takes at most.
     pub disk: u64,
-    /// Clients ask for all that may tell them where they are.
-    pub curious: bool,
     kinds: Vec<Kind>,
     /// Microseconds between faults at most.
     pause: u64,
@@ -76,39 +91,34 @@ impl Plan {
     /// Draws one.
     pub fn draw(rng: &mut Rng) -> Self {
         let clients = 2 + rng.index(6);
-        Self {
-            fronts: if rng.chance(80) { 2 } else { 1 },
-            clients,
-            stations: 1 + rng.index(clients),
-            odd: rng.chance(20),
-            address: rng.chance(50),
-            hangup: rng.chance(50),
+        let fronts = if rng.chance(80) { 2 } else { 1 };
+        let stations = 1 + rng.index(clients);
+        let odd = rng.chance(20);
+        let address = rng.chance(50);
+        let hangup = rng.chance(50);
+        let waits = Waits {
             retry: rng.between(1, 10),
             connect: rng.between(1, 3),
             transfer: rng.between(1, 10),
-            disk: rng.span(500, 40_000),
-            kinds: KINDS.into_iter().filter(|_| rng.chance(45)).collect(),
-            pause: rng.between(SECOND / 2, 8 * SECOND),
-            light: rng.chance(30),
-            curious: false,
-        }
+        };
+        let disk = rng.span(500, 40_000);
+        let kinds = KINDS.into_iter().filter(|_| rng.chance(45)).collect();
+        let pause = rng.between(SECOND / 2, 8 * SECOND);
+        let light = rng.chance(30);
+        let crowd = Crowd { clients, stations, hangup, light, curious: false };
+        Self { fronts, crowd, waits, odd, address, disk, kinds, pause }
     }
 
     /// Nothing goes wrong, and three clients on three stations ask for nothing by themselves.
     pub(super) fn quiet() -> Self {
+        let crowd = Crowd { clients: 3, stations: 3, hangup: false, light: false, curious: false };
         Self {
             fronts: FRONTS,
-            clients: 3,
-            stations: 3,
+            crowd,
+            waits: Waits { retry: 1, connect: 1, transfer: 1 },
             odd: false,
             address: false,
-            hangup: false,
-            retry: 1,
-            connect: 1,
-            transfer: 1,
-            light: false,
             disk: 4_000,
-            curious: false,
             kinds: Vec::new(),
             pause: SECOND,
         }
@@ -116,10 +126,10 @@ impl Plan {
 
     /// Draws what came later, from a number of its own: a seed without it is what it was before.
     pub(super) fn widen(&mut self, rng: &mut Rng) {
-        self.curious = rng.chance(40);
+        self.crowd.curious = rng.chance(40);
         if rng.chance(10) {
-            self.clients = 20 + rng.index(31);
-            self.stations = 1 + rng.index(self.clients);
+            self.crowd.clients = 20 + rng.index(31);
+            self.crowd.stations = 1 + rng.index(self.crowd.clients);
         }
     }
 }
@@ -210,7 +220,7 @@ impl World {
             Kind::LoseDisk => self.lose_disk(backend, length),
             Kind::Twin => self.let_lead(front),
             Kind::Vanish => {
-                let who = self.rng.index(self.plan.clients);
+                let who = self.rng.index(self.plan.crowd.clients);
                 self.vanish(who);
             }
         }
@@ -220,39 +230,40 @@ impl World {
     /// One, two or three parts of a licence are issued again with another quantity, mostly the
     /// same one, and put on the backends one after the other; returns when that happens next.
     pub(super) fn reissue(&mut self) -> u64 {
-        let vendor = &mut self.vendor;
+        let vendor = &mut self.vendor.rng;
         let (product, usual) = PRODUCTS[vendor.index(PRODUCTS.len() - 1)];
         let most = u64::from(usual) + 3;
         let mut quantity = vendor.between(1, most);
         let first = vendor.index(BACKENDS);
         for step in 0..=vendor.index(BACKENDS) {
-            if self.vendor.chance(15) {
-                quantity = self.vendor.between(1, most);
+            if self.vendor.rng.chance(15) {
+                quantity = self.vendor.rng.between(1, most);
             }
             let part = (first + step) % BACKENDS;
             let seats = u32::try_from(quantity).unwrap_or(1);
             self.trace(|| format!("part {part} of {product} is issued again with {seats} seats"));
-            self.files[part] = self.style.reissued(part, &self.files[part], product, seats);
-            let wait = self.vendor.span(1000, 3 * SECOND);
+            self.vendor.files[part] =
+                self.vendor.style.reissued(part, &self.vendor.files[part], product, seats);
+            let wait = self.vendor.rng.span(1000, 3 * SECOND);
             self.after(wait, Event::Reload { host: FRONTS + part });
         }
-        self.vendor.span(SECOND / 100, 15 * SECOND)
+        self.vendor.rng.span(SECOND / 100, 15 * SECOND)
     }
 
     /// An operator has a front give its role away, often while clients ask all at once; in most
     /// cases something goes wrong while it does. Returns when that happens next.
     pub(super) fn order_failover(&mut self) -> Option<u64> {
-        let mut operator = self.operator.take()?;
-        if !std::mem::replace(&mut self.busy, true) && self.extra.crowds() {
+        let mut operator = self.operator.failovers.take()?;
+        if !std::mem::replace(&mut self.operator.busy, true) && self.faults.extra.crowds() {
             for client in 0..self.clients.len() {
-                let wait = self.extra.soon();
+                let wait = self.faults.extra.soon();
                 self.after(wait, Event::Think { client });
             }
             let wait = 3 * SECOND / 1000;
-            self.operator = Some(operator);
+            self.operator.failovers = Some(operator);
             return Some(wait);
         }
-        self.busy = false;
+        self.operator.busy = false;
         let front = operator.index(FRONTS);
         let ordered = self.fail_over(front) || self.fail_over(1 - front);
         if ordered && operator.chance(70) {
@@ -260,13 +271,13 @@ impl World {
             self.after(wait, Event::Storm { left: operator.between(0, 5) });
         }
         let pause = operator.span(SECOND / 100, 10 * SECOND);
-        self.operator = Some(operator);
+        self.operator.failovers = Some(operator);
         Some(pause)
     }
 
     /// Keepalived moves the address away from a machine that is to give it away.
     pub(super) fn follow(&mut self, host: usize) {
-        if self.hosts[host].address && self.hosts[host].away {
+        if self.hosts[host].address.here && self.hosts[host].address.away {
             self.move_address(1 - host, true, false);
         }
     }
@@ -330,23 +341,23 @@ impl World {
             status["role"] == "active"
                 && backends.is_some_and(|all| all.iter().all(|one| one["state"] == "up"))
         });
-        let members = self.checks.slots.members();
-        let forgets = self.mistakes.forgetful.is_some();
+        let members = self.checks.log.slots.members();
+        let forgets = self.faults.mistakes.forgetful.is_some();
         // Where lists differ, one of the group's disks is away for one of the fronts.
         let away = forgets || self.lists_differ();
-        if !whole || members.is_none() || members == self.lost || away {
+        if !whole || members.is_none() || members == self.faults.lost || away {
             return false;
         }
         // The backends have to learn that the new members are chosen; a disk that is lost before
         // takes the proof with it, and two are gone at once.
-        self.repaired = self.repaired.filter(|(set, _)| *set == members);
-        let (_, repaired) = *self.repaired.get_or_insert((members, self.now));
-        let may = self.lost.is_none() || self.now > repaired + 10 * SECOND;
+        self.faults.repaired = self.faults.repaired.filter(|(set, _)| *set == members);
+        let (_, repaired) = *self.faults.repaired.get_or_insert((members, self.now));
+        let may = self.faults.lost.is_none() || self.now > repaired + 10 * SECOND;
         if may {
-            self.lost = members;
-            self.repaired = None;
+            self.faults.lost = members;
+            self.faults.repaired = None;
             // A disk that lay aside is not the only one that is old now.
-            self.mistakes.put_aside();
+            self.faults.mistakes.put_aside();
         }
         may
     }

@@ -3,9 +3,10 @@
 //! seconds; and a call that requests the last unit. They are drawn from a random number of their
 //! own, so that seeds without them, also those pinned earlier, run as before.
 
+use super::event::Event;
 use super::extra::Strike;
 use super::rng::Rng;
-use super::world::{BACKENDS, Event, FRONTS, NAMES, SECOND, World};
+use super::world::{BACKENDS, FRONTS, NAMES, SECOND, World};
 
 /// Chosen so that the seeds which were pinned draw nothing here.
 const SALT: u64 = 56_292;
@@ -51,17 +52,18 @@ impl Finer {
 impl World {
     /// A front has asked a backend to confirm it.
     pub(super) fn asks(&mut self, front: usize) {
-        if !self.faulty || !self.finer.stops || self.finer.rng.bits() % 1_000 >= 8 {
+        if !self.faults.on || !self.faults.finer.stops || self.faults.finer.rng.bits() % 1_000 >= 8
+        {
             return;
         }
-        let rng = &mut self.finer.rng;
+        let rng = &mut self.faults.finer.rng;
         let (wait, length) = (rng.between(0, SECOND / 500), rng.between(STOP.0, STOP.1));
         self.after(wait, Event::Strike(Strike::Stop { host: front, length }));
     }
 
     /// Two backends are told a wrong date, and the right one again a little later.
     pub(super) fn mislead(&mut self) {
-        let rng = &mut self.finer.rng;
+        let rng = &mut self.faults.finer.rng;
         let spared = rng.index(BACKENDS);
         let off = i64::try_from(rng.between(AHEAD.0, AHEAD.1)).unwrap_or_default();
         let length = rng.span(WRONG.0, WRONG.1);

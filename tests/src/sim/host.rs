@@ -47,78 +47,100 @@ impl Clock {
     }
 }
 
-/// A front or backend and its machine.
+/// The process of a node, which runs or is down.
 #[derive(Debug)]
-pub(super) struct Host {
-    pub(super) name: String,
-    pub(super) ip: IpAddr,
+pub(super) struct Process {
     /// The running process; `None` while it is down.
     pub(super) hub: Option<Hub>,
-    /// The virtual address is on it.
-    pub(super) address: bool,
-    /// Its process wants it to go.
-    pub(super) away: bool,
-    /// What its process was last told of that.
-    pub(super) told: Option<bool>,
     /// Rises with every start, so that what was meant for a dead process is not given to the next.
     pub(super) life: u32,
-    pub(super) clock: Clock,
-    /// No step is made before this time.
-    pub(super) frozen: u64,
-    pub(super) disk: Disk,
-    /// The file of its configuration, if it is a front's that was ever changed.
-    pub(super) config: Option<String>,
-    /// The text that its process has put into force, if it was ever changed.
-    pub(super) in_force: Option<String>,
-    /// What its front has recorded, and when.
-    pub(super) history: Vec<(u64, Vec<u8>)>,
-    /// What the process speaks to its twin, if it is a front.
+    /// What it speaks to its twin, if it is a front.
     pub(super) version: Version,
-    /// The disk is slow until then, and by this much.
-    pub(super) slow: (u64, u64),
+    /// When it wants to look at the time next.
+    pub(super) tick: Option<u64>,
+    /// When it made its last step.
+    pub(super) stepped: u64,
+    /// When it last looked at the time.
+    pub(super) ticked: u64,
+    /// Steps since time last moved.
+    pub(super) spins: (u64, u32),
+}
+
+/// The virtual address, as one machine sees it.
+#[derive(Debug, Default)]
+pub(super) struct VirtualAddress {
+    /// It is on this machine.
+    pub(super) here: bool,
+    /// The process wants it to go.
+    pub(super) away: bool,
+    /// What the process was last told of it.
+    pub(super) told: Option<bool>,
+}
+
+/// The configuration of a front, where it was ever changed.
+#[derive(Debug, Default)]
+pub(super) struct Configuration {
+    /// The text of its file.
+    pub(super) file: Option<String>,
+    /// The text that its process has put into force.
+    pub(super) in_force: Option<String>,
+}
+
+/// The links that the hub of a process has.
+#[derive(Debug, Default)]
+pub(super) struct Links {
     /// Connections: number and side.
-    pub(super) links: BTreeMap<LinkId, (u64, usize)>,
+    pub(super) conns: BTreeMap<LinkId, (u64, usize)>,
     /// When something was last said on a link that is not handed to the network yet.
     pub(super) woken: BTreeMap<LinkId, u64>,
     /// What was said on links that do not stand yet.
     pub(super) held: BTreeMap<LinkId, Vec<Vec<u8>>>,
     /// Who made the replies that the other front has sent for clients of this one, and when they came.
     pub(super) passed: BTreeMap<LinkId, (Answer, u64)>,
-    pub(super) tick: Option<u64>,
-    /// When its process made its last step.
-    pub(super) stepped: u64,
-    /// When its process last looked at the time.
-    pub(super) ticked: u64,
-    /// Steps since time last moved.
-    pub(super) spins: (u64, u32),
+}
+
+/// A front or backend and its machine.
+#[derive(Debug)]
+pub(super) struct Host {
+    pub(super) name: String,
+    pub(super) ip: IpAddr,
+    pub(super) clock: Clock,
+    /// No step is made before this time.
+    pub(super) frozen: u64,
+    pub(super) process: Process,
+    pub(super) links: Links,
+    pub(super) address: VirtualAddress,
+    pub(super) config: Configuration,
+    pub(super) disk: Disk,
+    /// The disk is slow until then, and by this much.
+    pub(super) slow: (u64, u64),
+    /// What its front has recorded, and when.
+    pub(super) history: Vec<(u64, Vec<u8>)>,
 }
 
 impl Host {
     pub(super) fn new(name: String, last: u8, clock: Clock) -> Self {
-        Self {
-            name,
-            ip: Ipv4Addr::new(10, 0, 0, last).into(),
+        let process = Process {
             hub: None,
-            address: false,
-            away: false,
-            told: None,
             life: 0,
-            clock,
-            frozen: 0,
-            disk: Disk::default(),
-            config: None,
-            in_force: None,
-            history: Vec::new(),
             version: Version::OWN,
-            slow: (0, 0),
-            links: BTreeMap::new(),
-            woken: BTreeMap::new(),
-            held: BTreeMap::new(),
-            passed: BTreeMap::new(),
             tick: None,
             stepped: 0,
             ticked: 0,
             spins: (0, 0),
+        };
+        Self {
+            name,
+            ip: Ipv4Addr::new(10, 0, 0, last).into(),
+            clock,
+            frozen: 0,
+            process,
+            links: Links::default(),
+            address: VirtualAddress::default(),
+            config: Configuration::default(),
+            disk: Disk::default(),
+            slow: (0, 0),
+            history: Vec::new(),
         }
     }
 
@@ -147,6 +169,6 @@ impl Host {
 
     /// The running process with this number of life.
     pub(super) fn lives(&self, life: u32) -> bool {
-        self.hub.is_some() && self.life == life
+        self.process.hub.is_some() && self.process.life == life
     }
 }

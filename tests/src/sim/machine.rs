@@ -2,9 +2,10 @@
 //! starts is of another version. They are drawn from a random number of their own, so that seeds
 //! without them run as before.
 
+use super::event::Event;
 use super::host::TODAY;
 use super::rng::Rng;
-use super::world::{BACKENDS, Event, FRONTS, HOSTS, NAMES, SECOND, World};
+use super::world::{BACKENDS, FRONTS, HOSTS, NAMES, SECOND, World};
 use tmr_core::messages::twin::Version;
 
 /// Bytes that fit on a disk that is about to be full.
@@ -52,7 +53,7 @@ impl Machines {
 impl World {
     /// A disk is full from now on, or a date is another one.
     pub(super) fn machine(&mut self) {
-        let machines = &mut self.machines;
+        let machines = &mut self.faults.machines;
         if machines.full && (!machines.dates || machines.rng.chance(50)) {
             let host = FRONTS + machines.rng.index(BACKENDS);
             let room = usize::try_from(machines.rng.span(0, ROOM)).unwrap_or_default();
@@ -81,7 +82,7 @@ impl World {
     pub(super) fn set_date(&mut self, host: usize, off: i64) {
         self.hosts[host].clock.date = off;
         if host >= FRONTS {
-            self.checks.dates.set(self.now, TODAY + self.now / SECOND, host, off);
+            self.checks.fronts.dates.set(self.now, TODAY + self.now / SECOND, host, off);
         }
     }
 
@@ -94,8 +95,8 @@ impl World {
     /// A write did not fit: the process ends, and is started again by whoever supervises it.
     pub(super) fn full(&mut self, host: usize) {
         self.trace(|| format!("the disk of {} is full", NAMES[host]));
-        self.hosts[host].disk.fail(&mut self.machines.rng);
-        let pause = self.machines.rng.span(SECOND / 10, 2 * SECOND);
+        self.hosts[host].disk.fail(&mut self.faults.machines.rng);
+        let pause = self.faults.machines.rng.span(SECOND / 10, 2 * SECOND);
         self.crash(host, pause);
     }
 }

@@ -38,17 +38,29 @@ enum Mistake {
     Pause,
 }
 
-/// Every kind, its name, and whether it happens.
-const ON: [(Mistake, &str, bool); 9] = [
-    (Mistake::Swap, "swap", true),
-    (Mistake::Rollback, "rollback", true),
-    (Mistake::Clone, "clone", true),
-    (Mistake::Rot, "rot", true),
-    (Mistake::Ephemeral, "ephemeral", true),
-    (Mistake::Exchange, "exchange", true),
-    (Mistake::Double, "double", true),
-    (Mistake::Differ, "differ", true),
-    (Mistake::Pause, "pause", true),
+/// A kind, its name, and whether it happens.
+struct Switch {
+    kind: Mistake,
+    name: &'static str,
+    on: bool,
+}
+
+/// A kind that happens.
+const fn on(kind: Mistake, name: &'static str) -> Switch {
+    Switch { kind, name, on: true }
+}
+
+/// Every kind.
+const ON: [Switch; 9] = [
+    on(Mistake::Swap, "swap"),
+    on(Mistake::Rollback, "rollback"),
+    on(Mistake::Clone, "clone"),
+    on(Mistake::Rot, "rot"),
+    on(Mistake::Ephemeral, "ephemeral"),
+    on(Mistake::Exchange, "exchange"),
+    on(Mistake::Double, "double"),
+    on(Mistake::Differ, "differ"),
+    on(Mistake::Pause, "pause"),
 ];
 
 /// Most moments of each disk to which it can be put back.
@@ -82,7 +94,7 @@ impl Mistakes {
         let tried = std::env::var("TMR_MISTAKES").unwrap_or_default();
         let tried: Vec<&str> = tried.split(',').collect();
         let mut kinds = Vec::new();
-        for (kind, name, on) in ON {
+        for Switch { kind, name, on } in ON {
             // Drawn in any case, so that a switch changes no seed that has not this kind.
             let drawn = rng.chance(30);
             if drawn && (on || tried.contains(&name)) {
@@ -157,24 +169,24 @@ impl World {
     pub(super) fn mistake(&mut self) {
         for part in 0..BACKENDS {
             let disk = self.hosts[FRONTS + part].disk.moment();
-            let earlier = &mut self.mistakes.earlier[part];
+            let earlier = &mut self.faults.mistakes.earlier[part];
             if earlier.len() < KEPT {
                 earlier.push(disk);
             } else {
-                earlier[self.mistakes.rng.index(KEPT)] = disk;
+                earlier[self.faults.mistakes.rng.index(KEPT)] = disk;
             }
         }
-        let rng = &mut self.mistakes.rng;
-        let kind = self.mistakes.kinds[rng.index(self.mistakes.kinds.len())];
+        let rng = &mut self.faults.mistakes.rng;
+        let kind = self.faults.mistakes.kinds[rng.index(self.faults.mistakes.kinds.len())];
         let part = rng.index(BACKENDS);
         let (backend, other) = (FRONTS + part, FRONTS + (part + 1 + rng.index(2)) % BACKENDS);
         let (down, front) = (rng.span(SECOND / 20, 5 * SECOND), rng.index(self.plan.fronts));
         match kind {
             Mistake::Swap => self.swap(backend, down),
             Mistake::Rollback => {
-                let moments = self.mistakes.earlier[part].len();
-                let moment = self.mistakes.rng.index(moments);
-                let disk = self.mistakes.earlier[part][moment].clone();
+                let moments = self.faults.mistakes.earlier[part].len();
+                let moment = self.faults.mistakes.rng.index(moments);
+                let disk = self.faults.mistakes.earlier[part][moment].clone();
                 self.replace(backend, down, "is put back to an earlier moment", disk);
             }
             Mistake::Clone => {
@@ -184,27 +196,32 @@ impl World {
                 }
             }
             Mistake::Rot => {
-                let at = self.mistakes.rng.index(LAST);
+                let at = self.faults.mistakes.rng.index(LAST);
                 let mut disk = self.hosts[backend].disk.moment();
                 if disk.rot(at) && self.replace(backend, down, "has rotted at its end", disk) {
-                    self.mistakes.rotten[part] = true;
+                    self.faults.mistakes.rotten[part] = true;
                 }
             }
-            Mistake::Ephemeral => self.crash(self.mistakes.forgetful.unwrap_or(backend), down),
+            Mistake::Ephemeral => {
+                self.crash(self.faults.mistakes.forgetful.unwrap_or(backend), down);
+            }
             Mistake::Exchange => {
-                let now = self.mistakes.exchanged.is_some();
-                self.mistakes.exchanged = (!now).then_some((backend, other));
-                self.trace(|| format!("names that lead elsewhere: {:?}", self.mistakes.exchanged));
+                let now = self.faults.mistakes.exchanged.is_some();
+                self.faults.mistakes.exchanged = (!now).then_some((backend, other));
+                self.trace(|| {
+                    format!("names that lead elsewhere: {:?}", self.faults.mistakes.exchanged)
+                });
             }
             Mistake::Double => {
                 let [one, two] = [backend, other].map(|host| NAMES[host].to_owned());
                 let twice = format!("{one}{TWICE}");
-                let list = if self.mistakes.rng.chance(50) { [one, twice, two] } else { right() };
+                let list =
+                    if self.faults.mistakes.rng.chance(50) { [one, twice, two] } else { right() };
                 self.list(front, &list, false);
             }
             Mistake::Differ => {
                 let mut list = right();
-                if self.mistakes.rng.chance(60) {
+                if self.faults.mistakes.rng.chance(60) {
                     // To this front the disk of that one is lost.
                     if !self.may_lose() {
                         return;
@@ -212,7 +229,8 @@ impl World {
                     // It holds the part of the one whose place it takes.
                     list[BACKENDS - 1] = NAMES[HOSTS].to_owned();
                 } else if self.lists_differ() {
-                    (self.lost, self.repaired) = (Some(NOBODY), None);
+                    self.faults.lost = Some(NOBODY);
+                    self.faults.repaired = None;
                 }
                 self.start(HOSTS);
                 self.list(front, &list, false);
@@ -228,15 +246,15 @@ impl World {
     /// A front has another list than that of the three backends.
     pub(super) fn lists_differ(&self) -> bool {
         let spare = |text: &String| text.contains(NAMES[HOSTS]);
-        self.hosts[..FRONTS].iter().any(|host| host.config.as_ref().is_some_and(spare))
+        self.hosts[..FRONTS].iter().any(|host| host.config.file.as_ref().is_some_and(spare))
     }
 
     /// Mistakes are put right as an operator does who looks: names and lists are those of the three.
     pub(super) fn put_right(&mut self) {
-        self.mistakes.exchanged = None;
-        self.mistakes.forgetful = None;
+        self.faults.mistakes.exchanged = None;
+        self.faults.mistakes.forgetful = None;
         let lists = [Mistake::Double, Mistake::Differ];
-        if self.mistakes.kinds.iter().any(|kind| lists.contains(kind)) {
+        if self.faults.mistakes.kinds.iter().any(|kind| lists.contains(kind)) {
             for front in 0..self.plan.fronts {
                 self.list(front, &right(), true);
             }
@@ -245,8 +263,8 @@ impl World {
 
     /// A backend boots with its other disk.
     fn swap(&mut self, backend: usize, down: u64) {
-        let known = self.mistakes.other.as_ref().is_some_and(|(host, _)| *host == backend);
-        if self.hosts[backend].hub.is_none() || !(known || self.may_lose()) {
+        let known = self.faults.mistakes.other.as_ref().is_some_and(|(host, _)| *host == backend);
+        if self.hosts[backend].process.hub.is_none() || !(known || self.may_lose()) {
             return;
         }
         if known {
@@ -256,24 +274,26 @@ impl World {
         self.trace(|| format!("{} boots with its other disk", NAMES[backend]));
         let blank = || (backend, Disk::default());
         let (_, other) =
-            self.mistakes.other.take_if(|(host, _)| *host == backend).unwrap_or_else(blank);
+            self.faults.mistakes.other.take_if(|(host, _)| *host == backend).unwrap_or_else(blank);
         let before = std::mem::replace(&mut self.hosts[backend].disk, other);
-        self.mistakes.other = Some((backend, before));
+        self.faults.mistakes.other = Some((backend, before));
     }
 
     /// A backend that has lost one disk boots with it again, and without the other one. If it is no
     /// member any more, another one has to come in its place before the next is lost; if it is, the
     /// fronts have to notice first that it was away.
     fn lose_again(&mut self, backend: usize) {
-        let other = self.mistakes.other.as_ref().and_then(|(_, disk)| disk.read());
+        let other = self.faults.mistakes.other.as_ref().and_then(|(_, disk)| disk.read());
         let boots = other.map(truth::look).and_then(Result::ok).map(|found| found.standing.disk);
-        let members = self.checks.slots.members();
+        let members = self.checks.log.slots.members();
         let member = members.is_some_and(|set| boots.is_some_and(|disk| set.contains(&disk)));
         self.trace(|| format!("the other disk of {} is a member: {member}", NAMES[backend]));
         if member {
-            (self.lost, self.repaired) = (Some(NOBODY), Some((members, self.now)));
+            self.faults.lost = Some(NOBODY);
+            self.faults.repaired = Some((members, self.now));
         } else {
-            (self.lost, self.repaired) = (members, None);
+            self.faults.lost = members;
+            self.faults.repaired = None;
         }
     }
 
@@ -305,7 +325,7 @@ impl World {
 
     /// A backend's disk is another one when it boots; whether that may happen now.
     fn replace(&mut self, backend: usize, down: u64, what: &str, disk: Disk) -> bool {
-        if self.hosts[backend].hub.is_none()
+        if self.hosts[backend].process.hub.is_none()
             || !self.is_remembered(backend, &disk)
             || !self.may_lose()
         {
@@ -321,12 +341,13 @@ impl World {
     /// A machine is paused, and does not know for how long.
     pub(super) fn stand_still(&mut self, host: usize, length: u64) {
         let state = &mut self.hosts[host];
-        if state.hub.is_none() || state.frozen > self.now || state.clock.offset < length * 2 {
+        if state.process.hub.is_none() || state.frozen > self.now || state.clock.offset < length * 2
+        {
             return;
         }
         self.freeze(host, length);
         self.trace(|| format!("the clock of {} stands still", NAMES[host]));
-        self.checks.fence.paused(host, self.now + length, length);
+        self.checks.fronts.fence.paused(host, self.now + length, length);
         // As it runs by its own measure.
         let parts = i128::from(length) * i128::from(1_000_000 + self.hosts[host].clock.ppm);
         self.hosts[host].clock.offset -= u64::try_from(parts / 1_000_000).unwrap_or(length);

@@ -11,8 +11,10 @@
 mod cable;
 pub mod check;
 mod client;
+mod delivery;
 mod disk;
 mod editor;
+mod event;
 mod extra;
 pub mod fault;
 mod finer;
@@ -22,6 +24,7 @@ mod looks;
 mod machine;
 mod mistakes;
 mod net;
+mod operator;
 pub mod rng;
 mod runtime;
 pub mod story;
@@ -33,10 +36,11 @@ pub mod world;
 
 use check::Violation;
 use check::service::Service;
+use event::Event;
 use rng::Rng;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tmr_core::messages::twin::Version;
-use world::{Event, FRONTS, HOSTS, SECOND, Tail, World};
+use world::{FRONTS, HOSTS, SECOND, Tail, World};
 
 /// Longest that faults go on, in virtual time.
 const FAULTS: u64 = 100 * SECOND;
@@ -89,22 +93,22 @@ fn end(mut world: World, steps: u64) -> Outcome {
         let what = text.unwrap_or_else(|| "no message".to_owned());
         violations.push(Violation { at: world.now, check: "panic", what });
     }
-    let slots = world.checks.slots.chosen();
-    Outcome { events: world.events, micros: world.now, slots, violations }
+    let slots = world.checks.log.slots.chosen();
+    Outcome { events: world.queue.taken, micros: world.now, slots, violations }
 }
 
 impl World {
     /// From birth to the end: faults, then none.
     fn live(&mut self, steps: u64) {
-        while self.now < FAULTS && self.events < steps && self.fine() {
+        while self.now < FAULTS && self.queue.taken < steps && self.fine() {
             self.next(FAULTS);
         }
         self.mend();
-        let bound = self.now + RECOVERY + self.plan.retry * SECOND;
+        let bound = self.now + RECOVERY + self.plan.waits.retry * SECOND;
         let mut missing = String::new();
-        while self.fine() && (self.checks.service.served.is_none() || !missing.is_empty()) {
+        while self.fine() && (self.checks.clients.service.served.is_none() || !missing.is_empty()) {
             if self.now >= bound {
-                let served = self.checks.service.served;
+                let served = self.checks.clients.service.served;
                 let found = Err(format!("no full service: probe served {served:?}; {missing}"));
                 return self.checks.note(self.now, "service", found);
             }
@@ -112,7 +116,7 @@ impl World {
             self.run_for(SECOND / 4);
             missing = self.missing();
         }
-        if self.fine() && self.operator.is_some() {
+        if self.fine() && self.operator.failovers.is_some() {
             self.hand_over();
         }
         self.trace(|| "service is whole again; all clients stop".to_owned());
@@ -124,11 +128,11 @@ impl World {
             self.run_for(SECOND);
         }
         if self.fine() {
-            let found = self.checks.acks.kept(&self.checks.slots);
+            let found = self.checks.log.acks.kept(&self.checks.log.slots);
             self.checks.note(self.now, "acks", found);
-            let found = self.checks.units.kept();
+            let found = self.checks.clients.units.kept();
             self.checks.note(self.now, "units", found);
-            let (granted, released) = self.checks.acks.acknowledged();
+            let (granted, released) = self.checks.log.acks.acknowledged();
             let histories = self.hosts[..FRONTS].iter().map(host::Host::recorded);
             let histories: Vec<_> = histories.collect();
             let found = check::history::whole(&histories, granted, released);
@@ -144,7 +148,7 @@ impl World {
 
     /// With nothing wrong, a planned failover leads to its end.
     fn hand_over(&mut self) {
-        let spoken = self.hosts[0].version.spoken_with(self.hosts[1].version);
+        let spoken = self.hosts[0].process.version.spoken_with(self.hosts[1].process.version);
         if spoken.is_none_or(|minor| minor < Version::GIVES_LEAD) {
             return;
         }
@@ -202,8 +206,8 @@ impl World {
     /// do: see [`attend`](Self::attend).
     fn mend(&mut self) {
         self.trace(|| "no more faults".to_owned());
-        self.faulty = false;
-        self.files = self.style.containers();
+        self.faults.on = false;
+        self.vendor.files = self.vendor.style.containers();
         self.put_right();
         for host in FRONTS..HOSTS {
             self.at(self.now, Event::Reload { host });
@@ -219,15 +223,15 @@ impl World {
         }
         self.run_for(blocked.max(frozen).saturating_sub(self.now));
         let front = self.rng.index(self.plan.fronts);
-        let mut places = (0..self.plan.fronts).filter(|front| self.hosts[*front].address);
+        let mut places = (0..self.plan.fronts).filter(|front| self.hosts[*front].address.here);
         match (self.plan.address, places.next(), places.next()) {
             (false, ..) | (true, Some(_), None) => {}
             // Two or none: keepalived's election ends that.
             _ => self.move_address(front, true, false),
         }
-        self.elected = front;
+        self.operator.elected = front;
         // A role that was given away before may have had nobody who moved the address.
-        self.aftermath = self.now + LEAVES;
+        self.faults.aftermath = self.now + LEAVES;
         let probe = self.clients.len();
         self.clients.push(client::Client { probe: true, station: 99, ..Default::default() });
         self.after(SECOND, Event::Think { client: probe });
@@ -241,7 +245,7 @@ impl World {
         }
         let tries = |status: &serde_json::Value| status["role"] != "standby";
         if !self.statuses().iter().any(tries) {
-            self.activate(self.elected);
+            self.activate(self.operator.elected);
         }
     }
 

@@ -131,14 +131,17 @@ impl Net {
     pub(super) fn cut(&mut self, conn: u64) {
         let lingers = self.late.as_mut().is_some_and(|rng| rng.chance(50));
         if let Some(conn) = self.conns.get_mut(&conn) {
-            (conn.cut, conn.lingers) = (true, lingers);
+            conn.cut = true;
+            conn.lingers = lingers;
         }
     }
 
     /// Cuts a connection on which what was said last comes late.
     pub(super) fn cut_late(&mut self, conn: u64) {
         if let Some(conn) = self.conns.get_mut(&conn) {
-            (conn.cut, conn.lingers, conn.late) = (true, true, false);
+            conn.cut = true;
+            conn.lingers = true;
+            conn.late = false;
         }
     }
 

@@ -3,6 +3,7 @@
 
 use super::check::{Violation, lines};
 use super::client::{Client, Held, What};
+use super::event::Event;
 use super::extra::Extra;
 use super::fault::Plan;
 use super::finer::Finer;
@@ -10,7 +11,7 @@ use super::host::Clock;
 use super::licences::Style;
 use super::mistakes::Mistakes;
 use super::rng::Rng;
-use super::world::{Event, FRONTS, HOSTS, NAMES, SECOND, Tail, World};
+use super::world::{FRONTS, HOSTS, NAMES, SECOND, Tail, World};
 use std::cell::RefCell;
 use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
@@ -42,8 +43,8 @@ impl Story {
     #[must_use]
     pub fn of_patient_fronts() -> Self {
         let mut plan = Plan::quiet();
-        plan.connect = 10;
-        plan.transfer = 10;
+        plan.waits.connect = 10;
+        plan.waits.transfer = 10;
         Self::led(plan)
     }
 
@@ -72,7 +73,7 @@ impl Story {
         let image = story.world.hosts[FRONTS].disk.moment();
         // A copy promises what its original has promised, and says aloud that it is one.
         story.world.checks.distrust(image.read());
-        story.world.mistakes = Mistakes::copied();
+        story.world.faults.mistakes = Mistakes::copied();
         for host in FRONTS + 1..HOSTS {
             story.world.hosts[host].disk = image.clone();
         }
@@ -130,7 +131,7 @@ impl Story {
 
     /// Nothing passes between two machines for a while.
     pub fn part(&mut self, one: &str, other: &str, milliseconds: u64) {
-        self.world.apart((place(one), place(other)), milliseconds * MILLI);
+        self.world.apart(place(one), place(other), milliseconds * MILLI);
     }
 
     /// Every connection between two machines breaks.
@@ -263,18 +264,23 @@ impl World {
         world.forget();
         // Whatever seeds come to draw, stories stay as they are.
         world.rng = Rng::new(0);
-        (world.style, world.extra) = (Style::default(), Extra::none());
-        world.finer = Finer::none();
-        world.mistakes = Mistakes::none();
-        world.files = world.style.containers();
+        world.vendor.style = Style::default();
+        world.faults.extra = Extra::none();
+        world.faults.finer = Finer::none();
+        world.faults.mistakes = Mistakes::none();
+        world.vendor.files = world.vendor.style.containers();
         for host in &mut world.hosts {
             host.clock = Clock { ppm: 0, offset: UPTIME, date: 0 };
         }
         let client = |station| Client { station, stopped: true, ..Client::default() };
-        world.clients = (0..plan.clients).map(client).collect();
-        (world.net.late, world.net.pieces) = (None, None);
-        (world.operator, world.faulty, world.aftermath) = (None, false, 0);
-        (world.plan, world.tail) = (plan, Some(tail));
+        world.clients = (0..plan.crowd.clients).map(client).collect();
+        world.net.late = None;
+        world.net.pieces = None;
+        world.operator.failovers = None;
+        world.faults.on = false;
+        world.faults.aftermath = 0;
+        world.plan = plan;
+        world.tail = Some(tail);
         world
     }
 }

@@ -48,7 +48,7 @@ impl Story {
         self.stop(backend, milliseconds);
         self.world.trace(|| format!("{backend} will boot with another disk"));
         self.world.checks.distrust(image.0.read());
-        self.world.mistakes = Mistakes::copied();
+        self.world.faults.mistakes = Mistakes::copied();
         self.world.hosts[place(backend)].disk = image.0.clone();
     }
 
@@ -69,16 +69,17 @@ impl Story {
     pub fn share_part(&mut self, backend: &str, with: &str) {
         self.world.trace(|| format!("{backend} is given the part of {with}"));
         // An operator is to hear of that.
-        self.world.mistakes = Mistakes::copied();
-        self.world.files[place(backend) - FRONTS] = self.world.files[place(with) - FRONTS].clone();
+        self.world.faults.mistakes = Mistakes::copied();
+        self.world.vendor.files[place(backend) - FRONTS] =
+            self.world.vendor.files[place(with) - FRONTS].clone();
         self.reload(backend);
     }
 
     /// A backend's part is issued again with another quantity.
     pub fn reissue(&mut self, backend: &str, product: u32, quantity: u32) {
         self.world.trace(|| format!("{backend} says that there are {quantity} of {product}"));
-        let file = &mut self.world.files[place(backend) - FRONTS];
-        *file = self.world.style.reissued(place(backend) - FRONTS, file, product, quantity);
+        let file = &mut self.world.vendor.files[place(backend) - FRONTS];
+        *file = self.world.vendor.style.reissued(place(backend) - FRONTS, file, product, quantity);
         self.reload(backend);
     }
 

@@ -15,17 +15,17 @@ impl World {
     /// Looks at what fronts and backends say to each other.
     pub(super) fn observe(&mut self, host: usize, link: LinkId, sent: Decided, batch: &[u8]) {
         if host < FRONTS {
-            let by = ((host, self.hosts[host].life), link);
+            let by = ((host, self.hosts[host].process.life), link);
             for message in decode::<Order>(batch).unwrap_or_default() {
                 self.trace_said(host, link, || words::order(&message.body));
                 self.checks.ordered(self.now, sent, by, &message);
-                let Some(&(conn, side)) = self.hosts[host].links.get(&link) else { continue };
+                let Some(&(conn, side)) = self.hosts[host].links.conns.get(&link) else { continue };
                 let backend = self.place(conn, 1 - side);
                 if let (Some(backend), Order::Append { first, entries, committed, .. }) =
                     (backend.filter(|host| *host < HOSTS), &message.body)
                 {
                     let last = first.0 + entries.len() as u64 - 1;
-                    if let Some(lags) = self.extra.told(backend, last, committed.0) {
+                    if let Some(lags) = self.faults.extra.told(backend, last, committed.0) {
                         self.moment(Moment::Commit, host, Some(lags), conn);
                     }
                 }
@@ -65,7 +65,7 @@ impl World {
         for bytes in frames.iter().filter(|_| side == 0) {
             let Ok(tell) = TwinMessage::decode(bytes, Version::OWN.minor) else { continue };
             self.trace_said(host, link, || words::tell(&tell));
-            self.checks.told(self.now, sent, (host, self.hosts[host].life), &tell);
+            self.checks.told(self.now, sent, (host, self.hosts[host].process.life), &tell);
         }
     }
 
@@ -75,7 +75,7 @@ impl World {
             return;
         }
         let Some(said) = said() else { return };
-        let to = self.hosts[host].links.get(&link);
+        let to = self.hosts[host].links.conns.get(&link);
         let to = to.and_then(|&(conn, side)| self.place(conn, 1 - side));
         let to = to.and_then(|place| NAMES.get(place)).unwrap_or(&"nobody");
         self.trace(|| format!("{} to {to}: {said}", NAMES[host]));
@@ -87,7 +87,7 @@ impl World {
             let Frame::Twin(bytes) = frame else { return };
             let Ok(heard) = TwinAck::decode(bytes) else { return };
             if let twin::Answer::Reply { client, .. } = heard.answer {
-                self.hosts[host].passed.insert(LinkId(client), (answer, self.now));
+                self.hosts[host].links.passed.insert(LinkId(client), (answer, self.now));
             }
         }
     }
@@ -100,11 +100,11 @@ impl World {
         backend: usize,
         frames: &[Frame],
     ) {
-        let by = (host, self.hosts[host].life);
+        let by = (host, self.hosts[host].process.life);
         for frame in frames {
             let Frame::Batch(batch) = frame else { return };
             for report in decode::<Report>(batch).unwrap_or_default() {
-                self.checks.fence.heard(by, link, backend, self.now, &report);
+                self.checks.fronts.fence.heard(by, link, backend, self.now, &report);
             }
         }
     }

@@ -1,19 +1,20 @@
 //! The machine of a node beside its links: its disk, its usage history, its address and its
 //! configuration.
 
-use super::world::{Event, SECOND, World};
+use super::event::Event;
+use super::world::{SECOND, World};
 use tmr_core::io::{HistoryRequest, HostRequest, JournalWrite, VipRequest};
 
 impl World {
     /// Does what a node wants of its machine.
     pub(super) fn host_request(&mut self, host: usize, request: HostRequest) {
-        let life = self.hosts[host].life;
+        let life = self.hosts[host].process.life;
         match request {
             HostRequest::Journal(write) => self.write_journal(host, write),
             HostRequest::Vip(VipRequest::GiveAway(away)) => {
-                self.hosts[host].away = away;
+                self.hosts[host].address.away = away;
                 // Without an operator nobody listens to that: the address goes where it goes.
-                if let Some(operator) = self.operator.as_mut().filter(|_| away) {
+                if let Some(operator) = self.operator.failovers.as_mut().filter(|_| away) {
                     let wait = operator.span(500, SECOND / 2);
                     self.after(wait, Event::Follow { host });
                 }
@@ -34,7 +35,7 @@ impl World {
     }
 
     fn write_journal(&mut self, host: usize, write: JournalWrite) {
-        let life = self.hosts[host].life;
+        let life = self.hosts[host].process.life;
         let disk = &mut self.hosts[host].disk;
         let alone = match write {
             JournalWrite::Append(bytes) => disk.append(bytes),

@@ -1,9 +1,10 @@
-//! The simulated world: one queue of events, the hosts, the clients, and the time.
+//! The simulated world: the hosts, the clients, the time, and what happens at each event.
 
 use super::check::Checks;
 use super::check::handles::Answer;
 use super::client::Client;
-use super::extra::{Extra, Moment, Strike};
+use super::event::{Event, Queue};
+use super::extra::{Extra, Moment};
 use super::fault::Plan;
 use super::finer::Finer;
 use super::host::{Clock, Host};
@@ -13,12 +14,11 @@ use super::mistakes::Mistakes;
 use super::net::Net;
 use super::rng::Rng;
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
-use tmr_core::history::Mark;
 use tmr_core::io::{BackendEvent, FrontEvent};
 use tmr_core::licence::Container;
-use tmr_core::link::{CloseReason, Frame, LinkId, Listener};
+use tmr_core::link::{Frame, LinkId};
 use tmr_core::log::DiskId;
 use tmr_core::node::hub::Arrived;
 
@@ -41,93 +41,47 @@ pub type Tail = Rc<RefCell<VecDeque<String>>>;
 /// How many of them are kept.
 const TAIL: usize = 5_000;
 
-/// Something that is to happen.
-#[derive(Clone, Debug)]
-pub(super) enum Event {
-    Tick {
-        host: usize,
-        life: u32,
-    },
-    Flush {
-        host: usize,
-        life: u32,
-        link: LinkId,
-    },
-    Durable {
-        host: usize,
-        life: u32,
-    },
-    /// A front wants lines of its history back.
-    Recall {
-        host: usize,
-        life: u32,
-        after: Option<Mark>,
-    },
-    /// A write has found no room on the disk.
-    Full {
-        host: usize,
-        life: u32,
-    },
-    /// There is room again.
-    Room {
-        host: usize,
-    },
-    /// Something happens to a machine.
-    Machine,
-    Restart {
-        host: usize,
-    },
-    Open {
-        conn: u64,
-    },
-    Arrive {
-        conn: u64,
-        side: usize,
-    },
-    Notice {
-        conn: u64,
-        side: usize,
-    },
-    Think {
-        client: usize,
-    },
-    GiveUp {
-        client: usize,
-        call: u64,
-    },
-    Fault,
-    /// What a moment has called for.
-    Strike(Strike),
-    /// Something of what a seed has beside the first faults.
-    Extra,
-    /// An operator makes a mistake.
-    Mistake,
-    /// A time server is wrong.
-    Mislead,
-    Storm {
-        left: u64,
-    },
-    Operator,
-    /// The vendor issues parts of a licence again.
-    Reissue,
-    /// An operator has a front give its role away.
-    HandOver,
-    /// Keepalived has seen what a front's machine is to do with the address.
-    Follow {
-        host: usize,
-    },
-    /// A backend looks at its licence file, or a front at its configuration.
-    Reload {
-        host: usize,
-    },
-    /// An operator changes a front's configuration.
-    Edit,
-    /// A front's machine puts a configuration into force that the front wants stored, or refuses.
-    Store {
-        host: usize,
-        life: u32,
-        text: Option<String>,
-    },
+/// The vendor of the licences.
+#[derive(Debug)]
+pub(super) struct Vendor {
+    /// When and what is issued: a number of its own, so that a seed without this is what it was
+    /// without it.
+    pub(super) rng: Rng,
+    /// What the licences are like.
+    pub(super) style: Style,
+    /// The licence file of each backend.
+    pub(super) files: [Container; BACKENDS],
+}
+
+/// What operators do with fronts.
+#[derive(Debug, Default)]
+pub(super) struct Operator {
+    /// When planned failovers are ordered, and what goes wrong meanwhile; a number of its own.
+    /// `None`: never in this seed.
+    pub(super) failovers: Option<Rng>,
+    /// When and how fronts are configured anew; a number of its own likewise.
+    pub(super) edits: Option<Rng>,
+    /// The front that is told to lead when faults are over and no other one does.
+    pub(super) elected: usize,
+    /// Clients were told to ask all at once.
+    pub(super) busy: bool,
+}
+
+/// What goes wrong, each kind drawn from a number of its own; the first faults are in the plan.
+#[derive(Debug)]
+pub(super) struct Faults {
+    /// Faults happen.
+    pub(super) on: bool,
+    /// Until then a fault may have caused what nodes log.
+    pub(super) aftermath: u64,
+    pub(super) machines: Machines,
+    pub(super) extra: Extra,
+    pub(super) finer: Finer,
+    pub(super) mistakes: Mistakes,
+    /// A disk was lost while these were the members: the group has to change before the next.
+    pub(super) lost: Option<[DiskId; 3]>,
+    /// The members that were seen to be others than those, and since when.
+    pub(super) repaired: Option<(Option<[DiskId; 3]>, u64)>,
 }
 
 /// Everything there is.
@@ -139,44 +93,12 @@ pub struct World {
     pub(super) hosts: Vec<Host>,
     pub(super) clients: Vec<Client>,
     pub(super) net: Net,
-    /// The licence file of each backend.
-    pub(super) files: [Container; BACKENDS],
-    /// When and what the vendor issues: a number of its own, so that a seed without this is what it
-    /// was without it.
-    pub(super) vendor: Rng,
-    /// When an operator orders planned failovers, and what goes wrong meanwhile; a number of its own
-    /// likewise. `None`: never in this seed.
-    pub(super) operator: Option<Rng>,
-    /// When and how fronts are configured anew; a number of its own likewise.
-    pub(super) editor: Option<Rng>,
-    /// What goes wrong with machines; a number of its own likewise.
-    pub(super) machines: Machines,
-    /// What it has beside the first faults; a number of its own likewise.
-    pub(super) extra: Extra,
-    /// Finer ones; a number of its own likewise.
-    pub(super) finer: Finer,
-    /// What operators do; a number of its own likewise.
-    pub(super) mistakes: Mistakes,
-    /// What its licences are like.
-    pub(super) style: Style,
+    pub(super) vendor: Vendor,
+    pub(super) operator: Operator,
+    pub(super) faults: Faults,
     /// What was found so far.
     pub checks: Checks,
-    /// The front that an operator has lead when faults are over and no other one does.
-    pub(super) elected: usize,
-    /// Clients were told to ask all at once.
-    pub(super) busy: bool,
-    /// Faults happen.
-    pub(super) faulty: bool,
-    /// Until then a fault may have caused what nodes log.
-    pub(super) aftermath: u64,
-    /// A disk was lost while these were the members: the group has to change before the next.
-    pub(super) lost: Option<[DiskId; 3]>,
-    /// The members that were seen to be others than those, and since when.
-    pub(super) repaired: Option<(Option<[DiskId; 3]>, u64)>,
-    queue: BTreeMap<(u64, u64), Event>,
-    queued: u64,
-    /// Events so far.
-    pub events: u64,
+    pub(super) queue: Queue,
     pub(super) tail: Option<Tail>,
 }
 
@@ -212,35 +134,32 @@ impl World {
         let last = u8::try_from(HOSTS).unwrap_or(0) + 1;
         let hosts = hosts.chain([Host::new(NAMES[HOSTS].to_owned(), last, spare)]);
         let hosts = hosts.collect();
-        let mut world = Self {
-            now: 0,
-            hosts,
-            clients: Vec::new(),
-            net: Net { late, pieces, ..Net::default() },
-            files: style.containers(),
-            vendor: Rng::new(!seed),
-            operator: None,
-            editor: None,
+        let files = style.containers();
+        let faults = Faults {
+            on: true,
+            aftermath: u64::MAX,
             machines,
             extra,
             finer: Finer::draw(seed),
             mistakes: Mistakes::draw(seed),
-            style,
-            checks: Checks::default(),
-            elected: 0,
-            busy: false,
-            faulty: true,
-            aftermath: u64::MAX,
             lost: None,
             repaired: None,
-            queue: BTreeMap::new(),
-            queued: 0,
-            events: 0,
-            tail,
-            plan,
-            rng,
         };
-        world.trace(|| format!("{:?}, {:?}", world.plan, world.machines));
+        let mut world = Self {
+            now: 0,
+            rng,
+            plan,
+            hosts,
+            clients: Vec::new(),
+            net: Net { late, pieces, ..Net::default() },
+            vendor: Vendor { rng: Rng::new(!seed), style, files },
+            operator: Operator::default(),
+            faults,
+            checks: Checks::default(),
+            queue: Queue::default(),
+            tail,
+        };
+        world.trace(|| format!("{:?}, {:?}", world.plan, world.faults.machines));
         world.keep_identities();
         if let Some(first) = pause {
             world.at(first, Event::Machine);
@@ -248,19 +167,19 @@ impl World {
         if let Some(first) = extras {
             world.at(first, Event::Extra);
         }
-        if let Some(first) = world.mistakes.pause() {
+        if let Some(first) = world.faults.mistakes.pause() {
             world.at(first, Event::Mistake);
         }
         (FRONTS..MACHINES).for_each(|host| world.set_date(host, 0));
-        if let Some(first) = world.finer.pause() {
+        if let Some(first) = world.faults.finer.pause() {
             world.at(first, Event::Mislead);
         }
         for host in (0..world.plan.fronts).chain(FRONTS..HOSTS) {
             let wait = world.rng.between(0, SECOND);
             world.at(wait, Event::Restart { host });
         }
-        for client in 0..world.plan.clients {
-            let station = client % world.plan.stations;
+        for client in 0..world.plan.crowd.clients {
+            let station = client % world.plan.crowd.stations;
             let front = world.rng.index(FRONTS);
             world.clients.push(Client { station, front, ..Client::default() });
             let wait = world.rng.between(SECOND, 3 * SECOND);
@@ -269,30 +188,30 @@ impl World {
         world.at(2 * SECOND, Event::Operator);
         let first = world.rng.between(2 * SECOND, 6 * SECOND);
         world.at(first, Event::Fault);
-        if world.vendor.chance(40) {
-            let first = world.vendor.between(2 * SECOND, 20 * SECOND);
+        if world.vendor.rng.chance(40) {
+            let first = world.vendor.rng.between(2 * SECOND, 20 * SECOND);
             world.at(first, Event::Reissue);
         }
         let mut operator = Rng::new(seed.rotate_left(32));
         if world.plan.fronts == FRONTS && operator.chance(60) {
             let first = operator.between(3 * SECOND, 10 * SECOND);
             world.at(first, Event::HandOver);
-            world.operator = Some(operator);
+            world.operator.failovers = Some(operator);
         }
         let mut editor = Rng::new(seed.rotate_left(16));
         // A file names a twin: where there is none, none is read.
         if editor.chance(30) && world.plan.fronts == FRONTS {
             let first = editor.between(2 * SECOND, 20 * SECOND);
             world.at(first, Event::Edit);
-            world.editor = Some(editor);
+            world.operator.edits = Some(editor);
         }
         world
     }
 
     /// What no client may learn of the backends.
     fn keep_identities(&mut self) {
-        let keeps = &mut self.checks.identity;
-        for (part, file) in self.files.iter().enumerate() {
+        let keeps = &mut self.checks.clients.identity;
+        for (part, file) in self.vendor.files.iter().enumerate() {
             let (host, serial) = (&self.hosts[FRONTS + part], file.part.serial);
             let name = host.name.clone();
             keeps.keeps_number(format!("the serial of {name}"), serial);
@@ -309,8 +228,7 @@ impl World {
 
     /// Puts an event at a time.
     pub(super) fn at(&mut self, at: u64, event: Event) {
-        self.queued += 1;
-        self.queue.insert((at.max(self.now), self.queued), event);
+        self.queue.put(at.max(self.now), event);
     }
 
     /// Puts an event after a span.
@@ -335,22 +253,17 @@ impl World {
 
     /// Makes the next event happen, unless it lies after `until`; `false`: it does.
     pub(super) fn next(&mut self, until: u64) -> bool {
-        match self.queue.first_key_value() {
-            Some(((at, _), _)) if *at <= until => {}
-            _ => {
-                self.now = self.now.max(until);
-                return false;
-            }
-        }
-        let Some(((at, _), event)) = self.queue.pop_first() else { return false };
+        let Some((at, event)) = self.queue.next(until) else {
+            self.now = self.now.max(until);
+            return false;
+        };
         self.now = at;
-        self.events += 1;
         if let Some(thaw) = self.frozen(&event) {
             if let Event::Tick { host, .. } = event {
-                if self.hosts[host].tick != Some(self.now) {
+                if self.hosts[host].process.tick != Some(self.now) {
                     return true;
                 }
-                self.hosts[host].tick = Some(thaw);
+                self.hosts[host].process.tick = Some(thaw);
             }
             self.at(thaw, event);
             return true;
@@ -358,9 +271,9 @@ impl World {
         self.rng.follow(matches!(event, Event::Fault | Event::Storm { .. }));
         match event {
             Event::Tick { host, life } => {
-                if self.hosts[host].lives(life) && self.hosts[host].tick == Some(self.now) {
-                    self.hosts[host].tick = None;
-                    self.hosts[host].ticked = self.now;
+                if self.hosts[host].lives(life) && self.hosts[host].process.tick == Some(self.now) {
+                    self.hosts[host].process.tick = None;
+                    self.hosts[host].process.ticked = self.now;
                     self.with(host, |hub, now, out| hub.tick(now, out));
                 }
             }
@@ -391,26 +304,28 @@ impl World {
             }
             Event::Room { host } => self.room(host),
             Event::Machine => {
-                if let Some(pause) = self.faulty.then(|| self.machines.pause()).flatten() {
+                if let Some(pause) = self.faults.on.then(|| self.faults.machines.pause()).flatten()
+                {
                     self.machine();
                     self.after(pause, Event::Machine);
                 }
             }
             Event::Strike(strike) => self.strike(strike),
             Event::Extra => {
-                if let Some(pause) = self.faulty.then(|| self.extra.pause()).flatten() {
+                if let Some(pause) = self.faults.on.then(|| self.faults.extra.pause()).flatten() {
                     self.extra();
                     self.after(pause, Event::Extra);
                 }
             }
             Event::Mistake => {
-                if let Some(pause) = self.faulty.then(|| self.mistakes.pause()).flatten() {
+                if let Some(pause) = self.faults.on.then(|| self.faults.mistakes.pause()).flatten()
+                {
                     self.mistake();
                     self.after(pause, Event::Mistake);
                 }
             }
             Event::Mislead => {
-                if let Some(pause) = self.faulty.then(|| self.finer.pause()).flatten() {
+                if let Some(pause) = self.faults.on.then(|| self.faults.finer.pause()).flatten() {
                     self.mislead();
                     self.after(pause, Event::Mislead);
                 }
@@ -422,33 +337,33 @@ impl World {
             Event::Think { client } => self.think(client),
             Event::GiveUp { client, call } => {
                 let known = &self.clients[client];
-                let waits = known.call.is_some_and(|(number, ..)| number == call);
+                let waits = known.call.is_some_and(|known| known.number == call);
                 if waits || (known.conn.is_some() && !known.open && known.number == call) {
                     self.hang_up(client);
                     self.lost(client);
                 }
             }
             Event::Fault => {
-                if self.faulty {
+                if self.faults.on {
                     let pause = self.fault();
                     self.after(pause, Event::Fault);
                 }
             }
             Event::Reissue => {
-                if self.faulty {
+                if self.faults.on {
                     let pause = self.reissue();
                     self.after(pause, Event::Reissue);
                 }
             }
             Event::HandOver => {
-                if let Some(pause) = self.faulty.then(|| self.order_failover()).flatten() {
+                if let Some(pause) = self.faults.on.then(|| self.order_failover()).flatten() {
                     self.after(pause, Event::HandOver);
                 }
             }
             Event::Follow { host } => self.follow(host),
             Event::Reload { host } => self.reload(host),
             Event::Edit => {
-                if let Some(pause) = self.faulty.then(|| self.edit()).flatten() {
+                if let Some(pause) = self.faults.on.then(|| self.edit()).flatten() {
                     self.after(pause, Event::Edit);
                 }
             }
@@ -458,19 +373,19 @@ impl World {
                 }
             }
             Event::Storm { left } => {
-                if self.faulty {
+                if self.faults.on {
                     self.storm(left);
                 }
             }
             Event::Operator => {
-                let found = self.checks.calls.check(self.now);
+                let found = self.checks.clients.calls.check(self.now);
                 self.checks.note(self.now, "calls", found);
                 for front in 0..self.plan.fronts {
                     self.look(front);
                 }
-                if self.faulty {
+                if self.faults.on {
                     // As keepalived would: somebody is told to lead, now and then.
-                    if self.events < 2000 || self.rng.chance(4) {
+                    if self.queue.taken < 2000 || self.rng.chance(4) {
                         let front = self.rng.index(self.plan.fronts);
                         self.let_lead(front);
                     }
@@ -502,8 +417,8 @@ impl World {
     /// Frames or the end of a connection came to a node.
     pub(super) fn hear(&mut self, host: usize, link: LinkId, frames: Vec<Frame>, partial: bool) {
         if host < FRONTS && matches!(frames.first(), Some(Frame::Call(_))) {
-            self.checks.calls.asked(self.now, host, link);
-            let conn = self.hosts[host].links.get(&link).map_or(0, |(conn, _)| *conn);
+            self.checks.clients.calls.asked(self.now, host, link);
+            let conn = self.hosts[host].links.conns.get(&link).map_or(0, |(conn, _)| *conn);
             self.moment(Moment::Call, host, None, conn);
         }
         self.with(host, |hub, now, out| {
@@ -519,77 +434,4 @@ impl World {
             }
         }
     }
-
-    /// Speaks HTTP to a front's admin door; `None`: it is not running.
-    pub(super) fn admin(&mut self, host: usize, request: &str) -> Option<String> {
-        if self.hosts[host].hub.is_none() || self.hosts[host].frozen > self.now {
-            return None;
-        }
-        let from = ([127, 0, 0, 1], 1).into();
-        let mut answer = Vec::new();
-        self.with(host, |hub, now, out| {
-            let Some(link) = hub.accept(now, Listener::Admin, from, out) else { return };
-            let frames = vec![Frame::Http(request.as_bytes().to_vec())];
-            hub.received(now, [Arrived { link, frames, partial: false, held: 0 }], out);
-            answer = hub.outbox(link).frames.concat();
-            hub.closed(now, link, CloseReason::Eof, false, out);
-        });
-        String::from_utf8(answer).ok()
-    }
-
-    /// As an operator or keepalived would: this front should lead. Keepalived may also leave the
-    /// address on both machines, or on none.
-    pub(super) fn let_lead(&mut self, host: usize) {
-        if !self.plan.address {
-            return self.activate(host);
-        }
-        let (here, stays) = (!self.rng.chance(10), self.rng.chance(25));
-        self.move_address(host, here, stays);
-    }
-
-    /// The address comes to a front's machine, or leaves it; on the other one it may stay.
-    pub(super) fn move_address(&mut self, host: usize, here: bool, stays: bool) {
-        self.trace(|| {
-            format!("the address is at {}: {here}; stays elsewhere: {stays}", NAMES[host])
-        });
-        for front in 0..self.plan.fronts {
-            let address = &mut self.hosts[front].address;
-            *address = if front == host { here } else { stays && *address };
-            self.look(front);
-        }
-    }
-
-    /// Tells a front to lead.
-    pub(super) fn activate(&mut self, host: usize) {
-        self.trace(|| format!("{} is told to lead", NAMES[host]));
-        let request = "POST /api/activate HTTP/1.1\r\nX-Tmr-Admin: 1\r\nContent-Length: 0\r\n\r\n";
-        self.admin(host, request);
-    }
-
-    /// Has a front give its role away; whether it says that it does.
-    pub(super) fn fail_over(&mut self, host: usize) -> bool {
-        let request = "POST /api/failover HTTP/1.1\r\nX-Tmr-Admin: 1\r\nContent-Length: 0\r\n\r\n";
-        let answer = self.admin(host, request);
-        self.trace(|| {
-            format!("{} is to give its role away: {}", NAMES[host], first_line(answer.as_ref()))
-        });
-        answer.is_some_and(|answer| answer.starts_with("HTTP/1.1 202"))
-    }
-
-    /// What the running fronts say of themselves.
-    pub(super) fn statuses(&mut self) -> Vec<serde_json::Value> {
-        let mut all = Vec::new();
-        for host in 0..self.plan.fronts {
-            let Some(answer) = self.admin(host, "GET /api/status HTTP/1.1\r\n\r\n") else {
-                continue;
-            };
-            let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
-            all.extend(serde_json::from_str::<serde_json::Value>(body));
-        }
-        all
-    }
-}
-
-fn first_line(answer: Option<&String>) -> &str {
-    answer.and_then(|answer| answer.lines().next()).unwrap_or("no answer")
 }

@@ -20,8 +20,20 @@ on_both_runtimes!(
 
 const RUNTIME_TOO_OLD: u32 = 129;
 
-/// A property, what two parts have, what the third has, and both as people read them.
-type Property = (&'static str, Value, Value, [&'static str; 2]);
+/// A property of a product in which one part differs.
+struct Property {
+    field: &'static str,
+    /// What two parts have.
+    most: Value,
+    /// What the third one has.
+    other: Value,
+    /// Both as people read them.
+    texts: [&'static str; 2],
+}
+
+fn property(field: &'static str, most: Value, other: Value, texts: [&'static str; 2]) -> Property {
+    Property { field, most, other, texts }
+}
 
 /// Every property of a product. Each has a product of its own that differs in it, from
 /// [`FIRST`] on; the odd part of the first one is 1, of the second 2, and so on.
@@ -29,22 +41,22 @@ fn properties() -> [Property; 13] {
     let time = |year: u32| json!(format!("{year}-01-01T00:00:00Z"));
     let period = |year: u32| json!({ "Start": "2020-01-01T00:00:00Z", "End": time(year) });
     [
-        ("Text", json!("Editor"), json!("Editer"), ["Editor", "Editer"]),
-        ("LicenseQuantity", json!(4), json!(5), ["4", "5"]),
-        ("FeatureMap", json!(6), json!(7), ["0x6", "0x7"]),
-        (
+        property("Text", json!("Editor"), json!("Editer"), ["Editor", "Editer"]),
+        property("LicenseQuantity", json!(4), json!(5), ["4", "5"]),
+        property("FeatureMap", json!(6), json!(7), ["0x6", "0x7"]),
+        property(
             "ExpirationTime",
             time(2098),
             time(2099),
             ["2098-01-01T00:00:00Z", "2099-01-01T00:00:00Z"],
         ),
-        (
+        property(
             "ActivationTime",
             time(2020),
             time(2099),
             ["2020-01-01T00:00:00Z", "2099-01-01T00:00:00Z"],
         ),
-        (
+        property(
             "MaintenancePeriod",
             period(2098),
             period(2099),
@@ -53,26 +65,39 @@ fn properties() -> [Property; 13] {
                 "2020-01-01T00:00:00Z to 2099-01-01T00:00:00Z",
             ],
         ),
-        ("UsagePeriod", json!(3_600), json!(3_601), ["3600 s", "3601 s"]),
-        ("UnitCounter", json!(10), json!(20), ["10", "20"]),
-        ("LingerTime", json!(0), json!(5), ["0 s", "5 s"]),
-        ("MinimumRuntimeVersion", json!("7.10"), json!("7.10.1"), ["7.10", "7.10.1"]),
-        ("DeniedModes", json!(["exclusive"]), json!(["user-limit"]), ["exclusive", "user-limit"]),
+        property("UsagePeriod", json!(3_600), json!(3_601), ["3600 s", "3601 s"]),
+        property("UnitCounter", json!(10), json!(20), ["10", "20"]),
+        property("LingerTime", json!(0), json!(5), ["0 s", "5 s"]),
+        property("MinimumRuntimeVersion", json!("7.10"), json!("7.10.1"), ["7.10", "7.10.1"]),
+        property(
+            "DeniedModes",
+            json!(["exclusive"]),
+            json!(["user-limit"]),
+            ["exclusive", "user-limit"],
+        ),
         // An option that is set in one part only, and one that is not set in one part only.
-        ("FeatureMap", Value::Null, json!(0), ["not set", "0x0"]),
-        ("UnitCounter", json!(10), Value::Null, ["10", "not set"]),
+        property("FeatureMap", Value::Null, json!(0), ["not set", "0x0"]),
+        property("UnitCounter", json!(10), Value::Null, ["10", "not set"]),
     ]
 }
 
 /// Product Code of the first of them.
 const FIRST: u32 = 600;
 
-/// The product that belongs to a property, which part of it is odd, and the property.
-fn products() -> impl Iterator<Item = (u32, usize, Property)> {
-    (FIRST..)
-        .zip(properties())
-        .enumerate()
-        .map(|(at, (code, property))| (code, at % 3 + 1, property))
+/// The product that belongs to a property.
+struct Product {
+    code: u32,
+    /// Which part of it is odd.
+    odd: usize,
+    property: Property,
+}
+
+fn products() -> impl Iterator<Item = Product> {
+    (FIRST..).zip(properties()).enumerate().map(|(at, (code, property))| Product {
+        code,
+        odd: at % 3 + 1,
+        property,
+    })
 }
 
 fn product(code: u32, field: &str, value: &Value) -> Value {
@@ -84,8 +109,9 @@ fn product(code: u32, field: &str, value: &Value) -> Value {
 /// The specification of one part: each product as two parts have it, or as the odd one has it.
 fn odd_parts(part: usize, specification: &mut Value) {
     let listed = specification["Products"].as_array_mut().expect("a list");
-    for (code, odd, (field, most, other, _)) in products() {
-        listed.push(product(code, field, if part == odd { &other } else { &most }));
+    for Product { code, odd, property } in products() {
+        let value = if part == odd { &property.other } else { &property.most };
+        listed.push(product(code, property.field, value));
     }
 }
 
@@ -107,7 +133,8 @@ fn one_part_that_differs_in_any_property_is_out(runtime: Runtime) {
     let url = format!("http://{}", cluster.front().admin());
     let table = cluster.program().run(["status", "--admin", &url]).expect(0).out;
     let mut client = cluster.client();
-    for (code, odd, (field, .., [most, other])) in products() {
+    for Product { code, odd, property } in products() {
+        let Property { field, texts: [most, other], .. } = property;
         let row = cluster.licence(code);
         let backend = &addresses[odd - 1];
         let differs =
@@ -148,7 +175,7 @@ fn one_part_that_differs_in_any_property_is_out(runtime: Runtime) {
         status_until(cluster.front().admin(), "two parts", |status| {
             (licence_row(status, TMR)?["matching"] == 2).then_some(())
         });
-        for (code, odd, (field, ..)) in products() {
+        for Product { code, odd, property: Property { field, .. } } in products() {
             let row = cluster.licence(code);
             let (matching, answer) =
                 if odd == gone { (2, served(field)) } else { (1, Err(NO_LICENSE_AVAILABLE)) };
@@ -184,17 +211,13 @@ fn three_different_parts_are_no_licence(runtime: Runtime) {
     let cluster = Cluster::of(runtime).parts(split_parts).start();
     let row = cluster.licence(SPLIT);
     assert_eq!((&row["matching"], &row["available"]), (&json!(1), &json!(false)));
-    let told: Vec<(&Value, &Value, &Value)> = row["differs"]
-        .as_array()
-        .expect("a list")
-        .iter()
-        .filter(|differs| differs["field"] == "LicenseQuantity")
-        .map(|differs| (&differs["backend"], &differs["value"], &differs["expected"]))
-        .collect();
+    let differs = row["differs"].as_array().expect("a list").iter();
+    let told: Vec<&Value> =
+        differs.filter(|differs| differs["field"] == "LicenseQuantity").collect();
     let address = |index: usize| json!(cluster.backends[index].licence().to_string());
     let (second, third) = (address(1), address(2));
-    let values = [json!("2"), json!("3"), json!("4")];
-    assert_eq!(told, [(&second, &values[1], &values[0]), (&third, &values[2], &values[0])]);
+    let quantity = |backend: &Value, value: &str| json!({ "backend": backend, "field": "LicenseQuantity", "value": value, "expected": "2" });
+    assert_eq!(told, [&quantity(&second, "3"), &quantity(&third, "4")]);
 
     let mut client = cluster.client();
     assert_eq!(access(&mut client, SPLIT), Err(NO_LICENSE_AVAILABLE));
@@ -236,15 +259,12 @@ fn a_part_that_is_missing_or_elsewhere_is_out(runtime: Runtime) {
     // With another TMR-Id it is another licence, of one part.
     let status = cluster.status();
     let rows = status["licenses"].as_array().expect("a list").iter();
-    let mut rows: Vec<(u64, u64, bool)> = rows
+    let mut rows: Vec<Value> = rows
         .filter(|row| row["product_code"] == ELSEWHERE)
-        .map(|row| {
-            let number = |key: &str| row[key].as_u64().expect("a number");
-            (number("tmr_id"), number("matching"), row["available"] == true)
-        })
+        .map(|row| json!(["tmr_id", "matching", "available"].map(|key| &row[key])))
         .collect();
-    rows.sort_unstable();
-    assert_eq!(rows, [(1, 2, true), (9, 1, false)]);
+    rows.sort_unstable_by_key(|row| row[0].as_u64());
+    assert_eq!(rows, [json!([1, 2, true]), json!([9, 1, false])]);
     access(&mut client, ELSEWHERE).expect("two parts are there");
     assert_eq!(access(&mut client, 999), Err(ENTRY_NOT_FOUND));
     let containers = &status["containers"];

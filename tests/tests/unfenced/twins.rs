@@ -1,9 +1,9 @@
 //! Two fronts with three stock servers, and the link between the fronts: what one takes over from
 //! the other, what a reply waits for, and which front yields.
 
-use super::{
-    ACCESS2, PAIR, SEATS, TMR, ask, back, configuration, crypt, licences, refused, seat, serial,
-    used_at, whole,
+use super::set_up::{
+    ACCESS2, PAIR, SEATS, VIRTUAL, ask, back, configuration, crypt, licences, refused, seat,
+    serial, used_at, whole,
 };
 use serde_json::{Value, json};
 use std::ffi::OsString;
@@ -15,7 +15,7 @@ use std::thread;
 use std::time::Instant;
 use tmr_core::base::limits::STOCK_LINKS;
 use tmr_tests::harness::{
-    CM_ACT_ID, Program, Runtime, Server, TWIN_PORTS, Workshop, get, get_json, give_back,
+    CM_ACT_ID, Program, Runtime, Server, TMR, TWIN_PORTS, Workshop, get, get_json, give_back,
     specification, status_until, take, until,
 };
 use tmr_tests::independent_client::Client;
@@ -98,7 +98,7 @@ impl Pair {
         let servers: Vec<PlainServer> =
             (0..3).map(|at| PlainServer::start(ip, serial(at), CM_ACT_ID, licences())).collect();
         let ways = TWIN_PORTS.map(|port| Way::to(ip, port));
-        let container = json!({ "CmActId": CM_ACT_ID, "Serial": super::VIRTUAL });
+        let container = json!({ "CmActId": CM_ACT_ID, "Serial": VIRTUAL });
         for front in 0..2 {
             let mut file = configuration(&workshop, &servers, &container);
             let tmr = &mut file["TmrServer"];

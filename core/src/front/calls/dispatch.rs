@@ -54,7 +54,7 @@ impl Calls {
             }
             // Each stock server has its own counter, and none can be turned back: after a call that
             // two of them did and the third did not, they would differ for good.
-            CallAction::Spend(_, _) if context.config.unfenced => {
+            CallAction::Spend(_, _) if !context.config.backend_kind().gives_units_back() => {
                 let error = CmError::COMMAND_NOT_SUPPORTED_BY_TMR;
                 self.service.refuse(link, request, error, out);
             }

@@ -98,7 +98,7 @@ impl Leadership {
                         gives it the role"
                 .to_string());
         }
-        if view.config.unfenced {
+        if !view.config.backend_kind().fences() {
             return Err("the backends are stock servers, which cannot tell one front that the \
                         other one leads: stop this front, and run tmrd activate on the other one"
                 .to_string());
@@ -271,7 +271,7 @@ impl Leadership {
     /// nothing changes and the twin goes on. Returns whether it is taken: then due timers have to
     /// run at once.
     pub(in crate::front) fn take_offer(&mut self, now: Mono, ctx: &Context<'_>) -> bool {
-        if ctx.config.unfenced || !ctx.replication.could_serve() {
+        if !ctx.config.backend_kind().fences() || !ctx.replication.could_serve() {
             tracing::warn!(
                 target: "tmr_core::front::handover",
                 "the twin wants to give its role away; this front cannot take it now"

@@ -48,10 +48,10 @@ impl Leadership {
         &self,
         ctx: &'a mut Context<'_>,
     ) -> Option<(&'a mut Twin, twin::Context<'a>)> {
-        let (stands_by, unfenced) = (self.listens(ctx.view()), ctx.config.unfenced);
+        let stands_by = self.listens(ctx.view());
         let Context { replication, usage, twin, .. } = ctx;
         let (log, history) = (replication.log_mut(), usage.history_mut());
-        Some((twin.as_deref_mut()?, twin::Context { stands_by, unfenced, log, history }))
+        Some((twin.as_deref_mut()?, twin::Context { stands_by, log, history }))
     }
 
     /// Lends the usage history what it needs to record.

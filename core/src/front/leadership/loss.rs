@@ -57,7 +57,7 @@ impl Leadership {
     /// # Errors
     /// Why no recovery is possible or needed here, in a sentence for people.
     pub(in crate::front) fn plan(&self, now: Mono, view: View<'_>) -> Result<Plan, String> {
-        if view.config.unfenced {
+        if !view.config.backend_kind().keeps_log() {
             return Err("the backends are stock servers: there is no group to recover".into());
         }
         if self.recovery.is_busy() {

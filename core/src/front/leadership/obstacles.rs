@@ -35,7 +35,7 @@ impl Leadership {
         if self.obstacles.contradiction.is_some() {
             return false;
         }
-        if view.config.unfenced {
+        if !view.config.backend_kind().keeps_log() {
             return view.replication.could_serve();
         }
         let groups = || view.replication.counted().filter_map(|(_, standing)| standing.group);
@@ -74,7 +74,7 @@ impl Leadership {
         if (1..3).contains(&counted)
             && unborn
             && !view.replication.remembers(&self.surroundings(view))
-            && !view.config.unfenced
+            && view.config.backend_kind().keeps_log()
         {
             let missing = view.replication.missing();
             return Some(format!("a new group needs all three backends once; missing: {missing}"));
@@ -86,7 +86,8 @@ impl Leadership {
             ));
         }
         // A front that claims learns soon how the other backends stand.
-        let waits = matches!(self.phase, Phase::Pausing { .. }) && !view.config.unfenced;
+        let waits =
+            matches!(self.phase, Phase::Pausing { .. }) && view.config.backend_kind().keeps_log();
         if self.role.is_to_lead()
             && waits
             && view.replication.remembers(&self.surroundings(view))

@@ -21,7 +21,7 @@ impl Leadership {
     /// Why it is not, in a sentence for people.
     pub(in crate::front) fn readiness(&self, now: Mono, view: View<'_>) -> Result<(), String> {
         let missing = || view.replication.missing();
-        if view.config.unfenced {
+        if !view.config.backend_kind().keeps_log() {
             return match view.replication.could_serve() {
                 true => Ok(()),
                 false => {

@@ -35,7 +35,8 @@ impl Leadership {
                 }
                 if told {
                     self.claim_again(now, "it was told to lead meanwhile", ctx);
-                } else if self.role.address() == Some(false) || ctx.config.unfenced {
+                } else if self.role.address() == Some(false) || !ctx.config.backend_kind().fences()
+                {
                     self.stand_by();
                 } else {
                     self.role.depose();

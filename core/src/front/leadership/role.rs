@@ -267,7 +267,7 @@ impl Leadership {
             .iter()
             .filter_map(BackendLink::known)
             .any(|description| description.led);
-        led || view.config.unfenced && self.twin_epoch(view).is_some()
+        led || !view.config.backend_kind().fences() && self.twin_epoch(view).is_some()
     }
 
     /// Returns whether this front takes the twin's copy of the log: it neither leads nor tries to.
@@ -275,7 +275,7 @@ impl Leadership {
     pub(in crate::front) fn listens(&self, view: View<'_>) -> bool {
         match self.phase {
             Phase::Standby => true,
-            Phase::Pausing { .. } => view.config.unfenced,
+            Phase::Pausing { .. } => !view.config.backend_kind().keeps_log(),
             _ => false,
         }
     }
@@ -302,7 +302,7 @@ impl Leadership {
         let above = self.phase.epoch().is_none_or(|own| own < epoch);
         if above && self.failover.was_told() {
             self.twin_has_taken_over(now, ctx);
-        } else if ctx.config.unfenced {
+        } else if !ctx.config.backend_kind().fences() {
             // No backend can be asked.
             self.refused(now, epoch, ctx, out);
         } else if above && leads {

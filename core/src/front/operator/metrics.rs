@@ -57,7 +57,7 @@ impl At<'_> {
         )
         .is(&[], u8::from(front.replication.could_serve()));
         page.gauge("tmrd_fenced", "Whether backends keep two fronts from granting the same seat.")
-            .is(&[], u8::from(!front.config.unfenced));
+            .is(&[], u8::from(front.config.backend_kind().fences()));
         if let Some(here) = front.leadership.role().address() {
             page.gauge("tmrd_virtual_ip", "Whether this machine has the virtual address.")
                 .is(&[], u8::from(here));

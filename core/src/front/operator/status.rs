@@ -157,7 +157,7 @@ impl At<'_> {
             process: format!("{:08x}", front.config.front),
             role: self.role(),
             epoch: front.leadership.epoch().unwrap_or_else(|| front.leadership.highest()).round,
-            fenced: !front.config.unfenced,
+            fenced: front.config.backend_kind().fences(),
             cluster: front.replication.log().group().map(|group| group.to_string()),
             virtual_ip: front.leadership.role().address(),
             address: front.leadership.address_status(self.now.mono, front.view()),
@@ -218,7 +218,9 @@ impl At<'_> {
         let standing = backend.standing();
         let leading = front.leadership.leads();
         let state = match (backend.link_state, backend.progress, standing) {
-            (LinkState::Up(_), _, Some(_)) if front.config.unfenced => BackendState::Unfenced,
+            (LinkState::Up(_), _, Some(_)) if !front.config.backend_kind().fences() => {
+                BackendState::Unfenced
+            }
             (LinkState::Up(_), _, Some(_)) if !leading && backend.trouble.is_none() => {
                 BackendState::Up
             }
@@ -289,7 +291,7 @@ impl At<'_> {
 
     pub(in crate::front) fn licences(&self) -> Vec<LicenceStatus> {
         let front = self.front;
-        let served = front.config.unfenced
+        let served = !front.config.backend_kind().keeps_log()
             || front.replication.has_two_members(&front.leadership.surroundings(front.view()));
         let one = |(key, merged): (&LicenceKey, &MergedLicence)| {
             let offer = front.calls.virtuals().catalogue.offers.get(key);

@@ -235,7 +235,7 @@ impl Replication {
         out: &mut Vec<Intent>,
     ) {
         let Phase::Leading { epoch } = *context.phase else { return };
-        if context.config.unfenced {
+        if !context.config.backend_kind().keeps_log() {
             return;
         }
         self.disown(now, context, out);

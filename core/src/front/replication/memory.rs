@@ -54,7 +54,10 @@ impl Replication {
         if self.backends.iter().filter(born).count() >= 2 {
             return false;
         }
-        if context.config.unfenced || self.counted().count() < 3 || self.another_serves(context) {
+        if !context.config.backend_kind().keeps_log()
+            || self.counted().count() < 3
+            || self.another_serves(context)
+        {
             return false;
         }
         let left = self.counted().filter(|(_, standing)| self.is_of_born(standing)).count();
@@ -113,7 +116,7 @@ impl Replication {
             let here = Some(self.backends[*index].as_of) > met;
             let blank = !self.is_of_born(standing);
             let member = self.log.member_sets().all(|set| set.contains(&standing.disk));
-            emptied && blank || here && sure && !member && !context.config.unfenced
+            emptied && blank || here && sure && !member && context.config.backend_kind().keeps_log()
         };
         all.iter().filter(stranger).map(|(index, _)| *index).collect()
     }

@@ -187,7 +187,7 @@ impl Replication {
         // place of a member that is only unreachable would go to a disk that belongs into the place
         // behind the dead connection.
         let here = |disk: &DiskId| *disk == gone || self.in_this_round(disk);
-        if !context.config.unfenced && !members.iter().all(here) {
+        if context.config.backend_kind().keeps_log() && !members.iter().all(here) {
             return;
         }
         tracing::info!(

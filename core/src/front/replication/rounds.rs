@@ -74,7 +74,7 @@ impl Replication {
         context: &Context<'_>,
     ) -> bool {
         // A stand-in of a stock server has no disk.
-        if self.backends[index].was_here || context.config.unfenced {
+        if self.backends[index].was_here || !context.config.backend_kind().keeps_log() {
             return false;
         }
         self.backends[index].was_here = true;
@@ -128,7 +128,7 @@ impl Replication {
     /// Returns the last slot that counts as committed: `need` members of every set have it on disk.
     pub(in crate::front) fn reached(&self, need: usize, context: &Context<'_>) -> Slot {
         // A birth takes all three backends, whatever they acknowledged before.
-        let any = need == 3 || context.config.unfenced;
+        let any = need == 3 || !context.config.backend_kind().keeps_log();
         let proving = matches!(context.phase, Phase::Reproposing { .. });
         if proving && !any && !self.are_still_promised() {
             return Slot(0);
@@ -151,7 +151,7 @@ impl Replication {
     /// Whether two members are connected whose copies were read for this claim.
     pub(in crate::front) fn can_be_proved(&self, context: &Context<'_>) -> bool {
         let read: Vec<usize> = (0..3).filter(|&index| self.backends[index].was_read).collect();
-        context.config.unfenced || self.are_voters(&read)
+        !context.config.backend_kind().keeps_log() || self.are_voters(&read)
     }
 
     /// Whether two members have confirmed this front within this time.

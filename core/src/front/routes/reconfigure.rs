@@ -77,8 +77,8 @@ impl Front {
         match &mut self.twin {
             Some(twin) => twin.configure(now, new.clone(), moved),
             None => {
-                let (front, unfenced) = (self.config.front, self.config.unfenced);
-                self.twin = Some(Twin::new(new.clone(), front, unfenced));
+                let (front, kind) = (self.config.front, self.config.backend_kind());
+                self.twin = Some(Twin::new(new.clone(), front, kind));
             }
         }
         self.config.twin = Some(new);

@@ -28,8 +28,8 @@ impl Front {
         leadership.replicate(now.mono, &mut context, out);
         self.drop_guest_calls(out);
         self.pass_settle(now.mono, out);
-        // In unfenced mode the twin is informed after the stand-ins have run.
-        if !self.config.unfenced {
+        // Otherwise the twin is informed after the stand-ins have run.
+        if !self.config.backend_kind().has_stand_ins() {
             self.twin_settle(now, Vec::new(), out);
         }
         let (leadership, mut context) = self.with_leadership();

@@ -4,8 +4,8 @@ use crate::base::time::{Duration, Mono, Now};
 use crate::front::Front;
 use crate::front::calls::ParkedCall;
 use crate::front::twin::{
-    CallToPass, Closed, Context, DroppedCall, Event, GoneGuest, GuestCall, LateLink, LostGuest,
-    OwnPart, Recalled, Received, Twin, shared,
+    CallOutcome, CallToPass, ClientGone, Closed, Context, DroppedCall, Event, ForwardedCall,
+    GoneGuest, GuestCall, LateLink, LostGuest, OwnRole, Recalled, Received, Settings, Twin, shared,
 };
 use crate::history::Mark;
 use crate::io::Intent;
@@ -20,11 +20,11 @@ use core::net::SocketAddr;
 impl Front {
     /// Lends the twin what it needs; `None` if there is no twin.
     fn with_twin(&mut self) -> Option<(&mut Twin, Context<'_>)> {
-        let (stands_by, unfenced) = (self.leadership.listens(self.view()), self.config.unfenced);
+        let stands_by = self.leadership.listens(self.view());
         let Self { twin, replication, usage, .. } = self;
         let log = replication.log_mut();
         let history = usage.history_mut();
-        Some((twin.as_mut()?, Context { stands_by, unfenced, log, history }))
+        Some((twin.as_mut()?, Context { stands_by, log, history }))
     }
 
     /// Takes a connection that was accepted on the twin's listener.
@@ -74,8 +74,10 @@ impl Front {
             }
             // The backends are asked at once.
             Event::KnowsMore => self.leadership.ask_at(now.mono),
-            Event::Reply { link, bytes } => self.calls.service_mut().pass(link, bytes, out),
-            Event::Dropped(call) => self.call_dropped(call, out),
+            Event::Answered(CallOutcome::Reply { link, bytes }) => {
+                self.calls.service_mut().pass(link, bytes, out);
+            }
+            Event::Answered(CallOutcome::Dropped(call)) => self.call_dropped(call, out),
             Event::Tells { front, lost } => {
                 self.guests_lost(lost);
                 if let Some(twin) = &mut self.twin {
@@ -94,14 +96,14 @@ impl Front {
         received: Received,
         out: &mut Vec<Intent>,
     ) -> Result<(), CloseReason> {
-        self.placed = received.seats.filter(|_| self.config.unfenced);
+        self.placed = received.handles;
         if received.named {
             self.merge_parts();
         }
         if let (Some(twin), Some(theirs)) = (&mut self.twin, &received.shared) {
             twin.compare(&shared(&self.config), theirs);
         }
-        if let Some((revision, text)) = received.settings {
+        if let Some(Settings { revision, text }) = received.settings {
             self.operator.heard_configuration(revision, text);
             self.compare_configurations(now.mono, out);
         }
@@ -111,7 +113,7 @@ impl Front {
                 self.timers(now.mono, out);
             }
         }
-        if let Some((client, replies)) = received.gone {
+        if let Some(ClientGone { client, replies }) = received.gone {
             self.guest_gone(client, replies);
         }
         self.hear_signs(now.mono, &received.alive);
@@ -120,7 +122,7 @@ impl Front {
             leadership.twin_leads_now(now.mono, epoch, &mut context, out);
         }
         match received.call {
-            Some((client, from, bytes)) => {
+            Some(ForwardedCall { client, from, bytes }) => {
                 let Some(twin) = &mut self.twin else { return Ok(()) };
                 let call = twin.guest_calls(client, from, &bytes, out)?;
                 self.guest_calls(now, call, bytes, out);
@@ -149,10 +151,10 @@ impl Front {
 
     /// Dials the twin, and closes links and ends calls that have waited too long.
     pub(in crate::front) fn twin_timers(&mut self, now: Mono, out: &mut Vec<Intent>) {
-        let (stands_by, unfenced) = (self.leadership.listens(self.view()), self.config.unfenced);
+        let stands_by = self.leadership.listens(self.view());
         let Self { twin: Some(twin), replication, usage, numbers, .. } = self else { return };
         let log = replication.log_mut();
-        let context = Context { stands_by, unfenced, log, history: usage.history_mut() };
+        let context = Context { stands_by, log, history: usage.history_mut() };
         for LateLink { link, what } in twin.timers(now, numbers, &context, out) {
             let reason = CloseReason::Timeout(what);
             out.push(Intent::Close { link, reason: reason.clone() });
@@ -178,7 +180,7 @@ impl Front {
         let part = self.leadership.part(now.mono, self.view());
         let leads = self.leadership.leads();
         let epoch = self.leadership.epoch().unwrap_or_else(|| self.leadership.highest());
-        let own = OwnPart { part, epoch, leads };
+        let own = OwnRole { part, epoch, leads };
         if let Some((twin, context)) = self.with_twin() {
             twin.settle(now, own, machine, seats, context, out);
         }

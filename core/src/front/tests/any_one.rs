@@ -15,7 +15,7 @@ fn a_backend_that_does_not_answer_is_passed_over_unseen() {
     let (_, handle) = world.ask(0, client, seat());
     world.call(0, client, crypt(handle));
     let want = world.client(0, client).replies.pop().unwrap();
-    world.lose = |backend, order| backend != 2 && matches!(order, Order::Perform { .. });
+    world.network.lose = |backend, order| backend != 2 && matches!(order, Order::Perform { .. });
     for _ in 0..3 {
         world.call(0, client, crypt(handle));
         world.advance(2 * ANYONE_TIMEOUT);
@@ -29,9 +29,9 @@ fn a_backend_that_dies_over_a_call_hands_it_on_at_once() {
     let mut world = World::serving();
     let client = world.connect(0);
     let (_, handle) = world.ask(0, client, seat());
-    world.lose = |_, order| matches!(order, Order::Perform { .. });
+    world.network.lose = |_, order| matches!(order, Order::Perform { .. });
     world.call(0, client, crypt(handle));
-    world.lose = |_, _| false;
+    world.network.lose = |_, _| false;
     // One of them has it; the others return before the next one goes.
     for index in 0..3 {
         world.advance(150 * MILLI);
@@ -49,7 +49,7 @@ fn when_nobody_answers_the_client_is_told_in_time() {
     let mut world = World::serving();
     let client = world.connect(0);
     let (_, handle) = world.ask(0, client, seat());
-    world.lose = |_, order| matches!(order, Order::Perform { .. });
+    world.network.lose = |_, order| matches!(order, Order::Perform { .. });
     world.call(0, client, crypt(handle));
     world.advance(CALL_TIMEOUT + MILLI);
     assert_eq!(world.answer(0, client).map(|(status, _)| status), Some(100));
@@ -95,7 +95,7 @@ fn one_that_owes_an_answer_gets_no_more_calls_while_others_are_idle() {
     let mut world = World::serving();
     let client = world.connect(0);
     let (_, handle) = world.ask(0, client, seat());
-    world.lose = |backend, order| backend == 0 && matches!(order, Order::Perform { .. });
+    world.network.lose = |backend, order| backend == 0 && matches!(order, Order::Perform { .. });
     // They take turns: one of three calls is its.
     let waiting = (0..3).filter(|_| {
         let client = world.connect(0);

@@ -111,7 +111,7 @@ fn what_backends_said_before_a_birth_is_no_loss_of_memory_to_another_front() {
         world.activate(1);
         world.advance(SECOND + Duration::from_millis(wait));
         world.activate(0);
-        world.cut.clear();
+        world.network.cut.clear();
         for step in 0..100 {
             world.advance(Duration::from_millis(20));
             let obstacle = world.status(1)["obstacle"].to_string();
@@ -129,14 +129,14 @@ fn a_claim_during_which_all_disks_are_lost_founds_no_second_group() {
     world.take(1, 1);
     world.advance(SECOND);
     world.fronts[1].frozen = true;
-    world.lose = |_, order| matches!(order, Order::Claim { .. });
+    world.network.lose = |_, order| matches!(order, Order::Claim { .. });
     world.activate(0);
     for index in 0..3 {
         world.crash(index);
         world.backends[index].disk.clear();
         world.restart(index);
     }
-    world.lose = |_, _| false;
+    world.network.lose = |_, _| false;
     world.advance(10 * SECOND);
     assert!(!world.leads(0), "it remembers who holds a seat");
     let obstacle = world.status(0)["obstacle"].to_string();
@@ -147,10 +147,10 @@ fn a_claim_during_which_all_disks_are_lost_founds_no_second_group() {
 #[test]
 fn a_backend_that_dies_at_the_birth_is_not_waited_for() {
     let mut world = World::new(1);
-    world.lose = |backend, order| backend == 2 && matches!(order, Order::Found { .. });
+    world.network.lose = |backend, order| backend == 2 && matches!(order, Order::Found { .. });
     world.activate(0);
     assert_eq!(world.role(0), "starting");
-    world.lose = |_, _| false;
+    world.network.lose = |_, _| false;
     world.crash(2);
     world.restart(2);
     world.advance(CLAIM_PAUSE.1 + 2 * REDIAL_MIN);
@@ -161,20 +161,20 @@ fn a_backend_that_dies_at_the_birth_is_not_waited_for() {
 fn a_name_that_led_elsewhere_is_looked_up_anew_as_soon_as_a_claim_has_ended() {
     let mut world = World::new(1);
     // All three know of the group, and no slot of it is chosen.
-    world.lose = |_, order| matches!(order, Order::Append { .. });
+    world.network.lose = |_, order| matches!(order, Order::Append { .. });
     world.activate(0);
     world.advance(SECOND);
-    world.leads_to = [1, 1, 2];
+    world.network.leads_to = [1, 1, 2];
     world.unplug(|_| true);
     let mut waited = Duration::ZERO;
     let mut longest = Duration::ZERO;
-    let mut dialled = world.dialled;
+    let mut dialled = world.network.dialled;
     for _ in 0..1_200 {
         world.advance(SECOND / 10);
         waited += SECOND / 10;
-        if world.dialled != dialled {
+        if world.network.dialled != dialled {
             longest = longest.max(waited);
-            dialled = world.dialled;
+            dialled = world.network.dialled;
             waited = Duration::ZERO;
         }
     }

@@ -61,7 +61,7 @@ fn a_copy_beside_a_part_of_its_own_counts_once() {
     world.part(0, 1);
     assert_eq!(world.ask(0, client, seat()).0, UNAVAILABLE);
     assert_eq!(licence(&mut world)["matching"], 1);
-    world.cut.clear();
+    world.network.cut.clear();
     world.advance(2 * SECOND);
     assert_eq!(world.ask(0, client, seat()).0, 0);
 }
@@ -82,7 +82,7 @@ fn two_that_hold_the_same_part_do_not_grant_a_seat() {
     world.advance(SECOND);
     assert_eq!(world.answer(0, other), Some((UNAVAILABLE, 0)));
     world.backends[1].stuck = false;
-    world.cut.clear();
+    world.network.cut.clear();
     world.advance(2 * SECOND);
     assert_eq!(world.seats(0), 1);
 }

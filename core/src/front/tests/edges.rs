@@ -25,7 +25,7 @@ fn what_is_acknowledged_confirms_the_leader_as_of_when_it_was_sent() {
     let mut world = twins();
     let client = world.connect(0);
     let (_, handle) = world.ask(0, client, seat());
-    world.lose = |_, order| confirm(order);
+    world.network.lose = |_, order| confirm(order);
     (0..3).for_each(|backend| world.backends[backend].stuck = true);
     let other = world.connect(0);
     world.call(0, other, seat());
@@ -90,14 +90,14 @@ fn a_longer_copy_is_read_to_its_end() {
         for dies in longer {
             let mut world = twins();
             world.advance(SECOND);
-            world.lose = lose;
+            world.network.lose = lose;
             let client = world.connect(0);
             let (status, handle) = world.ask(0, client, seat());
             assert_eq!(status, 0, "two have it on disk");
             world.fronts[0].frozen = true;
             world.fronts[1].frozen = true;
             world.crash(dies);
-            world.lose = |_, _| false;
+            world.network.lose = |_, _| false;
             // A front that knows nothing of the log reads one copy with the entry and one without.
             let next = world.add_front();
             world.activate(next);

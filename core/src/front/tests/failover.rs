@@ -154,7 +154,7 @@ fn a_twin_that_does_not_take_it_leaves_it_here() {
             world.part(1, 1);
         }),
         ("its claims are lost", |world| {
-            world.lose = |_, order| matches!(order, Order::Claim { .. });
+            world.network.lose = |_, order| matches!(order, Order::Claim { .. });
         }),
     ];
     for (what, spoil) in ways {
@@ -167,8 +167,8 @@ fn a_twin_that_does_not_take_it_leaves_it_here() {
         assert!(trouble(&mut world, 0).as_str().unwrap().contains("told to lead"), "{what}");
         // The obstacle is gone, but the front does not take the role before it is ordered again.
         (world.fronts[1].frozen, world.line.loses) = (false, false);
-        world.lose = |_, _| false;
-        world.cut.clear();
+        world.network.lose = |_, _| false;
+        world.network.cut.clear();
         world.advance(20 * SECOND);
         goes_on_at(&mut world, 0);
         assert_eq!(world.role(1), "standby", "{what}");
@@ -183,10 +183,10 @@ fn a_twin_that_does_not_take_it_leaves_it_here() {
 fn a_twin_that_dies_with_the_promises_is_not_waited_for() {
     let mut world = twins();
     // It gets its promises, and nothing else.
-    world.lose = |_, order| matches!(order, Order::Append { .. } | Order::Confirm { .. });
+    world.network.lose = |_, order| matches!(order, Order::Append { .. } | Order::Confirm { .. });
     ordered(&mut world, 0);
     world.fronts[1].frozen = true;
-    world.lose = |_, _| false;
+    world.network.lose = |_, _| false;
     world.advance(HANDOVER_CLAIM + 2 * CALL_TIMEOUT);
     goes_on_at(&mut world, 0);
 }
@@ -307,10 +307,10 @@ fn an_address_that_stays_is_an_operators_business() {
 fn a_call_that_a_backend_works_on_ends_first() {
     let mut world = twins();
     let handle = world.take(0, 1)[0];
-    world.lose = |_, order| matches!(order, Order::Perform { .. });
+    world.network.lose = |_, order| matches!(order, Order::Perform { .. });
     let client = world.connect(0);
     world.call(0, client, crypt(handle));
-    world.lose = |_, _| false;
+    world.network.lose = |_, _| false;
     ordered(&mut world, 0);
     assert_eq!(leads_told(&world, 0), 0);
     world.advance(ANYONE_TIMEOUT);

@@ -25,23 +25,23 @@ fn what_a_disk_said_before_another_one_came_back_commits_nothing() {
     let mut world = quiet();
     let old = world.backends[2].disk.clone();
     // An entry of front 0 is on backend 0 alone, and front 0 knows that.
-    world.lose = |backend, order| backend > 0 && matches!(order, Order::Append { .. });
+    world.network.lose = |backend, order| backend > 0 && matches!(order, Order::Append { .. });
     let client = world.connect(0);
     world.call(0, client, seat());
-    world.lose = |_, _| false;
+    world.network.lose = |_, _| false;
     // Another front leads with the other two and overwrites the slot. Front 0 does not learn of it.
     let next = 1;
     world.part(next, 0);
     world.activate(next);
     assert!(world.leads(next));
     let handles = world.take(next, 5);
-    world.cut.clear();
+    world.network.cut.clear();
     world.advance(100 * MILLI);
     assert_eq!(world.backend_state(next, 0), "up");
     assert!(world.leads(0), "it has not heard of the other one");
     // Backend 2 forgets all of that, and returns to front 0.
     world.crash(2);
-    world.cut.push((next, 2));
+    world.network.cut.push((next, 2));
     world.backends[2].disk = old;
     world.restart(2);
     world.advance(250 * MILLI);
@@ -66,11 +66,11 @@ fn nobody_is_told_what_was_so_before_a_disk_came_back_that_has_forgotten() {
     world.advance(100 * MILLI);
     assert!(world.leads(next) && world.leads(0));
     world.crash(2);
-    world.cut.push((next, 2));
+    world.network.cut.push((next, 2));
     world.backends[2].disk = old;
     world.restart(2);
     // The orders of front 0 to the others are on their way.
-    world.lose = |backend, order| {
+    world.network.lose = |backend, order| {
         backend < 2 && matches!(order, Order::Confirm { .. } | Order::Witness { .. })
     };
     world.advance(250 * MILLI);
@@ -100,16 +100,16 @@ fn a_claim_is_proved_when_those_whose_copies_were_read_hold_to_their_promise() {
     let next = 1;
     world.part(next, 0);
     // Backend 2 promises, and answers nothing after that.
-    world.lose = |backend, order| {
+    world.network.lose = |backend, order| {
         backend == 2 && matches!(order, Order::Append { .. } | Order::Confirm { .. })
     };
     world.activate(next);
     assert!(!world.leads(next));
-    world.cut.clear();
+    world.network.cut.clear();
     world.advance(700 * MILLI);
     assert_eq!(world.backend_state(next, 0), "up");
     assert!(!world.leads(next), "backend 2 may have gone back, and backend 0 was not read");
-    world.lose = |backend, order| backend == 2 && matches!(order, Order::Append { .. });
+    world.network.lose = |backend, order| backend == 2 && matches!(order, Order::Append { .. });
     world.advance(500 * MILLI);
     assert!(world.leads(next), "its word suffices");
 }
@@ -120,11 +120,11 @@ fn a_claim_is_begun_again_when_one_is_gone_whose_copy_was_read() {
     let handles: Vec<u32> = world.take(0, 2);
     let next = 1;
     world.part(next, 0);
-    world.lose = |backend, order| {
+    world.network.lose = |backend, order| {
         backend == 2 && matches!(order, Order::Append { .. } | Order::Confirm { .. })
     };
     world.activate(next);
-    world.cut.clear();
+    world.network.cut.clear();
     world.advance(700 * MILLI);
     assert!(!world.leads(next));
     world.crash(2);

@@ -15,9 +15,9 @@ fn forgotten() -> (World, Vec<u32>) {
     let mut world = super::twins();
     world.advance(SECOND);
     let old = world.backends[0].disk.clone();
-    world.lose = |backend, order| backend == 2 && matches!(order, Order::Append { .. });
+    world.network.lose = |backend, order| backend == 2 && matches!(order, Order::Append { .. });
     let handles = world.take(0, 3);
-    world.lose = |_, _| false;
+    world.network.lose = |_, _| false;
     world.part(0, 1);
     world.swap_disk(0, old);
     world.fronts[0].history.clear();
@@ -27,7 +27,7 @@ fn forgotten() -> (World, Vec<u32>) {
 #[track_caller]
 fn waits_for_backend_1(world: &mut World, handles: &[u32]) {
     assert!(!world.leads(0), "its twin knows of slots that are on neither of the disks here");
-    world.cut.retain(|pair| *pair != (0, 1));
+    world.network.cut.retain(|pair| *pair != (0, 1));
     world.advance(10 * SECOND);
     assert!(world.leads(0), "{:#}", world.status(0));
     world.holds_all(0, handles);

@@ -1,6 +1,7 @@
 //! Who leads: claims, refusals, calls that wait, silence.
 
 use super::World;
+use super::network::LostOrder;
 use super::world::Event;
 use crate::base::limits::{CALL_TIMEOUT, CLAIM_PAUSE, CONFIRMED, FENCE, HEARTBEAT};
 use crate::base::time::Duration;
@@ -65,7 +66,7 @@ fn an_order_to_lead_holds_for_a_front_that_wrongly_believes_it_leads() {
     // The successor dies, and the operator activates the one that is left.
     world.fronts[1].frozen = true;
     world.activate(0);
-    world.cut.clear();
+    world.network.cut.clear();
     world.advance(5 * SECOND);
     assert!(world.leads(0), "{:#}", world.status(0));
 }
@@ -91,7 +92,7 @@ fn an_old_front_that_sees_one_backend_only_grants_nothing() {
     let other = world.connect(1);
     assert_eq!(world.ask(1, other, seat()).0, 0);
     // When it reaches the backends again, it learns of the other front and stands by.
-    world.cut.clear();
+    world.network.cut.clear();
     world.advance(3 * SECOND);
     assert_eq!(world.role(0), "standby");
     assert!(world.leads(1));
@@ -102,7 +103,7 @@ fn an_old_front_that_sees_one_backend_only_grants_nothing() {
 fn of_two_entries_in_one_slot_the_later_fronts_is_taken() {
     let mut world = twins();
     // What front 0 proposes reaches one backend only, in slots that its successor uses too.
-    world.lose = |backend, order| {
+    world.network.lose = |backend, order| {
         backend > 0 && matches!(order, Order::Append { epoch, .. } if epoch.front == 0xf0)
     };
     for _ in 0..4 {
@@ -137,7 +138,7 @@ fn a_confirmation_counts_from_when_it_was_asked_for() {
     world.step_front(0, Input::Tick);
     // Its orders reach the backends late, and later ones do not arrive at all.
     let asked = core::mem::take(&mut world.events);
-    world.lose = |_, order| matches!(order, Order::Confirm { .. });
+    world.network.lose = |_, order| matches!(order, Order::Confirm { .. });
     world.advance(CONFIRMED - 100 * MILLI);
     world.call(0, client, crypt(handle));
     assert_eq!(world.answer(0, client), None);
@@ -284,7 +285,7 @@ fn what_a_higher_epoch_has_written_over_is_not_taken_up_again() {
         let mut world = twins();
         world.advance(SECOND);
         // What front 0 writes reaches one backend only, and no client is answered.
-        world.lose = lose;
+        world.network.lose = lose;
         for _ in 0..4 {
             let client = world.connect(0);
             world.call(0, client, seat());
@@ -295,12 +296,12 @@ fn what_a_higher_epoch_has_written_over_is_not_taken_up_again() {
         // Front 1 leads with the two others, which do not learn that its first entries are
         // committed.
         world.part(1, stale);
-        world.lose = |_, order| matches!(order, Order::Confirm { .. });
+        world.network.lose = |_, order| matches!(order, Order::Confirm { .. });
         world.activate(1);
         world.advance(MILLI);
         assert!(world.leads(1));
         world.fronts[1].frozen = true;
-        world.lose = |_, _| false;
+        world.network.lose = |_, _| false;
         // A third front reads those slots from both.
         let next = world.add_front();
         world.part(next, unread);
@@ -329,10 +330,10 @@ fn a_backend_that_dies_while_it_is_read_is_not_waited_for() {
     world.take(0, 2);
     world.fronts[0].frozen = true;
     let next = world.add_front();
-    world.lose = |_, order| matches!(order, Order::Fetch { .. });
+    world.network.lose = |_, order| matches!(order, Order::Fetch { .. });
     world.activate(next);
     assert_eq!(world.role(next), "starting");
-    world.lose = |_, _| false;
+    world.network.lose = |_, _| false;
     world.crash(0);
     world.advance(CLAIM_PAUSE.1 + MILLI);
     assert!(world.leads(next), "{:#}", world.status(next));
@@ -364,13 +365,13 @@ fn a_backend_that_promised_by_an_earlier_connection_follows() {
     world.activate(1);
     world.advance(SECOND);
     assert!(world.leads(1));
-    world.cut.clear();
+    world.network.cut.clear();
     // The front claims again on its new connection; the report of the broken one arrives first.
     let earlier = LinkId(9_001);
-    world.lose = |backend, order| backend == 2 && matches!(order, Order::Claim { .. });
+    world.network.lose = |backend, order| backend == 2 && matches!(order, Order::Claim { .. });
     world.advance(SECOND);
-    world.lose = |_, _| false;
-    let (_, link, claim) = world.lost.take().expect("it claims there");
+    world.network.lose = |_, _| false;
+    let LostOrder { link, bytes: claim } = world.network.lost.take().expect("it claims there");
     for input in [
         Input::Accepted { link: earlier, listener: Listener::Licence, from: peer(0) },
         Input::Frame { link: earlier, frame: Frame::Joined { front: 0xf1, minor: 1 } },
@@ -394,13 +395,13 @@ fn a_front_that_lost_its_clients_and_then_the_lead_ends_no_handles() {
     world.advance(SECOND);
     assert!(world.leads(1));
     world.fronts[1].frozen = true;
-    world.cut.clear();
+    world.network.cut.clear();
     // Its claims are promised and confirmed, and fail.
-    world.lose = |_, order| matches!(order, Order::Append { .. });
+    world.network.lose = |_, order| matches!(order, Order::Append { .. });
     world.activate(0);
     world.advance(200 * SECOND);
     assert_eq!(world.role(0), "starting");
-    world.lose = |_, _| false;
+    world.network.lose = |_, _| false;
     world.advance(10 * SECOND);
     assert!(world.leads(0));
     assert_eq!(world.seats(0), 1);

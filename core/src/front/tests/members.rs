@@ -61,14 +61,14 @@ fn a_change_of_members_that_is_not_committed_makes_no_quorum_of_its_own() {
     world.fronts[0].frozen = true;
     let third = world.swap_disk(2, Vec::new());
     // The change reaches backends 0 and the new disk, and not backend 1.
-    world.lose = |backend, order| {
+    world.network.lose = |backend, order| {
         let append = matches!(order, Order::Append { entries, .. } if format_has_members(entries));
         backend == 1 && append
     };
     let second = world.new_leader();
     assert!(world.leads(second));
     world.fronts[second].frozen = true;
-    world.lose = |_, _| false;
+    world.network.lose = |_, _| false;
     world.crash(0);
     let fourth = world.swap_disk(2, third);
     let front = world.new_leader();
@@ -161,7 +161,7 @@ fn a_backend_that_was_started_again_is_no_copy_of_itself() {
     let name = world.disk_name(0);
     // Address 2 leads to the machine of address 0, whose process is another one by now. The front
     // does not know that the connection with the previous process is dead.
-    world.lose = |backend, _| backend == 0;
+    world.network.lose = |backend, _| backend == 0;
     let disk = world.backends[0].disk.clone();
     world.swap_disk(2, disk);
     world.advance(5 * SECOND);
@@ -176,10 +176,10 @@ fn addresses_that_lead_to_the_right_backends_again_are_found_out() {
         let mut world = World::new(2);
         world.activate(0);
         world.advance(SECOND);
-        world.leads_to = [0, 2, 1];
+        world.network.leads_to = [0, 2, 1];
         world.unplug(|ends| ends.front == front);
         world.advance(2 * SECOND);
-        world.leads_to = [0, 1, 2];
+        world.network.leads_to = [0, 1, 2];
         world.unplug(|ends| (ends.front, ends.backend) == (front, 1));
         world.advance(SECOND);
         let trouble = world.trouble(front, 2);
@@ -209,7 +209,7 @@ fn of_two_copies_the_one_that_is_known_to_be_old_does_not_count() {
     world.advance(5 * SECOND);
     assert!(!world.leads(next), "one disk that counts is here, and an old copy of another");
     // The right one connects after its copy.
-    world.cut.clear();
+    world.network.cut.clear();
     world.advance(10 * SECOND);
     assert!(world.leads(next), "{:#}", world.status(next));
     assert_eq!(world.backend_state(next, 2), "up", "{}", world.trouble(next, 2));
@@ -281,11 +281,11 @@ fn what_a_late_backend_was_told_keeps_two_old_copies_from_serving() {
     world.advance(SECOND);
     let old = world.backends[0].disk.clone();
     // Backend 2 learns how far the group is, and takes no entries to its disk.
-    world.lose = |backend, order| backend == 2 && matches!(order, Order::Append { .. });
+    world.network.lose = |backend, order| backend == 2 && matches!(order, Order::Append { .. });
     let handles = world.take(0, 3);
     world.advance(2 * SECOND);
     world.fronts[0].frozen = true;
-    world.lose = |_, _| false;
+    world.network.lose = |_, _| false;
     world.crash(1);
     world.crash(2);
     world.swap_disk(0, old);
@@ -420,7 +420,7 @@ fn three_that_are_two_of_every_set_have_lost_nothing() {
     let mut world = World::serving();
     let handles = world.take(0, 3);
     // A new disk is to replace the first one, and backend 2 does not learn of it.
-    world.lose = |backend, order| {
+    world.network.lose = |backend, order| {
         backend == 2
             && matches!(order, Order::Append { entries, .. } if format_has_members(entries))
     };
@@ -428,13 +428,13 @@ fn three_that_are_two_of_every_set_have_lost_nothing() {
     world.advance(SECOND);
     world.fronts[0].frozen = true;
     // The first disk returns in the place of the third.
-    world.lose = |backend, order| backend == 2 && matches!(order, Order::Claim { .. });
+    world.network.lose = |backend, order| backend == 2 && matches!(order, Order::Claim { .. });
     world.swap_disk(2, first);
     let next = world.new_leader();
     assert!(!world.leads(next), "one does not promise");
     let obstacle = world.obstacle(next);
     assert!(!obstacle.starts_with("the group's memory is lost"), "{obstacle}");
-    world.lose = |_, _| false;
+    world.network.lose = |_, _| false;
     world.advance(10 * SECOND);
     assert!(world.leads(next), "{:#}", world.status(next));
     world.holds_all(next, &handles);

@@ -22,7 +22,7 @@ fn a_copy_that_is_reached_twice_keeps_no_address_from_being_looked_up_anew() {
         world.fronts[0].frozen = true;
         let copy = world.backends[0].disk.clone();
         world.swap_disk(1, copy);
-        world.leads_to = [0, 1, 1];
+        world.network.leads_to = [0, 1, 1];
         let next = world.add_front();
         world.advance(SECOND);
         world.unplug(|ends| ends.front == next && ends.backend == [0, 1, 2][late]);
@@ -30,7 +30,7 @@ fn a_copy_that_is_reached_twice_keeps_no_address_from_being_looked_up_anew() {
         world.advance(3 * SECOND);
         assert!(!world.leads(next), "{late}: one disk is no majority");
         // The name of the third one leads to the right place again, and no connection breaks.
-        world.leads_to = [0, 1, 2];
+        world.network.leads_to = [0, 1, 2];
         world.advance(2 * DOUBLED_REDIAL + 3 * SECOND);
         assert!(world.leads(next), "{late}: {:#}", world.status(next));
         for index in 0..3 {
@@ -52,13 +52,13 @@ fn an_old_disk_that_is_reached_twice_keeps_no_address_from_being_looked_up_anew(
         world.advance(SECOND);
         world.fronts[0].frozen = true;
         world.swap_disk(disk, old);
-        world.leads_to = leads_to;
+        world.network.leads_to = leads_to;
         let next = world.add_front();
         world.advance(SECOND);
         world.unplug(|ends| ends.front == next && ends.backend == late);
         world.activate(next);
         world.advance(3 * SECOND);
-        world.leads_to = [0, 1, 2];
+        world.network.leads_to = [0, 1, 2];
         world.advance(3 * DOUBLED_REDIAL + 3 * SECOND);
         assert!(world.leads(next), "{late} {leads_to:?}: {:#}", world.status(next));
         for index in 0..3 {
@@ -74,18 +74,18 @@ fn an_old_disk_that_is_reached_twice_keeps_no_address_from_being_looked_up_anew(
 fn what_a_disk_said_before_it_was_counted_does_not_make_it_old() {
     let describes = |backend, order: &Order| backend == 1 && matches!(order, Order::Describe);
     let mut world = World::serving();
-    world.leads_to = [0, 1, 1];
+    world.network.leads_to = [0, 1, 1];
     world.unplug(|ends| ends.backend == 2);
     world.advance(SECOND);
     let trouble = world.trouble(0, 2);
     assert!(trouble.contains("are the same disk"), "{trouble}");
     // The backend describes itself on the second connection, and that report is slow.
-    world.lose = describes;
+    world.network.lose = describes;
     world.advance(SECOND);
-    let (_, far, describe) = world.lost.take().expect("it is asked by both connections");
+    let describe = world.network.lost.take().expect("it is asked by both connections");
     let mut said = Vec::new();
     let now = world.now;
-    let asked = Input::Frame { link: far, frame: Frame::Batch(describe) };
+    let asked = Input::Frame { link: describe.link, frame: Frame::Batch(describe.bytes) };
     world.backends[1].node.step(now, asked, &mut said);
     let [Intent::Send { frame, .. }] = said.as_slice() else { panic!("{said:?}") };
     let handles = world.take(0, 2);
@@ -103,8 +103,8 @@ fn what_a_disk_said_before_it_was_counted_does_not_make_it_old() {
     world.run();
     let trouble = world.trouble(0, 2);
     assert!(!trouble.contains("went back in time"), "{trouble}");
-    world.lose = |_, _| false;
-    world.leads_to = [0, 1, 2];
+    world.network.lose = |_, _| false;
+    world.network.leads_to = [0, 1, 2];
     world.advance(3 * DOUBLED_REDIAL);
     for index in 0..3 {
         let trouble = world.trouble(0, index);
@@ -121,7 +121,7 @@ fn one_front_found_out() -> (World, Vec<u32>) {
     world.activate(0);
     world.advance(SECOND);
     let mut handles = world.take(0, 1);
-    world.lose = |backend, order| match order {
+    world.network.lose = |backend, order| match order {
         Order::Witness { .. } => true,
         Order::Claim { epoch } => epoch.front == 0xf1 && backend != 0,
         _ => false,
@@ -149,7 +149,7 @@ fn a_disk_that_another_front_has_made_whole_counts_for_the_front_that_found_it_o
     assert!(world.leads(third), "{:#}", world.status(third));
     assert_eq!(world.trouble(1, 0), "", "{:#}", world.status(1));
     // With it and one more it leads.
-    world.lose = |_, _| false;
+    world.network.lose = |_, _| false;
     world.fronts[third].frozen = true;
     world.crash(2);
     world.activate(1);
@@ -162,7 +162,7 @@ fn a_disk_that_another_front_has_made_whole_counts_for_the_front_that_found_it_o
 fn a_promise_to_another_front_makes_no_old_disk_whole() {
     let (mut world, _) = one_front_found_out();
     // Its claim fails.
-    world.lose = |backend, order| match order {
+    world.network.lose = |backend, order| match order {
         Order::Claim { .. } => backend != 0,
         _ => false,
     };

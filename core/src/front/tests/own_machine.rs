@@ -183,7 +183,7 @@ fn a_twin_that_could_not_serve_is_not_given_the_role() {
         world.part(1, backend);
     }
     refused(&mut world, "the front there could not serve: fewer than two members");
-    world.cut.clear();
+    world.network.cut.clear();
     world.advance(5 * SECOND);
     goes(&mut world);
 }

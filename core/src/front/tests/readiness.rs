@@ -132,7 +132,7 @@ fn a_front_that_filled_two_blank_disks_and_lost_the_lead_names_them() {
 fn a_leader_that_nobody_confirms_is_not_ready() {
     let mut world = World::serving();
     assert_eq!(world.unready(0), "");
-    world.lose = |_, order| matches!(order, Order::Confirm { .. } | Order::Witness { .. });
+    world.network.lose = |_, order| matches!(order, Order::Confirm { .. } | Order::Witness { .. });
     world.advance(2 * SECOND);
     let reason = world.unready(0);
     assert!(reason.contains("no two backends have confirmed"), "{reason}");
@@ -145,7 +145,7 @@ fn a_leader_is_ready_while_a_backend_that_came_back_has_all_of_them_asked_anew()
     world.advance(70 * SECOND);
     assert_eq!((world.unready(0), world.role(0)), (String::new(), "active".into()));
     // No answers arrive any more.
-    world.lose = |_, order| matches!(order, Order::Confirm { .. } | Order::Witness { .. });
+    world.network.lose = |_, order| matches!(order, Order::Confirm { .. } | Order::Witness { .. });
     world.restart(0);
     while world.backend_state(0, 0) == "down" {
         world.advance(MILLI);
@@ -202,7 +202,7 @@ fn a_backend_that_nobody_serves_with_is_not_ready() {
     assert!(reason.contains("no front that serves"), "{reason}");
     // Backend 0 does not get the entries of a new front, and lacks slots that are chosen.
     let next = world.add_front();
-    world.lose = |backend, order| backend == 0 && matches!(order, Order::Append { .. });
+    world.network.lose = |backend, order| backend == 0 && matches!(order, Order::Append { .. });
     world.activate(next);
     world.advance(SECOND);
     world.take(next, 1);

@@ -108,7 +108,7 @@ fn a_front_that_claims_goes_on_with_other_backends() {
     world.activate(0);
     configure(&mut world, 0, |new| new.backends[0] = at("elsewhere", 0));
     assert!(!world.leads(0), "a group is born of three");
-    world.cut.clear();
+    world.network.cut.clear();
     world.advance(SECOND * 5);
     assert!(world.leads(0), "{:#}", world.status(0));
 }

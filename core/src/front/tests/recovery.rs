@@ -207,12 +207,12 @@ fn where_a_disk_went_back_while_another_is_away_the_operator_may_do_without() {
     world.advance(SECOND);
     let old = world.backends[0].disk.clone();
     // Backend 2 learns how far the group is, and takes no entries to its disk.
-    world.lose = |backend, order| backend == 2 && matches!(order, Order::Append { .. });
+    world.network.lose = |backend, order| backend == 2 && matches!(order, Order::Append { .. });
     world.take(0, 3);
     world.advance(2 * SECOND);
     let history = world.fronts[0].history.clone();
     world.fronts[0].frozen = true;
-    world.lose = |_, _| false;
+    world.network.lose = |_, _| false;
     for index in [1, 2] {
         world.crash(index);
     }
@@ -368,10 +368,10 @@ fn entries_behind_what_was_known_to_be_chosen_are_kept() {
     let mut world = World::serving();
     world.advance(SECOND);
     // No node learns that this seat is committed.
-    world.lose = |_, order| matches!(order, Order::Confirm { .. } | Order::Witness { .. });
+    world.network.lose = |_, order| matches!(order, Order::Confirm { .. } | Order::Witness { .. });
     let handles = world.take(0, 1);
     world.fronts[0].frozen = true;
-    world.lose = |_, _| false;
+    world.network.lose = |_, _| false;
     world.empty(0);
     world.empty(1);
     let front = world.add_front();

@@ -59,7 +59,7 @@ fn a_blank_backend_is_repaired_taken_in_and_then_counts() {
 fn a_connection_that_nobody_knows_to_be_dead_keeps_no_place_in_the_group() {
     let mut world = World::serving();
     // Backend 1 is gone, and its connection still seems to be up.
-    world.lose = |backend, _| backend == 1;
+    world.network.lose = |backend, _| backend == 1;
     world.crash(2);
     world.backends[2].disk.clear();
     world.restart(2);
@@ -73,7 +73,7 @@ fn a_connection_that_nobody_knows_to_be_dead_keeps_no_place_in_the_group() {
         "a member that is away may have lost its place"
     );
     // When it answers, it is known which place is free.
-    world.lose = |_, _| false;
+    world.network.lose = |_, _| false;
     world.advance(4 * SECOND);
     assert_eq!(world.backend_state(0, 2), "up");
 }
@@ -129,12 +129,12 @@ fn one_that_was_repaired_and_not_taken_in_yet_does_not_keep_the_members_from_lea
     for index in [1, 2] {
         world.backends[index].stuck = true;
     }
-    world.lose = |backend, order| backend == 0 && matches!(order, Order::Append { .. });
+    world.network.lose = |backend, order| backend == 0 && matches!(order, Order::Append { .. });
     world.restart(0);
     world.advance(300 * MILLI);
     assert!(world.backends[0].node.group().is_some(), "the state is installed");
     world.fronts[0].frozen = true;
-    world.lose = |_, _| false;
+    world.network.lose = |_, _| false;
     for index in [1, 2] {
         world.crash(index);
         world.restart(index);
@@ -238,11 +238,11 @@ fn a_front_that_was_away_reads_the_state_of_backends_that_have_forgotten_its_log
 #[test]
 fn a_backend_that_says_nothing_is_down_until_it_speaks() {
     let mut world = World::serving();
-    world.lose = |backend, _| backend == 2;
+    world.network.lose = |backend, _| backend == 2;
     world.advance(HEARTBEAT + BACKEND_SILENCE + MILLI);
     assert_ne!(world.backend_state(0, 2), "up");
     world.take(0, 1);
-    world.lose = |_, _| false;
+    world.network.lose = |_, _| false;
     world.advance(BACKEND_SILENCE + 2 * SECOND);
     assert_eq!(world.backend_state(0, 2), "up");
 }

@@ -170,10 +170,10 @@ fn one_whose_address_has_gone_does_not_lead_again_because_another_claim_led_nowh
     let mut world = with_address();
     world.address(0, false);
     // The other one gets its promises, and dies with them.
-    world.lose = |_, order| matches!(order, Order::Append { .. });
+    world.network.lose = |_, order| matches!(order, Order::Append { .. });
     world.address(1, true);
     world.fronts[1].frozen = true;
-    world.lose = |_, _| false;
+    world.network.lose = |_, _| false;
     world.advance(20 * SECOND);
     assert_eq!(world.role(0), "standby");
 }

@@ -198,7 +198,7 @@ fn a_proposal_that_was_told_is_not_committed_by_it() {
     told(&mut world, 0);
     // The leader reaches its twin and no backend: its twin gets what it proposes, and nothing more.
     for backend in 0..3 {
-        world.cut.push((0, backend));
+        world.network.cut.push((0, backend));
         world.backends[backend].stuck = true;
     }
     let client = world.connect(0);
@@ -215,7 +215,7 @@ fn a_proposal_that_was_told_is_not_committed_by_it() {
     assert!(world.leads(1));
     assert_eq!(world.seats(1), 2);
     // The old leader learns of the new one from the line, and takes its log when it stands by.
-    world.cut.clear();
+    world.network.cut.clear();
     world.advance(5 * SECOND);
     assert_eq!(world.role(0), "standby");
     in_sync(&mut world, "the other way round");
@@ -260,7 +260,7 @@ fn one_that_leads_takes_nobody_elses_log() {
     assert_eq!(world.seats(0), before);
     assert_eq!(twin(&mut world, 1)["synced"], false);
     assert_eq!(twin(&mut world, 0)["role"], "active");
-    world.cut.clear();
+    world.network.cut.clear();
     world.advance(5 * SECOND);
     assert_eq!(world.role(0), "standby");
     in_sync(&mut world, "when it stands by");

@@ -102,7 +102,7 @@ fn pauses_that_are_too_short_to_be_seen_do_not_add_up() {
     let client = world.connect(0);
     let (_, handle) = world.ask(0, client, seat());
     world.advance(5 * SECOND);
-    world.lose = |_, order| matches!(order, Order::Confirm { .. } | Order::Append { .. });
+    world.network.lose = |_, order| matches!(order, Order::Confirm { .. } | Order::Append { .. });
     let asked = world.fronts[0].node.replication.confirmed_at().expect("it leads");
     for pauses in 1..=8 {
         // No single pause is noticed, since the wall clock counts whole seconds.
@@ -113,7 +113,7 @@ fn pauses_that_are_too_short_to_be_seen_do_not_add_up() {
         assert_eq!(served, pauses == 1 || served && !late, "{pauses}");
         assert!(pauses < 8 || !served, "none of them was seen");
     }
-    world.lose = |_, _| false;
+    world.network.lose = |_, _| false;
     world.advance(SECOND);
     assert_eq!(world.answer(0, client).map(|(status, _)| status), Some(0));
 }

@@ -5,7 +5,7 @@
 //! Nothing is decided here, and no call is passed on twice: if the twin may have carried out a call
 //! that has no reply, the client's link is closed without one.
 
-use super::{Event, Twin};
+use super::Twin;
 use crate::base::limits::{PASSED_BYTES, PASSED_CLIENTS, PASSED_WINDOW};
 use crate::base::time::Mono;
 use crate::io::Intent;
@@ -134,6 +134,15 @@ pub(in crate::front) struct DroppedCall {
     pub(in crate::front) begun: bool,
 }
 
+/// What an answer of the twin means to a client of this front.
+#[derive(Debug)]
+pub(in crate::front) enum CallOutcome {
+    /// The twin has replied.
+    Reply { link: LinkId, bytes: Vec<u8> },
+    /// The twin will not reply.
+    Dropped(DroppedCall),
+}
+
 /// A call to be passed on.
 #[derive(Debug)]
 pub(in crate::front) struct CallToPass {
@@ -151,7 +160,8 @@ impl Twin {
     /// a twin would still go by the previous one, and would apply this front's report on the
     /// replies of this link to those of the previous one.
     pub(in crate::front) fn takes_calls(&self) -> Option<TwinRole> {
-        let takes = self.sender.knows(Version::PASSES) && self.sender.is_heard();
+        let takes =
+            self.sender.link.has_version(Version::PASSES) && self.sender.link.is_acknowledged();
         self.receiver.standing().filter(|_| takes).map(|standing| standing.part)
     }
 
@@ -166,24 +176,25 @@ impl Twin {
         out: &mut Vec<Intent>,
     ) -> Result<(), Vec<u8>> {
         let CallToPass { link, from, until, bytes } = call;
-        if self.sender.waiting() >= PASSED_WINDOW || !self.outgoing.begin(link, until, &bytes) {
+        if self.sender.link.waiting() >= PASSED_WINDOW || !self.outgoing.begin(link, until, &bytes)
+        {
             return Err(bytes);
         }
-        self.sender.send(now, &TwinMessage::Call { client: link.0, from, bytes }, out);
+        self.sender.link.send(now, &TwinMessage::Call { client: link.0, from, bytes }, out);
         Ok(())
     }
 
     /// Takes an answer of the twin. Returns what it means to a client of this front.
-    pub(super) fn answered(&mut self, answer: Answer) -> Option<Event> {
+    pub(super) fn answered(&mut self, answer: Answer) -> Option<CallOutcome> {
         match answer {
             Answer::Reply { client, bytes } => {
                 let link = LinkId(client);
-                self.outgoing.replied(link).then_some(Event::Reply { link, bytes })
+                self.outgoing.replied(link).then_some(CallOutcome::Reply { link, bytes })
             }
             Answer::Dropped { client, begun } => {
                 let link = LinkId(client);
                 let Passed { until, bytes } = self.outgoing.end(link)?;
-                Some(Event::Dropped(DroppedCall { link, until, bytes, begun }))
+                Some(CallOutcome::Dropped(DroppedCall { link, until, bytes, begun }))
             }
             _ => None,
         }
@@ -197,7 +208,7 @@ impl Twin {
     /// Reports to the twin, on a new link, which replies did not arrive on the previous one.
     pub(in crate::front) fn tell_lost_replies(&mut self, now: Mono, out: &mut Vec<Intent>) {
         for (link, replies) in core::mem::take(&mut self.outgoing.lost) {
-            self.sender.send(now, &TwinMessage::Gone { client: link.0, replies }, out);
+            self.sender.link.send(now, &TwinMessage::Gone { client: link.0, replies }, out);
         }
     }
 
@@ -216,7 +227,7 @@ impl Twin {
         out: &mut Vec<Intent>,
     ) {
         let Some(replies) = self.outgoing.forget(link, unsent) else { return };
-        self.sender.send(now, &TwinMessage::Gone { client: link.0, replies }, out);
+        self.sender.link.send(now, &TwinMessage::Gone { client: link.0, replies }, out);
     }
 
     /// Sets whether calls are passed on. Returns whether passing begins.

@@ -2,9 +2,8 @@
 //! sent what follows, one message after the other. Lines that are not in memory any more are read
 //! from disk first. So a twin that was away for long catches up; nothing waits for it.
 
-use super::Twin;
-use super::receiver::Context;
-use super::sender::Sender;
+use super::context::Context;
+use super::sender_link::SenderLink;
 use crate::base::time::Mono;
 use crate::history::{Block, History, Kind, Mark, Record};
 use crate::io::{HistoryRequest, Intent};
@@ -14,7 +13,7 @@ use alloc::vec::Vec;
 
 /// How far the twin's usage history goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum HistorySync {
+enum Position {
     /// It takes none, or has not begun to.
     #[default]
     Off,
@@ -30,7 +29,53 @@ pub(super) enum HistorySync {
     Recalling(Option<Mark>),
 }
 
-impl Sender {
+/// Lines of the usage history, read from disk.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::front) struct Recalled<'a> {
+    /// The mark before them.
+    pub(in crate::front) after: Option<Mark>,
+    pub(in crate::front) lines: &'a [u8],
+}
+
+/// The part of this front's history that the twin may lack.
+#[derive(Debug)]
+struct Missing<'a> {
+    history: &'a History,
+    /// The mark before it.
+    from: Option<Mark>,
+}
+
+/// Lines to be sent.
+#[derive(Debug)]
+pub(super) struct Lines {
+    /// The mark before them.
+    from: Option<Mark>,
+    bytes: Vec<u8>,
+    /// The mark of the last one.
+    upto: Option<Mark>,
+}
+
+/// The usage history on its way to the twin.
+#[derive(Clone, Debug, Default)]
+pub(super) struct HistorySync {
+    position: Position,
+    /// The number of the last message about it; answers to earlier ones are ignored.
+    last_message: u64,
+}
+
+impl HistorySync {
+    /// Begins to send, unless that was begun before.
+    pub(super) fn begin(&mut self) {
+        if self.position == Position::Off {
+            self.position = Position::Unknown;
+        }
+    }
+
+    /// Sends nothing until it is begun again.
+    pub(super) fn stop(&mut self) {
+        self.position = Position::Off;
+    }
+
     /// Takes the twin's report on how far its history goes; `count` is the number of messages that
     /// it has processed.
     ///
@@ -39,88 +84,118 @@ impl Sender {
     /// without waiting for it. If one were taken for the answer to the latest message, the real
     /// answer would look as if the twin did not take the history.
     pub(super) fn recorded(&mut self, count: u64, upto: Option<Mark>) {
-        if count < self.history_sent {
+        if count < self.last_message {
             return;
         }
-        self.history_sync = match self.history_sync {
-            HistorySync::Sent { from, lines: true, .. } if upto == from => {
+        self.position = match self.position {
+            Position::Sent { from, lines: true, .. } if upto == from => {
                 tracing::warn!(
                     target: "tmr_core::front::twin::past",
                     "the twin does not take the usage history: it is told no more"
                 );
-                HistorySync::Off
+                Position::Off
             }
-            HistorySync::Asked | HistorySync::Sent { .. } => HistorySync::At(upto),
+            Position::Asked | Position::Sent { .. } => Position::At(upto),
             other => other,
         };
     }
 
-    /// Sends the lines that the twin lacks. `all`: even before it has acknowledged earlier ones.
-    pub(super) fn tell_history(
+    /// Sends the lines that the twin lacks, once it has acknowledged earlier ones.
+    pub(super) fn send(
         &mut self,
         now: Mono,
         epoch: Epoch,
-        (history, all): (&History, bool),
+        history: &History,
+        link: &mut SenderLink,
         out: &mut Vec<Intent>,
     ) {
-        if !self.knows(Version::HISTORY) {
-            return;
+        self.ask_if_unknown(now, epoch, link, out);
+        if let Position::At(from) = self.position {
+            self.send_after(now, epoch, Missing { history, from }, link, out);
         }
-        let from = match self.history_sync {
-            HistorySync::Unknown => {
-                self.history_sync = HistorySync::Asked;
-                let tell = TwinMessage::History { epoch, lines: Vec::new(), upto: None };
-                self.send(now, &tell, out);
-                self.history_sent = self.sent;
-                return;
-            }
-            HistorySync::At(from) => from,
-            HistorySync::Sent { upto, .. } if all => upto,
-            _ => return,
-        };
+    }
+
+    /// Sends the lines that the twin lacks, even before it has acknowledged earlier ones.
+    pub(super) fn send_all(
+        &mut self,
+        now: Mono,
+        epoch: Epoch,
+        history: &History,
+        link: &mut SenderLink,
+        out: &mut Vec<Intent>,
+    ) {
+        self.ask_if_unknown(now, epoch, link, out);
+        if let Position::At(from) | Position::Sent { upto: from, .. } = self.position {
+            self.send_after(now, epoch, Missing { history, from }, link, out);
+        }
+    }
+
+    /// Asks the twin how far its history goes. A twin of an older version is never asked, and is
+    /// sent nothing.
+    fn ask_if_unknown(
+        &mut self,
+        now: Mono,
+        epoch: Epoch,
+        link: &mut SenderLink,
+        out: &mut Vec<Intent>,
+    ) {
+        if self.position == Position::Unknown && link.has_version(Version::HISTORY) {
+            self.position = Position::Asked;
+            let message = TwinMessage::History { epoch, lines: Vec::new(), upto: None };
+            link.send(now, &message, out);
+            self.last_message = link.sent();
+        }
+    }
+
+    fn send_after(
+        &mut self,
+        now: Mono,
+        epoch: Epoch,
+        missing: Missing<'_>,
+        link: &mut SenderLink,
+        out: &mut Vec<Intent>,
+    ) {
+        let Missing { history, from } = missing;
         let covered = history.covered();
-        let idle = self.waiting() == 0;
+        let idle = link.waiting() == 0;
         match history.after(from) {
-            Block::Lines(lines, upto) => self.send_history(now, epoch, (from, lines, upto), out),
+            Block::Lines(bytes, upto) => {
+                self.send_lines(now, epoch, Lines { from, bytes, upto }, link, out);
+            }
             Block::Older => {
-                self.history_sync = HistorySync::Recalling(from);
+                self.position = Position::Recalling(from);
                 out.push(HistoryRequest::ReadAfter(from).into());
             }
             Block::Nothing if idle && covered.is_some_and(|it| it.follows(from.as_ref())) => {
-                self.send_history(now, epoch, (from, Vec::new(), covered), out);
+                let lines = Lines { from, bytes: Vec::new(), upto: covered };
+                self.send_lines(now, epoch, lines, link, out);
             }
             Block::Nothing => {}
         }
     }
 
-    fn send_history(
+    /// Sends these lines.
+    pub(super) fn send_lines(
         &mut self,
         now: Mono,
         epoch: Epoch,
-        (from, lines, upto): (Option<Mark>, Vec<u8>, Option<Mark>),
+        lines: Lines,
+        link: &mut SenderLink,
         out: &mut Vec<Intent>,
     ) {
-        self.history_sync = HistorySync::Sent { from, upto, lines: !lines.is_empty() };
-        self.send(now, &TwinMessage::History { epoch, lines, upto }, out);
-        self.history_sent = self.sent;
+        let Lines { from, bytes, upto } = lines;
+        self.position = Position::Sent { from, upto, lines: !bytes.is_empty() };
+        link.send(now, &TwinMessage::History { epoch, lines: bytes, upto }, out);
+        self.last_message = link.sent();
     }
-}
 
-impl Twin {
-    /// Takes lines from disk that follow a mark. Where lines in memory begin, those are sent,
-    /// because the disk may have fewer. Lines before that which are not on disk are lost. `epoch`
-    /// is that under which this front writes.
-    pub(in crate::front) fn recalled(
-        &mut self,
-        now: Mono,
-        epoch: Epoch,
-        recalled: Recalled<'_>,
-        context: &Context<'_>,
-        out: &mut Vec<Intent>,
-    ) {
+    /// Takes lines from disk that follow a mark, and returns what is to be sent; `None` if nothing
+    /// waits for them. Where lines in memory begin, those are sent, because the disk may have
+    /// fewer. Lines before that which are not on disk are lost.
+    pub(super) fn recalled(&self, recalled: Recalled<'_>, context: &Context<'_>) -> Option<Lines> {
         let Recalled { after, lines } = recalled;
-        if self.sender.history_sync != HistorySync::Recalling(after) {
-            return;
+        if self.position != Position::Recalling(after) {
+            return None;
         }
         let (before, memory) = context.history.oldest();
         let in_memory = |id: &Mark| before.is_some_and(|it| id.is_beside(&it) && *id > it);
@@ -143,28 +218,16 @@ impl Twin {
             whole.extend_from_slice(&lines);
             upto = last;
         }
-        self.sender.send_history(now, epoch, (after, whole, upto), out);
+        Some(Lines { from: after, bytes: whole, upto })
     }
-
-    /// Returns whether the twin sends its log, but no usage history, because it is an older
-    /// version.
-    pub(in crate::front) fn tells_no_history(&self) -> bool {
-        self.receiver.tells_no_history()
-    }
-}
-
-/// Lines of the usage history, read from disk.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::front) struct Recalled<'a> {
-    /// The mark before them.
-    pub(in crate::front) after: Option<Mark>,
-    pub(in crate::front) lines: &'a [u8],
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::sender::Subject;
+    use super::super::sender::Sender;
+    use super::super::subject::{OwnRole, Subject};
     use super::*;
+    use crate::front::backend_kind::BackendKind;
     use crate::front::replication::replicated_log::ReplicatedLog;
     use crate::link::LinkId;
     use crate::log::{GroupId, Slot};
@@ -183,7 +246,8 @@ mod tests {
     impl Line {
         /// Returns a leader that has recorded one line, with a twin that takes the log.
         fn new() -> Self {
-            let mut line = Self { tell: Sender::default(), history: History::default(), sent: 0 };
+            let mut line =
+                Self { tell: Sender::new(BackendKind::Tmrd), history: History::default(), sent: 0 };
             line.tell.stands(at(0).mono, LinkId(1), Version::OWN.minor);
             line.records(1);
             line.tells();
@@ -198,8 +262,8 @@ mod tests {
         /// Returns what is sent of the usage history, with the mark up to which it goes.
         fn tells(&mut self) -> Vec<Option<Mark>> {
             let (log, mut out) = (&ReplicatedLog::default(), Vec::new());
-            let (part, epoch, history) = (TwinRole::Active, EPOCH, &self.history);
-            let subject = Subject { part, epoch, leads: true, log, history, unfenced: false };
+            let own = OwnRole { part: TwinRole::Active, epoch: EPOCH, leads: true };
+            let subject = Subject { own, log, history: &self.history };
             self.tell.settle(at(0), &subject, Vec::new(), &mut out);
             self.told(&out)
         }
@@ -207,7 +271,9 @@ mod tests {
         /// Does the same as before a planned failover.
         fn tells_all(&mut self) -> Vec<Option<Mark>> {
             let mut out = Vec::new();
-            self.tell.tell_history(at(0).mono, EPOCH, (&self.history, true), &mut out);
+            let (log, history) = (&mut ReplicatedLog::default(), &mut self.history);
+            let context = Context { stands_by: false, log, history };
+            self.tell.send_lead(at(0).mono, EPOCH, &context, &mut out);
             self.told(&out)
         }
 

@@ -1,12 +1,19 @@
 //! The receiver: what it takes of a twin's log, and what it answers.
 
-use super::receiver::{Context, Receiver};
+use super::Twin;
+use super::context::Context;
+use super::receiver::Receiver;
+use crate::base::limits::{TWIN_CONNECT, TWIN_TRANSFER};
+use crate::base::network::Address;
+use crate::front::backend_kind::BackendKind;
 use crate::front::replication::replicated_log::ReplicatedLog;
 use crate::history::History;
 use crate::io::Intent;
 use crate::link::LinkId;
 use crate::log::{Entry, Epoch, GroupId, Setting, Slot, State};
-use crate::messages::twin::{Answer, Shared, Standing, TwinAck, TwinMessage, TwinRole, Version};
+use crate::messages::twin::{
+    Answer, Hello, Shared, Standing, TwinAck, TwinMessage, TwinRole, Version,
+};
 use crate::testing::at;
 use alloc::string::ToString;
 use alloc::vec::Vec;
@@ -21,7 +28,6 @@ struct Line {
     log: ReplicatedLog,
     history: History,
     stands_by: bool,
-    unfenced: bool,
 }
 
 fn entry(number: u32) -> Entry {
@@ -47,9 +53,9 @@ impl Line {
     fn new() -> Self {
         let mut log = ReplicatedLog::default();
         log.load(GROUP, Slot(3), State::default());
-        let mut hearing = Receiver::default();
+        let mut hearing = Receiver::new(BackendKind::Tmrd);
         assert_eq!(hearing.stands(at(0).mono, LinkId(1), Version::OWN.minor), None);
-        Self { hearing, log, history: History::default(), stands_by: true, unfenced: false }
+        Self { hearing, log, history: History::default(), stands_by: true }
     }
 
     /// Returns a front whose twin leads, and that takes its log from slot 4 on.
@@ -61,10 +67,10 @@ impl Line {
 
     fn tells(&mut self, tell: TwinMessage) -> Answer {
         let bytes = tell.encode(Version::OWN.minor).unwrap();
-        let Self { stands_by, unfenced, ref mut log, ref mut history, .. } = *self;
-        let context = Context { stands_by, unfenced, log, history };
+        let Self { stands_by, ref mut log, ref mut history, .. } = *self;
+        let context = Context { stands_by, log, history };
         let mut out = Vec::new();
-        self.hearing.heard(at(0).mono, &bytes, context, &mut out).unwrap();
+        self.hearing.received(at(0).mono, &bytes, context, &mut out).unwrap();
         match &out[..] {
             [Intent::Send { frame, .. }] => TwinAck::decode(frame).unwrap().answer,
             other => panic!("{other:?}"),
@@ -108,14 +114,14 @@ fn what_this_front_proposed_itself_is_not_in_the_way() {
 #[test]
 fn entries_that_leave_a_hole_are_told_once_and_the_log_is_whole_again_when_it_is_filled() {
     let mut line = Line::following();
-    assert!(line.hearing.whole());
+    assert!(line.hearing.is_whole());
     assert_eq!(line.tells(entries(EPOCH, 5, &[20], 5)), line.ready(EPOCH));
     assert_eq!(line.tells(entries(EPOCH, 6, &[30], 6)), Answer::Noted);
-    assert!(!line.hearing.whole());
+    assert!(!line.hearing.is_whole());
     assert_eq!(line.hearing.lag(line.log.committed()), 3);
     // What is known already is ignored.
     line.has(entries(EPOCH, 3, &[7, 10, 20, 30], 6), 6);
-    assert!(line.hearing.whole());
+    assert!(line.hearing.is_whole());
     assert_eq!(line.hearing.lag(line.log.committed()), 0);
     assert_eq!(line.log.committed_state().handles_reserved(), 30);
 }
@@ -133,15 +139,15 @@ fn only_the_one_that_leads_is_listened_to_and_only_while_this_front_stands_by() 
     assert_eq!(line.tells(entries(EPOCH, 7, &[], 6)), Answer::Noted);
     assert_eq!(line.log.committed(), Slot(5));
     assert_eq!(line.tells(leads(LATER, 6)), Answer::Busy { epoch: LATER });
-    assert!(!line.hearing.whole());
+    assert!(!line.hearing.is_whole());
     line.stands_by = true;
     assert_eq!(line.tells(entries(LATER, 6, &[30], 6)), Answer::Noted, "it said Busy");
     let (log, history) = (&mut line.log, &mut line.history);
-    let context = Context { stands_by: true, unfenced: false, log, history };
+    let context = Context { stands_by: true, log, history };
     let mut out = Vec::new();
     line.hearing.settle(context, &mut out);
     assert_eq!(out.len(), 1, "now it says from where");
-    assert!(line.hearing.whole());
+    assert!(line.hearing.is_whole());
 }
 
 #[test]
@@ -157,9 +163,9 @@ fn a_state_is_taken_piece_by_piece_unless_there_is_more_here() {
     let mut line = Line::following();
     // Older than the copy here, of the same log.
     assert_eq!(line.tells(piece(GROUP, 3, 0, a, false)), line.ready(EPOCH));
-    assert!(!line.hearing.whole());
+    assert!(!line.hearing.is_whole());
     assert_eq!(line.tells(piece(GROUP, 8, 0, a, false)), Answer::Noted);
-    assert!(!line.hearing.whole(), "half of it is here");
+    assert!(!line.hearing.is_whole(), "half of it is here");
     assert_eq!(line.tells(piece(GROUP, 8, a.len() + 1, b, true)), Answer::Noted);
     assert_eq!(line.log.committed(), Slot(3), "that does not join it");
     line.has(piece(GROUP, 8, a.len(), b, true), 8);
@@ -176,15 +182,32 @@ fn a_state_is_taken_piece_by_piece_unless_there_is_more_here() {
 
 #[test]
 fn a_later_link_keeps_what_is_known_of_strangers_and_configurations() {
-    let mut line = Line::new();
-    line.hearing.strangers.insert(LinkId(5), crate::testing::peer(5));
+    let address = Address { host: "twin".into(), port: 1 };
+    let (connect_timeout, transfer_timeout) = (TWIN_CONNECT, TWIN_TRANSFER);
+    let config = crate::config::Twin { address, connect_timeout, transfer_timeout };
+    let mut twin = Twin::new(config, 1, BackendKind::Tmrd);
+    let (mut log, mut history) = (ReplicatedLog::default(), History::default());
+    let mut out = Vec::new();
+    let hello = Hello { version: Version::OWN, front: 7, program: "0.1.0".into(), chosen: None };
+    let mut connects = |twin: &mut Twin, link| {
+        let (log, history) = (&mut log, &mut history);
+        let context = Context { stands_by: true, log, history };
+        twin.accepted(link, crate::testing::peer(5), &context, &mut out);
+        twin.frame(at(1).mono, link, &hello.encode(), context, &mut out).unwrap();
+        assert_eq!(twin.receiver.link(), Some(link));
+        core::mem::take(&mut out)
+    };
+    connects(&mut twin, LinkId(1));
+    twin.strangers.accepted(LinkId(5), crate::testing::peer(5));
     let (servers, virtuals) = ([1, 2, 3].map(|n| n.to_string()), Vec::new());
     let own = Shared { servers, virtuals, cleanup_seconds: 60 };
     let theirs = Shared { cleanup_seconds: 90, ..own.clone() };
-    line.hearing.compare(&own, &theirs);
-    assert_eq!(line.hearing.stands(at(1).mono, LinkId(2), 2), Some(LinkId(1)));
-    assert!(line.hearing.strangers.contains_key(&LinkId(5)));
-    assert_eq!(line.hearing.differs.len(), 1);
+    twin.compare(&own, &theirs);
+    let out = connects(&mut twin, LinkId(2));
+    let replaced = |intent: &Intent| matches!(intent, Intent::Close { link: LinkId(1), .. });
+    assert!(out.iter().any(replaced), "{out:?}");
+    assert!(twin.strangers.has(LinkId(5)));
+    assert_eq!(twin.differences.rows().len(), 1);
 }
 
 #[test]
@@ -227,7 +250,8 @@ fn a_log_is_owed_until_all_of_a_leader_s_committed_slots_are_here() {
 #[test]
 fn before_stock_servers_only_one_leader_s_log_is_gone_on_with() {
     let mut line = Line::new();
-    line.unfenced = true;
+    line.hearing = Receiver::new(BackendKind::Stock);
+    line.hearing.stands(at(0).mono, LinkId(1), Version::OWN.minor);
     let blank = |epoch| Answer::Ready { epoch, group: None, committed: Slot(0) };
     assert_eq!(line.tells(leads(EPOCH, 3)), blank(EPOCH), "slot 3 may be another entry there");
     line.log.load(GROUP, Slot(8), State::default());

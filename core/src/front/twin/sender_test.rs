@@ -1,8 +1,10 @@
 //! The sender with stock servers as backends: what a reply waits for, and how long.
 
-use super::sender::{Sender, Subject};
+use super::sender::Sender;
+use super::subject::{OwnRole, Subject};
 use crate::base::limits::{LOG_KEPT, TWIN_PIECES, TWIN_STATE_PAUSE, TWIN_WINDOW};
 use crate::base::time::Duration;
+use crate::front::backend_kind::BackendKind;
 use crate::front::replication::replicated_log::ReplicatedLog;
 use crate::history::History;
 use crate::io::Intent;
@@ -25,7 +27,8 @@ struct Line {
 impl Line {
     /// Returns a leader with one committed slot, whose twin has sent its hello.
     fn new() -> Self {
-        let mut line = Self { tell: Sender::default(), log: ReplicatedLog::default(), count: 0 };
+        let mut line =
+            Self { tell: Sender::new(BackendKind::Stock), log: ReplicatedLog::default(), count: 0 };
         line.log.reset(GroupId(9));
         line.commits(1);
         line.tell.stands(at(0).mono, LinkId(1), 2);
@@ -49,9 +52,9 @@ impl Line {
     }
 
     fn tells(&mut self, seats: Vec<RemoteHandle>) -> Vec<TwinMessage> {
-        let (part, epoch, log) = (TwinRole::Active, EPOCH, &self.log);
-        let history = &History::default();
-        let subject = Subject { part, epoch, leads: true, log, history, unfenced: true };
+        let own = OwnRole { part: TwinRole::Active, epoch: EPOCH, leads: true };
+        let (log, history) = (&self.log, &History::default());
+        let subject = Subject { own, log, history };
         let mut out = Vec::new();
         self.tell.settle(at(0), &subject, seats, &mut out);
         self.count += out.len() as u64;
@@ -82,7 +85,7 @@ fn a_reply_waits_until_the_twin_knows_that_its_slot_is_committed() {
     assert_eq!(line.tell.acked(), Slot(2));
     assert!(line.tell.holds_back(Slot(2)), "it has it, and could not know that it counts");
     // It is sent at once, whatever else is on its way.
-    line.tell.send(at(0).mono, &TwinMessage::Gone { client: 1, replies: 0 }, &mut Vec::new());
+    line.tell.link.send(at(0).mono, &TwinMessage::Gone { client: 1, replies: 0 }, &mut Vec::new());
     line.count += 1;
     line.log.commit(Slot(2));
     let told = line.tells(vec![]);
@@ -147,34 +150,34 @@ fn it_knows_when_an_answer_is_late_and_when_to_say_something_again() {
     let (transfer, heartbeat) = (Duration::from_secs(10), Duration::from_secs(1));
     let mut line = Line::new();
     let start = at(0).mono;
-    assert_eq!(line.tell.waiting(), 0);
+    assert_eq!(line.tell.link.waiting(), 0);
     assert_eq!(
-        (line.tell.due(transfer), line.tell.next(heartbeat)),
+        (line.tell.link.due(transfer), line.tell.next(heartbeat)),
         (None, Some(start + heartbeat))
     );
     assert_eq!(line.tells(vec![]).len(), 1);
-    assert_eq!(line.tell.waiting(), 1);
+    assert_eq!(line.tell.link.waiting(), 1);
     assert_eq!(
-        (line.tell.due(transfer), line.tell.next(heartbeat)),
+        (line.tell.link.due(transfer), line.tell.next(heartbeat)),
         (Some(start + transfer), None)
     );
     // A second one does not move the time of the first.
     let mut out = Vec::new();
     let gone = TwinMessage::Gone { client: 1, replies: 0 };
-    line.tell.send(at(3).mono, &gone, &mut out);
+    line.tell.link.send(at(3).mono, &gone, &mut out);
     line.count += 1;
-    assert_eq!(line.tell.waiting(), 2);
-    assert_eq!(line.tell.due(transfer), Some(start + transfer));
+    assert_eq!(line.tell.link.waiting(), 2);
+    assert_eq!(line.tell.link.due(transfer), Some(start + transfer));
     // An answer to the first one does.
     let heard = TwinAck { count: 1, answer: Answer::Noted };
     assert!(line.tell.answered(at(4).mono, &heard, &line.log));
-    assert_eq!(line.tell.waiting(), 1);
-    assert_eq!(line.tell.due(transfer), Some(at(4).mono + transfer));
+    assert_eq!(line.tell.link.waiting(), 1);
+    assert_eq!(line.tell.link.due(transfer), Some(at(4).mono + transfer));
     // The same answer again is no progress.
     assert!(line.tell.answered(at(5).mono, &heard, &line.log));
-    assert_eq!(line.tell.due(transfer), Some(at(4).mono + transfer));
+    assert_eq!(line.tell.link.due(transfer), Some(at(4).mono + transfer));
     line.hears(Answer::Noted);
-    assert_eq!(line.tell.waiting(), 0);
+    assert_eq!(line.tell.link.waiting(), 0);
     assert_eq!(line.tell.next(heartbeat), Some(at(3).mono + heartbeat));
 }
 
@@ -278,7 +281,8 @@ fn since_when_it_leads_is_said_of_this_epoch_alone() {
     let mut line = Line::new();
     let mut since = |seconds, part, epoch, leads| {
         let (log, history) = (&line.log, &History::default());
-        let subject = Subject { part, epoch, leads, log, history, unfenced: false };
+        let own = OwnRole { part, epoch, leads };
+        let subject = Subject { own, log, history };
         let mut out = Vec::new();
         line.tell.settle(at(seconds), &subject, vec![], &mut out);
         match &out[..] {

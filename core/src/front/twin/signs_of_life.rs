@@ -4,7 +4,7 @@
 //! signs that are still to be sent, and what follows from those that arrive.
 
 use super::Twin;
-use super::sender::Sender;
+use super::sender_link::SenderLink;
 use crate::base::limits::{PASSED_WINDOW, SIGNS_WAITING, TWIN_ALIVE};
 use crate::base::time::Mono;
 use crate::io::Intent;
@@ -31,8 +31,8 @@ impl Signs {
     }
 
     /// Sends signs to the twin, as many as its link takes.
-    fn tell(&mut self, now: Mono, twin: &mut Sender, out: &mut Vec<Intent>) {
-        while twin.knows(Version::ALIVE) && twin.waiting() < PASSED_WINDOW {
+    fn tell(&mut self, now: Mono, link: &mut SenderLink, out: &mut Vec<Intent>) {
+        while link.has_version(Version::ALIVE) && link.waiting() < PASSED_WINDOW {
             let mut signs = Vec::new();
             while signs.len() < TWIN_ALIVE {
                 let Some((handle, called)) = self.waiting.pop_first() else { break };
@@ -43,7 +43,7 @@ impl Signs {
             if signs.is_empty() {
                 return;
             }
-            twin.send(now, &TwinMessage::Alive(signs), out);
+            link.send(now, &TwinMessage::Alive(signs), out);
         }
     }
 }
@@ -66,7 +66,7 @@ impl Twin {
         if leads {
             self.signs.waiting.clear();
         } else if !self.signs.waiting.is_empty() {
-            self.signs.tell(now, &mut self.sender, out);
+            self.signs.tell(now, &mut self.sender.link, out);
         }
     }
 }
@@ -75,7 +75,6 @@ impl Twin {
 mod tests {
     use super::*;
     use crate::link::LinkId;
-    use crate::messages::twin::TwinAck;
 
     fn told(out: &mut Vec<Intent>) -> Vec<SignOfLife> {
         let signs = out.drain(..).flat_map(|intent| match intent {
@@ -90,35 +89,34 @@ mod tests {
 
     #[test]
     fn each_sign_is_told_once_and_of_each_handle_the_latest() {
-        let (mut signs, mut twin, mut out) = (Signs::default(), Sender::default(), Vec::new());
+        let (mut signs, mut link, mut out) = (Signs::default(), SenderLink::default(), Vec::new());
         signs.note(Mono(1_000), Handle(7));
         signs.note(Mono(5_000), Handle(7));
-        signs.tell(Mono(6_000), &mut twin, &mut out);
+        signs.tell(Mono(6_000), &mut link, &mut out);
         assert!(out.is_empty(), "there is no link");
-        twin.stands(Mono(6_000), LinkId(1), Version::ALIVE - 1);
-        signs.tell(Mono(6_000), &mut twin, &mut out);
+        link = SenderLink::up(Mono(6_000), LinkId(1), Version::ALIVE - 1);
+        signs.tell(Mono(6_000), &mut link, &mut out);
         assert!(out.is_empty(), "a program of before does not know of this");
-        twin.stands(Mono(7_000), LinkId(3), Version::ALIVE);
-        signs.tell(Mono(7_001), &mut twin, &mut out);
+        link = SenderLink::up(Mono(7_000), LinkId(3), Version::ALIVE);
+        signs.tell(Mono(7_001), &mut link, &mut out);
         let sign = SignOfLife { handle: Handle(7), milliseconds_ago: 3 };
         assert_eq!(told(&mut out), [sign], "rounded up");
-        signs.tell(Mono(8_000), &mut twin, &mut out);
+        signs.tell(Mono(8_000), &mut link, &mut out);
         assert!(out.is_empty());
     }
 
     #[test]
     fn there_is_room_for_so_many_handles_and_they_go_out_in_several_messages() {
-        let (mut signs, mut twin, mut out) = (Signs::default(), Sender::default(), Vec::new());
+        let (mut signs, mut out) = (Signs::default(), Vec::new());
         let last = u32::try_from(SIGNS_WAITING).unwrap();
         assert!((1..=last).all(|handle| signs.note(Mono(1), Handle(handle))));
         assert!(!signs.note(Mono(2), Handle(last + 1)));
         assert!(signs.note(Mono(2), Handle(last)), "one that is known already");
-        twin.stands(Mono(3), LinkId(1), Version::ALIVE);
-        signs.tell(Mono(3), &mut twin, &mut out);
+        let mut link = SenderLink::up(Mono(3), LinkId(1), Version::ALIVE);
+        signs.tell(Mono(3), &mut link, &mut out);
         assert_eq!(out.len(), SIGNS_WAITING / TWIN_ALIVE);
         assert_eq!(told(&mut out).len(), SIGNS_WAITING);
-        let noted = TwinAck { count: 4, answer: crate::messages::twin::Answer::Noted };
-        assert!(twin.answered(Mono(4), &noted, &Default::default()));
-        assert_eq!(twin.waiting(), 0);
+        link.acknowledged(Mono(4), 4);
+        assert_eq!(link.waiting(), 0);
     }
 }

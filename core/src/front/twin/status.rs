@@ -1,11 +1,9 @@
-//! The status of the twin for operators, and what the configurations of both fronts must have
-//! alike.
+//! The status of the twin for operators.
 
 use super::Twin;
 use crate::base::time::Mono;
-use crate::front::Config;
 use crate::log::Slot;
-use crate::messages::twin::{Shared, TwinRole};
+use crate::messages::twin::TwinRole;
 use crate::status::{Role, Twin as Shown};
 use alloc::string::ToString;
 
@@ -18,7 +16,7 @@ impl Twin {
         } else {
             self.receiver.lag(committed)
         };
-        let synced = if leads { self.copy() >= committed } else { self.receiver.whole() };
+        let synced = if leads { self.copy() >= committed } else { self.receiver.is_whole() };
         let standing = self.receiver.standing();
         let silent = self.silent_for(now);
         Shown {
@@ -36,26 +34,15 @@ impl Twin {
             }),
             epoch: standing.map(|standing| standing.epoch.round),
             since: standing.and_then(|standing| standing.leads),
-            version: self.program.clone(),
+            version: self.hellos.program().cloned(),
             passed_to: self.outgoing.len() as u64,
             passed_from: self.incoming.len() as u64,
-            trouble: self
-                .sender
-                .trouble
-                .text
-                .clone()
-                .or_else(|| self.receiver.trouble.text.clone()),
-            differs: self.receiver.differs.clone(),
+            trouble: {
+                let receiver = || self.receiver.trouble.text();
+                self.sender.link.trouble.text().or_else(receiver).cloned()
+            },
+            differs: self.differences.rows().to_vec(),
             configuration_trouble: None,
         }
     }
-}
-
-/// Returns the part of this front's configuration that both fronts must have alike.
-pub(in crate::front) fn shared(config: &Config) -> Shared {
-    let mut servers = config.backends.each_ref().map(ToString::to_string);
-    servers.sort();
-    let mut virtuals = config.virtuals.clone();
-    virtuals.sort_unstable();
-    Shared { servers, virtuals, cleanup_seconds: config.cleanup.as_secs() }
 }

@@ -12,6 +12,7 @@
 //! fronts that both assume the lead are kept apart only by the link between them
 //! (`core/docs/consistency.md`, section 10).
 
+mod acknowledgements;
 mod calls;
 #[cfg(test)]
 mod calls_test;
@@ -20,7 +21,11 @@ mod discovery;
 mod discovery_test;
 mod driver;
 mod entry;
+mod initial_log;
+mod inventory;
+mod job;
 mod pool;
+mod seat_changes;
 mod seat_table;
 mod stand_in;
 #[cfg(test)]
@@ -40,7 +45,8 @@ use crate::link::{Frame, LinkId, PeerKind};
 use crate::log::{ContainerId, DiskId, Epoch, GroupId};
 use crate::messages::group::{Order, decode};
 use alloc::vec::Vec;
-use stand_in::{Event, Log, StandIn};
+use initial_log::InitialLog;
+use stand_in::{Event, StandIn};
 use takeover::TakeoverHandles;
 
 /// The stand-ins of the three servers.
@@ -60,7 +66,7 @@ impl Unfenced {
         let group = GroupId(random.u128());
         let members = [0; 3].map(|_| DiskId(random.u128()));
         let wanted: Vec<ContainerId> = config.virtuals.iter().map(|&(id, _)| id).collect();
-        let log = Log::birth(config.front, group, members);
+        let log = InitialLog::birth(config.front, group, members);
         let mut disks = members.into_iter();
         let stand_ins = config.backends.each_ref().map(|address| {
             let disk = disks.next().unwrap_or_default();
@@ -90,7 +96,7 @@ impl Unfenced {
         if let Input::Frame { frame: Frame::Http(_) | Frame::Unheard(_), .. } = &input {
             // The admin page shows who holds what, and at which server.
             for (stand, backend) in self.stand_ins.iter().zip(front.replication.backends_mut()) {
-                backend.seats = Some(stand.seat_table.held());
+                backend.seats = Some(stand.seat_table().held());
             }
         }
         if let Input::Host(HostEvent::Front(FrontEvent::Configured(new))) = &input {
@@ -111,8 +117,7 @@ impl Unfenced {
                 let new = || front.numbers.next();
                 stand.pump(now.mono, new, out);
             }
-            let next =
-                (0..3).find_map(|index| Some((index, self.stand_ins[index].events.pop_front()?)));
+            let next = (0..3).find_map(|index| Some((index, self.stand_ins[index].next_event()?)));
             match next {
                 Some((_, Event::Line(event))) => input = Some(event),
                 Some((index, Event::Refused(slot, error))) => {
@@ -125,7 +130,7 @@ impl Unfenced {
                 None => break,
             }
         }
-        self.stand_ins.iter().for_each(|stand| stand.seat_table.check_invariants());
+        self.stand_ins.iter().for_each(|stand| stand.seat_table().check_invariants());
         // After all replies of the servers, so that the twin is sent these handles before the slots
         // that are committed by them.
         let seats = self.placed(front.twin.as_ref().is_some_and(Twin::wants_all));
@@ -156,7 +161,7 @@ impl Unfenced {
             return Some(input);
         };
         let link = *link;
-        let Some(stand) = self.stand_ins.iter_mut().find(|stand| stand.pool.has(link)) else {
+        let Some(stand) = self.stand_ins.iter_mut().find(|stand| stand.has_connection(link)) else {
             return Some(input);
         };
         match input {
@@ -172,7 +177,7 @@ impl Unfenced {
 
     /// Hands an intent for a backend to its stand-in; any other one goes out.
     fn front_wants(&mut self, front: &Front, now: Now, intent: Intent, out: &mut Vec<Intent>) {
-        let stand_of = |link: LinkId| self.stand_ins.iter().position(|s| s.line == Some(link));
+        let stand_of = |link: LinkId| self.stand_ins.iter().position(|s| s.is_line(link));
         match intent {
             Intent::Dial { link, callee: PeerKind::Backend, .. } => {
                 if let Some(index) = front.replication.backend_of(link) {

@@ -40,6 +40,11 @@ impl<J> Pool<J> {
         Self { address, lines: BTreeMap::new() }
     }
 
+    /// Returns the address of the server.
+    pub(super) fn address(&self) -> &Address {
+        &self.address
+    }
+
     pub(super) fn has(&self, link: LinkId) -> bool {
         self.lines.contains_key(&link)
     }

@@ -1,66 +1,28 @@
 //! A stand-in: answers a front's orders as a tmrd backend would, and has the stock server give and
 //! take the seats meanwhile. This is the front's side: the acceptor, whose memory is this process,
 //! and the acknowledgements that wait for the server's replies.
+//!
+//! What never lives here: which call the server gets next, and what its replies mean (those are
+//! `driver`'s and `replies`').
 
-use super::discovery::{Learner, Learnt};
-use super::pool::Pool;
+use super::acknowledgements::{Acknowledgement, Acknowledgements};
+use super::driver::{Driver, Reach};
+use super::initial_log::InitialLog;
+use super::job::{ClientCall, Outcome};
+use super::seat_changes::seat_of;
 use super::seat_table::{At, SeatTable};
 use crate::backend::acceptor::{Acceptor, OrderEffects};
-use crate::base::limits::{LOG_KEPT, STOCK_QUEUE};
+use crate::base::limits::LOG_KEPT;
 use crate::base::network::Address;
-use crate::base::time::Mono;
-use crate::io::Input;
+use crate::base::time::{Deadline, Mono};
+use crate::io::{Input, Intent};
 use crate::link::{CloseReason, Frame, LinkId};
-use crate::log::{
-    ContainerId, DiskId, Entry, Epoch, Grant, GroupId, Handle, LicenceKey, Setting, Slot, State,
-};
+use crate::log::{ContainerId, DiskId, Entry, Handle, LicenceKey, Slot};
 use crate::messages::group::{Description, Message, Order, Report, encode};
 use crate::messages::twin::RemoteHandle;
 use crate::wire::{CmError, Request};
-use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
-
-/// Returns the licence of which a grant takes a seat, or begins a usage period.
-pub(super) fn seat_of(grant: &Grant) -> Option<LicenceKey> {
-    grant.held.licence().filter(|_| grant.waits_for_disk()).copied()
-}
-
-/// The log with which the three stand-ins of a front begin: in memory, since the three servers
-/// store nothing of it.
-#[derive(Debug)]
-pub(super) struct Log {
-    /// The front under whose lowest epoch it is written.
-    pub(super) front: u32,
-    pub(super) group: GroupId,
-    pub(super) slot: Slot,
-    /// The encoded state at that slot.
-    pub(super) state: Vec<u8>,
-}
-
-impl Log {
-    /// Returns the log of a group that is born with these members.
-    pub(super) fn birth(front: u32, group: GroupId, members: [DiskId; 3]) -> Self {
-        let mut state = State::default();
-        state.apply(&Entry::Configure(Setting::Members(members)));
-        Self { front, group, slot: Slot(1), state: state.encode() }
-    }
-
-    fn acceptor(&self, disk: DiskId) -> Acceptor {
-        let Self { front, group, slot, ref state } = *self;
-        let mut acceptor = Acceptor::blank(disk);
-        let epoch = Epoch::default().next_of(front);
-        let (offset, bytes, last) = (0, state.clone(), true);
-        for order in [
-            Order::Claim { epoch },
-            Order::Found { epoch, group },
-            Order::Install { epoch, group, slot, offset, bytes, last },
-        ] {
-            acceptor.order(order, &mut OrderEffects::default());
-        }
-        acceptor
-    }
-}
 
 /// What a stand-in reports to the front.
 #[derive(Clone, Debug)]
@@ -73,45 +35,15 @@ pub(super) enum Event {
     Unable(u32),
 }
 
-/// How much is known of the server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reach {
-    /// It is not reachable, or was not dialled yet.
-    Away,
-    /// Discovery is under way.
-    Coming,
-    /// It serves.
-    There,
-}
-
-/// A change of seats at the server, in the order of the log.
-#[derive(Clone, Debug)]
-pub(super) enum Change {
-    Take(Box<Grant>),
-    /// `again`: its connection broke once before.
-    Give {
-        licence: LicenceKey,
-        number: u32,
-        again: bool,
-    },
-}
-
-/// A client's call that waits for a connection.
-#[derive(Clone, Debug)]
-pub(super) struct Errand {
-    pub(super) line: LinkId,
-    pub(super) correlation: u32,
-    pub(super) licence: LicenceKey,
-    pub(super) call: Request,
-}
-
-/// An acknowledgement that waits for the server.
-#[derive(Clone, Debug)]
-struct Waiting {
+/// An append that was accepted.
+struct Append {
     correlation: u32,
+    /// The last slot that the acceptor has.
     last: Slot,
-    awaited: BTreeMap<Handle, Slot>,
-    differing: Vec<Slot>,
+    /// The last slot that the front had committed.
+    committed: Slot,
+    /// The entries that are about seats.
+    seats: Vec<(Slot, Entry)>,
 }
 
 /// The stand-in of one stock server.
@@ -119,114 +51,125 @@ struct Waiting {
 pub(super) struct StandIn {
     acceptor: Acceptor,
     /// The front has claimed again: entries accepted before may not be in its log.
-    pub(super) unsure: bool,
-    /// The server was away, or has forgotten a handle: it may have been restarted.
-    pub(super) broke: bool,
-    waiting: VecDeque<Waiting>,
+    unsure: bool,
+    acknowledgements: Acknowledgements,
     /// The link that the front takes for one to a backend.
-    pub(super) line: Option<LinkId>,
-    pub(super) events: VecDeque<Event>,
-    pub(super) reach: Reach,
-    pub(super) pool: Pool<super::driver::Job>,
-    pub(super) learner: Learner,
-    pub(super) learnt: Learnt,
-    pub(super) learn_at: Mono,
-    pub(super) seat_table: SeatTable,
-    /// Numbered, so that an access never overtakes a release of its licence.
-    pub(super) changes: VecDeque<(u64, Change)>,
-    pub(super) changed: u64,
-    /// Releases without a reply.
-    pub(super) giving: BTreeMap<LicenceKey, BTreeSet<u64>>,
-    pub(super) errands: VecDeque<Errand>,
-    /// Whether a background call is under way, of which there is one at a time.
-    pub(super) background: bool,
-    /// Whose turn the next background call is: that of discovery, or that of a seat.
-    pub(super) learns: bool,
-    pub(super) heard: Mono,
-    pub(super) address: Address,
+    line: Option<LinkId>,
+    events: VecDeque<Event>,
+    driver: Driver,
 }
 
 impl StandIn {
     /// Returns a stand-in that is this member of a group with this log.
-    pub(super) fn new(address: Address, wanted: Vec<ContainerId>, disk: DiskId, log: &Log) -> Self {
+    pub(super) fn new(
+        address: Address,
+        wanted: Vec<ContainerId>,
+        disk: DiskId,
+        log: &InitialLog,
+    ) -> Self {
         Self {
             acceptor: log.acceptor(disk),
             unsure: false,
-            broke: false,
-            waiting: VecDeque::new(),
+            acknowledgements: Acknowledgements::default(),
             line: None,
             events: VecDeque::new(),
-            reach: Reach::Away,
-            pool: Pool::new(address.clone()),
-            learner: Learner::new(wanted),
-            learnt: Learnt::default(),
-            learn_at: Mono(0),
-            seat_table: SeatTable::default(),
-            changes: VecDeque::new(),
-            changed: 0,
-            giving: BTreeMap::new(),
-            errands: VecDeque::new(),
-            background: false,
-            learns: false,
-            heard: Mono(0),
-            address,
+            driver: Driver::new(address, wanted),
         }
     }
 
     /// Replaces the log.
-    pub(super) fn begin(&mut self, log: &Log) {
+    pub(super) fn begin(&mut self, log: &InitialLog) {
         self.acceptor = log.acceptor(self.acceptor.standing().disk);
+    }
+
+    /// Notes that the front claims: entries accepted before may not be in its log.
+    pub(super) fn claimed(&mut self) {
+        self.unsure = true;
     }
 
     /// Gives up all seats at the server because the front stands by. Returns the handles that it
     /// had there.
     pub(super) fn set_down(&mut self) -> SeatTable {
         let committed = self.acceptor.standing().committed;
-        for waiting in core::mem::take(&mut self.waiting) {
-            self.report(waiting.correlation, &Report::Gap { committed });
+        for correlation in self.acknowledgements.drop_all() {
+            self.report(correlation, &Report::Gap { committed });
         }
-        self.changes.clear();
-        self.giving.clear();
-        core::mem::take(&mut self.seat_table)
+        self.driver.set_down()
+    }
+
+    /// Returns the seats at the server.
+    pub(super) fn seat_table(&self) -> &SeatTable {
+        self.driver.seat_table()
+    }
+
+    /// Takes the handles that have changed since this was last called.
+    pub(super) fn changed_handles(&mut self) -> Vec<(u32, Handle, LicenceKey)> {
+        self.driver.changed_handles()
     }
 
     /// Returns the serial of the container that has a licence there.
-    pub(super) fn place(&self, licence: &LicenceKey) -> Option<u32> {
-        self.learnt.licences.get(licence).map(|known| known.product.place.serial)
+    pub(super) fn serial_of(&self, licence: &LicenceKey) -> Option<u32> {
+        self.driver.inventory().licence(licence).map(|known| known.product.place.serial)
+    }
+
+    /// Returns the serials of the containers there.
+    pub(super) fn serials(&self) -> impl Iterator<Item = u32> {
+        self.driver.parts().iter().map(|part| part.serial)
+    }
+
+    /// Whether the server serves.
+    pub(super) fn is_there(&self) -> bool {
+        self.driver.reach() == Reach::There
+    }
+
+    /// Whether it is known which handles at the server are those of seats.
+    pub(super) fn knows_seats(&self) -> bool {
+        !self.unsure
+    }
+
+    /// Returns whether the server may have been restarted since this was last called.
+    pub(super) fn may_have_restarted(&mut self) -> bool {
+        self.driver.may_have_restarted()
     }
 
     /// Continues with a handle that another front had there for a seat. A handle that no seat needs
     /// is released, if it is `sure` that the server has not been restarted since.
-    pub(super) fn take_up(&mut self, now: Mono, placed: &RemoteHandle, sure: bool) {
-        let RemoteHandle { number, handle, licence, .. } = *placed;
-        if self.learner.has(number) {
-            return;
-        }
-        match self.seat_table.at(handle) {
-            Some(At::Lacking(_)) => self.seat_table.set(now, handle, At::Held(number, now)),
-            Some(At::Held(held, _)) if held == number => {}
-            _ if sure => self.give_number(licence, number, handle),
-            _ => {}
-        }
+    pub(super) fn take_up(&mut self, now: Mono, remote: &RemoteHandle, sure: bool) {
+        self.driver.take_up(now, remote, sure);
     }
 
     /// Returns the address of its server.
     pub(super) fn address(&self) -> &Address {
-        &self.address
+        self.driver.address()
+    }
+
+    /// Whether the front takes this link for one to the backend.
+    pub(super) fn is_line(&self, link: LinkId) -> bool {
+        self.line == Some(link)
+    }
+
+    /// Whether this is a connection to the server.
+    pub(super) fn has_connection(&self, link: LinkId) -> bool {
+        self.driver.has_connection(link)
+    }
+
+    /// Takes the next report to the front.
+    pub(super) fn next_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
     }
 
     /// Takes the link that the front dials to a backend.
     pub(super) fn dialled(&mut self, now: Mono, line: LinkId) {
         self.line = Some(line);
-        match self.reach {
-            Reach::Away => self.come(now),
+        match self.driver.reach() {
+            Reach::Away => self.driver.come(now),
             Reach::Coming => {}
             Reach::There => self.join(),
         }
     }
 
     /// Reports the backend as connected, because the server is known.
-    pub(super) fn join(&mut self) {
+    fn join(&mut self) {
         if let Some(link) = self.line {
             let frame = Frame::Joined { front: 0, minor: 0 };
             self.events.push_back(Event::Line(Input::Frame { link, frame }));
@@ -236,13 +179,13 @@ impl StandIn {
     /// Handles that the front has closed the link.
     pub(super) fn hung_up(&mut self) {
         self.line = None;
-        self.waiting.clear();
-        self.errands.clear();
+        self.acknowledgements = Acknowledgements::default();
+        self.driver.drop_client_calls();
         self.acceptor.let_go();
     }
 
     /// Closes the link, so that the front dials again.
-    pub(super) fn hang_up(&mut self, reason: CloseReason) {
+    fn hang_up(&mut self, reason: CloseReason) {
         if let Some(link) = self.line {
             let closed = Input::Closed { link, reason, unsent: false };
             self.events.push_back(Event::Line(closed));
@@ -255,7 +198,8 @@ impl StandIn {
         let Message { correlation, body } = message;
         match body {
             Order::Describe => {
-                let (standing, parts) = (self.acceptor.standing(), self.learnt.parts.clone());
+                let standing = self.acceptor.standing();
+                let parts = self.driver.parts().to_vec();
                 // No other front can lead with what is in this one's memory.
                 let led = false;
                 self.report(correlation, &Report::Described(Description { standing, led, parts }));
@@ -273,7 +217,8 @@ impl StandIn {
                 match self.accept(Order::Append { epoch, first, entries, committed }) {
                     Report::Stored { last, .. } => {
                         self.reconcile_if_unsure(now);
-                        self.seats(now, correlation, last, committed, seats);
+                        let append = Append { correlation, last, committed, seats };
+                        self.change_seats(now, append);
                     }
                     report => self.report(correlation, &report),
                 }
@@ -301,99 +246,54 @@ impl StandIn {
         self.acceptor.order(order, &mut OrderEffects::default())
     }
 
-    /// Has the server carry out these entries; the acknowledgement follows when it has replied for
-    /// every grant.
-    fn seats(
-        &mut self,
-        now: Mono,
-        correlation: u32,
-        last: Slot,
-        committed: Slot,
-        entries: Vec<(Slot, Entry)>,
-    ) {
-        let (mut awaited, mut differing) = (BTreeMap::new(), Vec::new());
-        for (slot, entry) in entries {
+    /// Has the server do a client's call.
+    fn perform(&mut self, correlation: u32, licence: LicenceKey, call: &[u8]) {
+        match (self.line, Request::parse(call)) {
+            (Some(line), Ok(call)) => {
+                self.driver.perform(ClientCall { line, correlation, licence, call });
+                self.take_outcomes();
+            }
+            _ => self.events.push_back(Event::Unable(correlation)),
+        }
+    }
+
+    /// Has the server carry out the entries of an append; the acknowledgement follows when it has
+    /// replied for every grant.
+    fn change_seats(&mut self, now: Mono, append: Append) {
+        let Append { correlation, last, committed, seats } = append;
+        let mut awaited = BTreeMap::new();
+        let mut differing = Vec::new();
+        for (slot, entry) in seats {
             match entry {
                 // A grant that takes no seat takes none at the server either.
                 Entry::Grant(grant) if seat_of(&grant).is_none() => {}
-                Entry::Grant(grant) => match self.seat_table.at(grant.handle) {
+                Entry::Grant(grant) => match self.seat_table().at(grant.handle) {
                     Some(At::Asked) => {
                         awaited.insert(grant.handle, slot);
                     }
                     Some(At::Held(..)) => {}
                     // Chosen already: nothing waits for this server.
-                    _ if slot <= committed => {
-                        self.lacks(now, &grant);
+                    _ if slot <= committed => self.driver.lacks(now, &grant),
+                    _ => {
+                        let handle = grant.handle;
+                        match self.driver.take(now, grant) {
+                            Ok(()) => {
+                                awaited.insert(handle, slot);
+                            }
+                            Err(error) => {
+                                differing.push(slot);
+                                self.events.push_back(Event::Refused(slot, error));
+                            }
+                        }
                     }
-                    _ => match self.take(now, grant) {
-                        Ok(handle) => {
-                            awaited.insert(handle, slot);
-                        }
-                        Err(error) => {
-                            differing.push(slot);
-                            self.events.push_back(Event::Refused(slot, error));
-                        }
-                    },
                 },
-                Entry::Release(handle) | Entry::Expire(handle) => self.give(handle),
+                Entry::Release(handle) | Entry::Expire(handle) => self.driver.give(handle),
                 _ => {}
             }
         }
-        self.waiting.push_back(Waiting { correlation, last, awaited, differing });
+        let acknowledgement = Acknowledgement { correlation, last, awaited, differing };
+        self.acknowledgements.add(acknowledgement);
         self.acknowledge();
-    }
-
-    /// Requests a seat from the server.
-    fn take(&mut self, now: Mono, grant: Grant) -> Result<Handle, CmError> {
-        let handle = grant.handle;
-        let Some(licence) = seat_of(&grant).filter(|_| self.matches(&grant)) else {
-            return Err(CmError::NO_LICENSE_AVAILABLE);
-        };
-        if self.changes.len() >= STOCK_QUEUE {
-            self.seat_table.put(now, handle, licence, At::Lacking(now));
-            return Err(CmError::REQUEST_OVERLOAD_REJECTED);
-        }
-        self.seat_table.put(now, handle, licence, At::Asked);
-        self.change(Change::Take(Box::new(grant)));
-        Ok(handle)
-    }
-
-    /// Marks a seat of the log that this server lacks.
-    fn lacks(&mut self, now: Mono, grant: &Grant) {
-        if let Some(licence) = seat_of(grant) {
-            self.seat_table.put(now, grant.handle, licence, At::Lacking(now));
-        }
-    }
-
-    /// Returns whether this server's own part of a licence equals that of a grant.
-    pub(super) fn matches(&self, grant: &Grant) -> bool {
-        let known = seat_of(grant).and_then(|licence| self.learnt.licences.get(&licence));
-        known.is_some_and(|known| known.print == grant.fingerprint)
-    }
-
-    /// Releases a seat at the server, if it has one there. A seat that was just requested is
-    /// released when its handle arrives.
-    fn give(&mut self, handle: Handle) {
-        if let Some((licence, number)) = self.seat_table.remove(handle) {
-            self.give_number(licence, number, handle);
-        }
-    }
-
-    /// Releases a handle at the server that was that of a seat.
-    pub(super) fn give_number(&mut self, licence: LicenceKey, number: u32, handle: Handle) {
-        self.seat_table.leave(number, handle, licence);
-        self.giving.entry(licence).or_default().insert(self.changed);
-        self.change(Change::Give { licence, number, again: false });
-    }
-
-    fn change(&mut self, change: Change) {
-        self.changes.push_back((self.changed, change));
-        self.changed += 1;
-    }
-
-    /// Returns the grant of a seat, if the log here has it.
-    pub(super) fn grant(&self, handle: Handle) -> Option<&Grant> {
-        self.acceptor.settled().seat(handle)
     }
 
     /// After a claim or a whole state: releases seats that are not in the log any more, and
@@ -404,43 +304,121 @@ impl StandIn {
         }
         let state = self.acceptor.matched_state();
         let held = |handle: &Handle| state.seat(*handle).is_some() && !state.lingers(*handle);
-        let gone: Vec<Handle> = self.seat_table.handles().filter(|handle| !held(handle)).collect();
+        let handles = self.driver.seat_table().handles();
+        let gone: Vec<Handle> = handles.filter(|handle| !held(handle)).collect();
         for handle in gone {
-            self.give(handle);
+            self.driver.give(handle);
         }
         for seat in state.seats().filter(|seat| held(&seat.handle)) {
-            if self.seat_table.at(seat.handle).is_none() {
-                self.lacks(now, seat);
+            if self.driver.seat_table().at(seat.handle).is_none() {
+                self.driver.lacks(now, seat);
             }
         }
     }
 
-    /// Notes that the server has replied for a seat, or will not. More than one order may wait for
-    /// it, since the front sends pending entries again after another claim.
-    pub(super) fn answered(&mut self, handle: Handle, error: Option<CmError>) {
-        for waiting in &mut self.waiting {
-            let Some(slot) = waiting.awaited.remove(&handle) else { continue };
+    /// Notes that the server has replied for a seat, or will not.
+    fn replied_for(&mut self, handle: Handle, error: Option<CmError>) {
+        for slot in self.acknowledgements.replied(handle, error.is_some()) {
             if let Some(error) = error {
-                waiting.differing.push(slot);
                 self.events.push_back(Event::Refused(slot, error));
             }
         }
         self.acknowledge();
     }
 
-    /// Sends acknowledgements in the order of the appends, since each covers everything before it.
+    /// Sends the acknowledgements that wait for no reply any more.
     fn acknowledge(&mut self) {
-        while self.waiting.front().is_some_and(|waiting| waiting.awaited.is_empty()) {
-            let Some(waiting) = self.waiting.pop_front() else { return };
-            let Waiting { correlation, last, differing, .. } = waiting;
+        while let Some(Acknowledgement { correlation, last, differing, .. }) =
+            self.acknowledgements.pop()
+        {
             self.report(correlation, &Report::Stored { last, differing });
         }
     }
 
-    pub(super) fn report(&mut self, correlation: u32, report: &Report) {
+    fn report(&mut self, correlation: u32, report: &Report) {
         if let Some(link) = self.line {
             let frame = Frame::Batch(encode(correlation, report));
             self.events.push_back(Event::Line(Input::Frame { link, frame }));
         }
+    }
+}
+
+/// The server's side, and what it means to the front.
+impl StandIn {
+    /// Closes all connections when a call is late, because the server is silent.
+    pub(super) fn timers(&mut self, now: Mono, out: &mut Vec<Intent>) {
+        self.driver.timers(now, out);
+        self.take_outcomes();
+    }
+
+    /// Returns the next deadline.
+    pub(super) fn deadline(&self) -> Option<Deadline> {
+        self.driver.deadline()
+    }
+
+    /// Makes calls as long as a connection is free.
+    pub(super) fn pump(&mut self, now: Mono, new: impl FnMut() -> LinkId, out: &mut Vec<Intent>) {
+        self.driver.pump(now, self.acceptor.settled(), new, out);
+        self.take_outcomes();
+    }
+
+    /// Takes a reply of the server.
+    pub(super) fn replied(&mut self, now: Mono, link: LinkId, bytes: &[u8], out: &mut Vec<Intent>) {
+        self.driver.replied(now, link, bytes, out);
+        self.take_outcomes();
+    }
+
+    /// Handles a connection to the server that is closed, or could not be opened.
+    pub(super) fn closed(
+        &mut self,
+        now: Mono,
+        link: LinkId,
+        reason: CloseReason,
+        out: &mut Vec<Intent>,
+    ) {
+        self.driver.closed(now, link, reason, out);
+        self.take_outcomes();
+    }
+
+    /// Continues from the start with another server, or with this one and other containers.
+    pub(super) fn moved(
+        &mut self,
+        now: Mono,
+        address: Address,
+        wanted: Vec<ContainerId>,
+        out: &mut Vec<Intent>,
+    ) {
+        self.driver.moved(now, address, wanted, out);
+        self.take_outcomes();
+    }
+
+    /// Reports to the front what the server has done.
+    fn take_outcomes(&mut self) {
+        while let Some(outcome) = self.driver.next_outcome() {
+            match outcome {
+                Outcome::Seat { handle, error } => self.replied_for(handle, error),
+                // The front does not wait for calls on an earlier link.
+                Outcome::Performed { line, .. } if self.line != Some(line) => {}
+                Outcome::Performed { correlation, reply: Some(reply), .. } => {
+                    self.report(correlation, &Report::Performed { reply });
+                }
+                Outcome::Performed { correlation, reply: None, .. }
+                | Outcome::Unable(correlation) => self.events.push_back(Event::Unable(correlation)),
+                Outcome::Known => self.join(),
+                Outcome::HangUp(reason) => self.hang_up(reason),
+            }
+        }
+    }
+
+    /// In tests: the server.
+    #[cfg(test)]
+    pub(super) fn driver(&self) -> &Driver {
+        &self.driver
+    }
+
+    /// In tests: the server, to be changed.
+    #[cfg(test)]
+    pub(super) fn driver_mut(&mut self) -> &mut Driver {
+        &mut self.driver
     }
 }

@@ -6,12 +6,14 @@
 //! server reports that it does not know the handle, and the seat is taken there again.
 
 use super::Unfenced;
+use super::initial_log::InitialLog;
 use super::seat_table::NOBODY;
-use super::stand_in::{Log, Reach, StandIn};
+use super::stand_in::StandIn;
 use crate::base::limits::TWIN_SEATS_MAX;
 use crate::base::time::Now;
 use crate::front::Front;
 use crate::front::leadership::phase::Phase;
+use crate::front::twin::RemoteHandles;
 use crate::log::{Entry, Epoch, Handle, LicenceKey, Setting};
 use crate::messages::twin::RemoteHandle;
 use alloc::collections::BTreeMap;
@@ -52,14 +54,10 @@ impl TakeoverHandles {
 }
 
 impl StandIn {
-    fn serials(&self) -> impl Iterator<Item = u32> {
-        self.learnt.parts.iter().map(|part| part.serial)
-    }
-
     /// Returns a handle as it is sent to the twin; `None` if this server does not have its licence
     /// any more.
     fn placed(&self, (number, handle, licence): (u32, Handle, LicenceKey)) -> Option<RemoteHandle> {
-        let server = self.place(&licence)?;
+        let server = self.serial_of(&licence)?;
         Some(RemoteHandle { server, number, handle, licence })
     }
 }
@@ -67,13 +65,13 @@ impl StandIn {
 impl Unfenced {
     /// Has the stand-ins follow the phase of the front after this turn.
     pub(super) fn follow(&mut self, front: &mut Front) {
-        if let Some((anew, seats)) = front.placed.take() {
-            if anew {
+        if let Some(RemoteHandles { all, handles }) = front.placed.take() {
+            if all {
                 self.takeover_handles = TakeoverHandles::default();
             }
-            for placed in seats {
+            for placed in handles {
                 let holds = |stand: &StandIn| stand.serials().any(|it| it == placed.server);
-                let there = |stand: &&StandIn| stand.reach == Reach::There && holds(stand);
+                let there = |stand: &&StandIn| stand.is_there() && holds(stand);
                 self.takeover_handles
                     .hear(placed, self.stand_ins.iter().any(|stand| there(&stand)));
             }
@@ -101,7 +99,7 @@ impl Unfenced {
     /// Prepares a claim of the front. If its log is another front's, the stand-ins continue with
     /// that log and drop their own. If it has none, they begin with a new group.
     fn begin(&mut self, front: &mut Front, epoch: Epoch) {
-        self.stand_ins.iter_mut().for_each(|stand| stand.unsure = true);
+        self.stand_ins.iter_mut().for_each(|stand| stand.claimed());
         let id = front.config.front;
         if front.replication.log().committed_state().leader().front == id {
             return;
@@ -121,9 +119,9 @@ impl Unfenced {
                     target: "tmr_core::front::stock::told",
                     %slot, handles = settled.seat_count(), "going on with the twin's log"
                 );
-                Log { front: id, group, slot, state: settled.encode() }
+                InitialLog { front: id, group, slot, state: settled.encode() }
             }
-            None => Log::birth(id, self.group, self.members),
+            None => InitialLog::birth(id, self.group, self.members),
         };
         self.stand_ins.iter_mut().for_each(|stand| stand.begin(&log));
     }
@@ -133,10 +131,10 @@ impl Unfenced {
         let leads = front.leadership.epoch().is_some();
         for stand in &mut self.stand_ins {
             let serials: Vec<u32> = stand.serials().collect();
-            if core::mem::take(&mut stand.broke) {
+            if stand.may_have_restarted() {
                 serials.iter().for_each(|serial| self.takeover_handles.doubt(*serial));
             }
-            if !leads || stand.unsure || stand.reach != Reach::There {
+            if !leads || !stand.knows_seats() || !stand.is_there() {
                 continue;
             }
             for serial in serials {
@@ -151,8 +149,8 @@ impl Unfenced {
     pub(super) fn placed(&mut self, all: bool) -> Vec<RemoteHandle> {
         let mut placed = Vec::new();
         for stand in &mut self.stand_ins {
-            let news: Vec<(u32, Handle, LicenceKey)> = stand.seat_table.news().collect();
-            let some = if all { stand.seat_table.placed().collect() } else { news };
+            let changed = stand.changed_handles();
+            let some = if all { stand.seat_table().placed().collect() } else { changed };
             placed.extend(some.into_iter().filter_map(|it| stand.placed(it)));
         }
         placed

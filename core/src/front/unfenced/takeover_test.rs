@@ -1,6 +1,6 @@
 //! Handles at stock servers that a front is sent, and what it does with them.
 
-use super::stand_in::Reach;
+use super::driver::Reach;
 use super::{Unfenced, seat_table::At};
 use crate::base::limits::{CLEANUP_DEFAULT, TWIN_CONNECT, TWIN_TRANSFER};
 use crate::base::network::Address;
@@ -8,6 +8,7 @@ use crate::base::random::Random;
 use crate::base::time::Duration;
 use crate::config;
 use crate::front::leadership::Leadership;
+use crate::front::twin::RemoteHandles;
 use crate::front::{Config, Front};
 use crate::licence::Part;
 use crate::log::{ContainerId, Epoch, Handle};
@@ -39,10 +40,9 @@ fn front() -> (Front, Unfenced) {
     let mut stock = Unfenced::new(&config, &mut Random::new([2; 32]));
     for (stand, serial) in stock.stand_ins.iter_mut().zip(1..) {
         let firm_items = Vec::new();
-        stand.learnt.parts = vec![Part { serial, mask: 130, cm_act_id: CM_ACT_ID, firm_items }];
-        if serial < 3 {
-            stand.reach = Reach::There;
-        }
+        let part = Part { serial, mask: 130, cm_act_id: CM_ACT_ID, firm_items };
+        let reach = if serial < 3 { Reach::There } else { Reach::Away };
+        stand.driver_mut().set_known(vec![part], reach);
     }
     (Front::new(config), stock)
 }
@@ -59,12 +59,12 @@ fn sure(stock: &mut Unfenced) -> [Option<bool>; 3] {
 #[test]
 fn a_handle_is_good_as_long_as_its_own_server_was_there_all_the_time() {
     let (mut front, mut stock) = front();
-    front.placed = Some((false, [1, 2, 3].map(placed).to_vec()));
+    front.placed = Some(RemoteHandles { all: false, handles: [1, 2, 3].map(placed).to_vec() });
     stock.follow(&mut front);
     assert_eq!(sure(&mut stock), [Some(true), Some(true), Some(false)]);
-    front.placed = Some((false, [1, 2].map(placed).to_vec()));
+    front.placed = Some(RemoteHandles { all: false, handles: [1, 2].map(placed).to_vec() });
     stock.follow(&mut front);
-    stock.stand_ins[1].broke = true;
+    stock.stand_ins[1].driver_mut().restart();
     stock.take_up(&front, at(0));
     assert_eq!(sure(&mut stock), [Some(true), Some(false), None]);
 }
@@ -72,15 +72,16 @@ fn a_handle_is_good_as_long_as_its_own_server_was_there_all_the_time() {
 #[test]
 fn only_a_front_that_is_about_to_lead_takes_up_what_it_was_told() {
     let (mut front, mut stock) = front();
-    front.placed = Some((true, vec![placed(1), placed(2), placed(3)]));
+    front.placed =
+        Some(RemoteHandles { all: true, handles: vec![placed(1), placed(2), placed(3)] });
     stock.follow(&mut front);
     stock.take_up(&front, at(0));
-    assert!(stock.stand_ins.iter().all(|stand| stand.giving.is_empty()), "it stands by");
+    assert!(stock.stand_ins.iter().all(|stand| stand.driver().releasing() == 0), "it stands by");
     front.leadership = Leadership::leading(Epoch { round: 2, front: 7 });
     // A stand-in without the log does not know yet which handles are those of seats.
-    stock.stand_ins[1].unsure = true;
+    stock.stand_ins[1].claimed();
     stock.take_up(&front, at(0));
-    let taken = stock.stand_ins.each_ref().map(|stand| stand.giving.len());
+    let taken = stock.stand_ins.each_ref().map(|stand| stand.driver().releasing());
     assert_eq!(taken, [1, 0, 0], "no seat of the log has it: it is given back");
     assert_eq!(sure(&mut stock), [None, Some(true), Some(false)], "told, and not taken up yet");
 }
@@ -89,8 +90,8 @@ fn only_a_front_that_is_about_to_lead_takes_up_what_it_was_told() {
 fn a_front_that_stands_by_keeps_nothing_but_what_it_was_told() {
     let (mut front, mut stock) = front();
     let stand = &mut stock.stand_ins[0];
-    stand.seat_table.put(at(0).mono, Handle(11), LICENCE, At::Held(5001, at(9).mono));
+    stand.driver_mut().put(at(0).mono, Handle(11), LICENCE, At::Held(5001, at(9).mono));
     stock.follow(&mut front);
-    assert!(stock.stand_ins[0].seat_table.held().is_empty());
-    assert_eq!(stock.stand_ins[0].seat_table.first(), None, "it is another front's to keep");
+    assert!(stock.stand_ins[0].seat_table().held().is_empty());
+    assert_eq!(stock.stand_ins[0].seat_table().first(), None, "it is another front's to keep");
 }

@@ -10,20 +10,29 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use tmr_core::log::{Client, Entry, Grant, Handle, LicenceKey, Mode};
 
+/// Clients of one station share a seat.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Station {
+    address: IpAddr,
+    host: String,
+    session: u32,
+}
+
+impl Station {
+    fn of(client: &Client) -> Self {
+        Self { address: client.address, host: client.host.clone(), session: client.session }
+    }
+}
+
 /// What a handle took.
 #[derive(Debug)]
 struct Taken {
     licence: LicenceKey,
     mode: Mode,
     take: u32,
-    /// Address, host and session.
-    station: (IpAddr, String, u32),
+    station: Station,
     /// A release leaves the seat taken until it has lingered.
     lingers: bool,
-}
-
-fn station(client: &Client) -> (IpAddr, String, u32) {
-    (client.address, client.host.clone(), client.session)
 }
 
 /// The second fold.
@@ -93,7 +102,7 @@ impl Ledger {
                         licence: *licence,
                         mode: *mode,
                         take: *take,
-                        station: station(client),
+                        station: Station::of(client),
                         lingers: *linger_seconds > 0,
                     });
                     self.held.insert(grant.handle, taken);
@@ -133,7 +142,7 @@ impl Ledger {
     /// Whether a grant holds beside the others.
     fn fits(&self, grant: &Grant) -> bool {
         let Some(licence) = grant.held.licence() else { return true };
-        let station = station(&grant.client);
+        let station = Station::of(&grant.client);
         let on: Vec<_> = self.of(licence).filter(|taken| taken.station == station).collect();
         let alone = grant.mode == Mode::Exclusive && !on.is_empty();
         if alone || on.iter().any(|taken| taken.mode == Mode::Exclusive) {

@@ -79,15 +79,28 @@ pub struct Violation {
     pub what: String,
 }
 
-/// All checkers of one run.
+/// Checkers of what clients are told.
 #[derive(Debug, Default)]
-pub struct Checks {
-    /// What was found.
-    pub violations: Vec<Violation>,
+pub struct ClientChecks {
     /// See [`seats`].
     pub seats: seats::Seats,
     /// See [`handles`].
     pub handles: handles::Handles,
+    /// See [`calls`].
+    pub calls: calls::Calls,
+    /// See [`numbers`].
+    pub numbers: numbers::Numbers,
+    /// See [`units`].
+    pub units: units::Units,
+    /// See [`identity`].
+    pub identity: identity::Identity,
+    /// See [`service`].
+    pub service: service::Service,
+}
+
+/// Checkers of what is committed, and of what is on disks.
+#[derive(Debug, Default)]
+pub struct LogChecks {
     /// See [`acks`].
     pub acks: acks::Acks,
     /// See [`ledger`].
@@ -96,26 +109,34 @@ pub struct Checks {
     pub slots: slots::Slots,
     /// See [`epochs`].
     pub epochs: epochs::Epochs,
-    /// See [`calls`].
-    pub calls: calls::Calls,
-    /// See [`dates`].
-    pub dates: dates::Dates,
     /// See [`truth`].
     pub truth: truth::Truth,
+}
+
+/// Checkers of what a front may do, and when.
+#[derive(Debug, Default)]
+pub struct FrontChecks {
     /// See [`fence`].
     pub fence: fence::Fence,
-    /// See [`numbers`].
-    pub numbers: numbers::Numbers,
-    /// See [`units`].
-    pub units: units::Units,
+    /// See [`dates`].
+    pub dates: dates::Dates,
     /// See [`passing`].
     pub passing: passing::Passing,
-    /// See [`identity`].
-    pub identity: identity::Identity,
-    /// See [`service`].
-    pub service: service::Service,
     /// See [`silence`].
     pub silence: silence::Silence,
+}
+
+/// All checkers of one run.
+#[derive(Debug, Default)]
+pub struct Checks {
+    /// What was found.
+    pub violations: Vec<Violation>,
+    /// What clients are told.
+    pub clients: ClientChecks,
+    /// What is committed and stored.
+    pub log: LogChecks,
+    /// What fronts may do.
+    pub fronts: FrontChecks,
 }
 
 impl Checks {
@@ -128,33 +149,33 @@ impl Checks {
         message: &Message<Order>,
     ) {
         let ((process, link), order) = (by, &message.body);
-        let decided = self.fence.proposed(process, sent);
-        self.fence.ordered(process, link, sent, message);
-        self.passing.ordered(process, sent, order);
+        let decided = self.fronts.fence.proposed(process, sent);
+        self.fronts.fence.ordered(process, link, sent, message);
+        self.fronts.passing.ordered(process, sent, order);
         if let Order::Append { entries, .. } = order {
             self.proposed(at, decided, process, entries);
         }
-        let found = self.dates.ordered(process, sent, order);
+        let found = self.fronts.dates.ordered(process, sent, order);
         self.note(at, "dates", found);
-        let found = self.silence.ordered(sent, order, &self.handles);
+        let found = self.fronts.silence.ordered(sent, order, &self.clients.handles);
         self.note(at, "silence", found);
-        let found = self.slots.ordered(order);
+        let found = self.log.slots.ordered(order);
         self.note(at, "slots", found);
         self.chosen(at);
     }
 
     /// A front proposes these; what no other one has proposed before is its own decision.
     fn proposed(&mut self, at: u64, sent: Decided, by: (usize, u32), entries: &[Entry]) {
-        if self.numbers.proposed(entries) {
-            let found = self.fence.decided(by, sent, "a grant");
+        if self.clients.numbers.proposed(entries) {
+            let found = self.fronts.fence.decided(by, sent, "a grant");
             self.note(at, "fence", found);
         }
     }
 
     /// A front tells its twin something.
     pub fn told(&mut self, at: u64, sent: Decided, by: (usize, u32), tell: &TwinMessage) {
-        self.passing.told(by, sent, tell);
-        let found = self.slots.told(tell);
+        self.fronts.passing.told(by, sent, tell);
+        let found = self.log.slots.told(tell);
         self.note(at, "slots", found);
         self.chosen(at);
     }
@@ -168,49 +189,50 @@ impl Checks {
         report: &Report,
     ) -> bool {
         let since = sent.since;
-        let found = self.slots.reported(by, report);
+        let found = self.log.slots.reported(by, report);
         self.note(at, "slots", found);
-        let found = match (report, self.slots.speaker(by)) {
+        let found = match (report, self.log.slots.speaker(by)) {
             (Report::Promised(standing), _) => {
-                self.epochs.promised(at, since, standing.disk, standing.promised)
+                self.log.epochs.promised(at, since, standing.disk, standing.promised)
             }
             (Report::Stored { last, differing }, Some((epoch, disk))) => {
-                self.acks.stored(&self.slots, by, *last, differing);
-                self.epochs.acknowledged(since, disk, epoch)
+                self.log.acks.stored(&self.log.slots, by, *last, differing);
+                self.log.epochs.acknowledged(since, disk, epoch)
             }
             // Of a connection that has lost reports: the front goes on from here.
             (Report::Gap { committed }, Some(_)) => {
-                self.acks.stored(&self.slots, by, *committed, &[]);
+                self.log.acks.stored(&self.log.slots, by, *committed, &[]);
                 Ok(())
             }
             _ => Ok(()),
         };
         self.note(at, "epochs", found);
-        self.truth.said(self.slots.speaker(by), report)
+        self.log.truth.said(self.log.slots.speaker(by), report)
     }
 
     /// A backend's journal is looked at as if its power had gone.
     pub fn on_disk(&mut self, at: u64, host: usize, journal: Option<&[u8]>) {
         let looked = journal.ok_or_else(|| "no journal".to_owned()).and_then(truth::look);
-        let found = looked.and_then(|found| self.truth.holds(&self.slots, &found));
+        let found = looked.and_then(|found| self.log.truth.holds(&self.log.slots, &found));
         self.note(at, "truth", found.map_err(|what| format!("backend {host}: {what}")));
     }
 
     /// A fault puts this on a disk: what was said of it before counts no more.
     pub fn distrust(&mut self, journal: Option<&[u8]>) {
         if let Some(Ok(found)) = journal.map(truth::look) {
-            self.truth.distrust(found.standing.disk);
-            self.epochs.distrust(found.standing.disk);
+            self.log.truth.distrust(found.standing.disk);
+            self.log.epochs.distrust(found.standing.disk);
         }
     }
 
     /// More may be chosen.
     fn chosen(&mut self, at: u64) {
-        let found = self.ledger.chosen(at, &self.slots, &self.seats, &self.handles);
+        let found =
+            self.log.ledger.chosen(at, &self.log.slots, &self.clients.seats, &self.clients.handles);
         self.note(at, "ledger", found);
-        let found = self.numbers.chosen(&self.slots);
+        let found = self.clients.numbers.chosen(&self.log.slots);
         self.note(at, "numbers", found);
-        let found = self.units.chosen(&self.slots);
+        let found = self.clients.units.chosen(&self.log.slots);
         self.note(at, "units", found);
     }
 

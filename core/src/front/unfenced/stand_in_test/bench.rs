@@ -3,7 +3,9 @@
 use crate::base::limits::STOCK_LINKS;
 use crate::base::network::Address;
 use crate::base::time::{Duration, Mono};
-use crate::front::unfenced::stand_in::{Event, Log, Reach, StandIn};
+use crate::front::unfenced::driver::Reach;
+use crate::front::unfenced::initial_log::InitialLog;
+use crate::front::unfenced::stand_in::{Event, StandIn};
 use crate::io::{Input, Intent};
 use crate::licence::FirmItem;
 use crate::link::{CloseReason, Frame, LinkId};
@@ -107,7 +109,7 @@ impl Bench {
     pub(super) fn away() -> Self {
         let address = Address { host: "stock".into(), port: 1 };
         let members = [DiskId(1), DiskId(2), DiskId(3)];
-        let log = Log::birth(7, GroupId(5), members);
+        let log = InitialLog::birth(7, GroupId(5), members);
         let wanted = vec![ContainerId::CmAct(CM_ACT_ID)];
         let stand = StandIn::new(address, wanted, members[1], &log);
         Self {
@@ -130,7 +132,7 @@ impl Bench {
         bench.stand.dialled(bench.now, LINE);
         bench.learn();
         assert_eq!(bench.told(), [Told::Joined]);
-        assert_eq!(bench.stand.reach, Reach::There);
+        assert_eq!(bench.stand.driver().reach(), Reach::There);
         bench.lead();
         bench
     }
@@ -221,8 +223,8 @@ impl Bench {
             }
         }
         assert!(self.asked.len() <= STOCK_LINKS);
-        if self.stand.seat_table.handles().count() < 100 {
-            self.stand.seat_table.check_invariants();
+        if self.stand.seat_table().handles().count() < 100 {
+            self.stand.seat_table().check_invariants();
         }
     }
 
@@ -281,7 +283,7 @@ impl Bench {
 
     pub(super) fn told(&mut self) -> Vec<Told> {
         let mut told = Vec::new();
-        while let Some(event) = self.stand.events.pop_front() {
+        while let Some(event) = self.stand.next_event() {
             match event {
                 Event::Refused(slot, error) => told.push(Told::Refused(slot, error)),
                 Event::Unable(correlation) => told.push(Told::Unable(correlation)),

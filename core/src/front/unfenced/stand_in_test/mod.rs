@@ -6,8 +6,8 @@ mod orders;
 mod take_up;
 
 use super::discovery::Learner;
+use super::driver::Reach;
 use super::seat_table::At;
-use super::stand_in::Reach;
 use crate::base::limits::{
     STOCK_CLEANUP, STOCK_KEEP, STOCK_LEARN, STOCK_LINKS, STOCK_PING, STOCK_QUEUE, STOCK_RETRY,
     STOCK_TIMEOUT,
@@ -61,7 +61,7 @@ fn a_grant_is_acknowledged_when_the_server_has_given_the_seat() {
         bench.told(),
         [Told::Report(first, stored(3, vec![])), Told::Report(second, stored(4, vec![]))]
     );
-    assert_eq!(bench.stand.seat_table.held().len(), 1);
+    assert_eq!(bench.stand.seat_table().held().len(), 1);
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn a_seat_whose_end_came_before_its_handle_is_given_back() {
     let (link, _) = bench.access(11).unwrap();
     bench.answer(link, reply(CmError::NO_ERROR, 5001));
     assert_eq!(bench.release().map(|(_, number)| number), Some(5001));
-    assert_eq!(bench.stand.seat_table.held().len(), 0);
+    assert_eq!(bench.stand.seat_table().held().len(), 0);
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn a_lost_reply_is_a_refusal_and_the_seat_is_asked_for_after_the_clean_up() {
     bench.close(link);
     let refused = Told::Refused(Slot(2), CmError::NETWORK_FAULT);
     assert_eq!(bench.told(), [refused, Told::Report(correlation, stored(2, vec![2]))]);
-    assert_eq!(bench.stand.reach, Reach::There, "one connection is not the server");
+    assert_eq!(bench.stand.driver().reach(), Reach::There, "one connection is not the server");
     // Two others have given it, so it is committed and stays.
     bench.append(vec![nothing()], 2);
     let asked_for = |bench: &Bench| bench.access(11).is_some();
@@ -144,7 +144,7 @@ fn a_lost_reply_is_a_refusal_and_the_seat_is_asked_for_after_the_clean_up() {
     bench.wait(Duration::from_millis(1));
     let (link, _) = bench.access(11).expect("now the first one is gone there");
     bench.answer(link, reply(CmError::NO_ERROR, 5002));
-    assert_eq!(bench.stand.seat_table.held().len(), 1);
+    assert_eq!(bench.stand.seat_table().held().len(), 1);
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn a_server_that_is_silent_is_left_and_its_seats_are_looked_at_when_it_is_back()
     bench.seat(12, 5002);
     bench.append(vec![Entry::Grant(grant(13))], bench.slot);
     bench.wait(STOCK_TIMEOUT);
-    assert_eq!(bench.stand.reach, Reach::Away);
+    assert_eq!(bench.stand.driver().reach(), Reach::Away);
     assert!(bench.asked.is_empty() && !bench.closed.is_empty());
     let told = bench.told();
     assert!(told.contains(&Told::Refused(Slot(4), CmError::NETWORK_FAULT)), "{told:?}");
@@ -173,8 +173,8 @@ fn a_server_that_is_silent_is_left_and_its_seats_are_looked_at_when_it_is_back()
     }
     let (link, _) = bench.access(12).expect("it is taken again");
     bench.answer(link, reply(CmError::NO_ERROR, 5003));
-    assert_eq!(bench.stand.seat_table.held().len(), 2);
-    assert!(matches!(bench.stand.seat_table.at(Handle(13)), Some(At::Lacking(_))), "in doubt");
+    assert_eq!(bench.stand.seat_table().held().len(), 2);
+    assert!(matches!(bench.stand.seat_table().at(Handle(13)), Some(At::Lacking(_))), "in doubt");
 }
 
 #[test]
@@ -188,7 +188,7 @@ fn a_server_at_another_address_is_given_every_seat_anew() {
     let old = bench.stand.address().clone();
     let new = Address { host: "another".into(), port: 2 };
     bench.moved(&new);
-    assert_eq!((bench.told(), bench.stand.reach), (vec![Told::Closed], Reach::Away));
+    assert_eq!((bench.told(), bench.stand.driver().reach()), (vec![Told::Closed], Reach::Away));
     assert!(bench.asked.is_empty() && !bench.closed.is_empty(), "the old one is left");
 
     bench.stand.dialled(bench.now, LINE);
@@ -200,8 +200,8 @@ fn a_server_at_another_address_is_given_every_seat_anew() {
     assert!(bench.find(old_number).is_none());
     let (link, _) = bench.access(11).expect("it is taken here");
     bench.answer(link, reply(CmError::NO_ERROR, 7001));
-    assert!(matches!(bench.stand.seat_table.at(Handle(11)), Some(At::Held(7001, _))));
-    assert!(bench.access(12).is_none() && bench.stand.seat_table.at(Handle(12)).is_none());
+    assert!(matches!(bench.stand.seat_table().at(Handle(11)), Some(At::Held(7001, _))));
+    assert!(bench.access(12).is_none() && bench.stand.seat_table().at(Handle(12)).is_none());
 
     // With the same address only the containers are read again: its handles are still valid.
     bench.told();
@@ -246,7 +246,7 @@ fn calls_are_done_with_the_handle_of_this_server() {
     let (link, _) = bench.find(is_crypt).unwrap();
     bench.answer(link, reply(CmError::INVALID_HANDLE, 0));
     assert_eq!(bench.told(), [Told::Unable(correlation)]);
-    assert_eq!(bench.stand.seat_table.held().len(), 0);
+    assert_eq!(bench.stand.seat_table().held().len(), 0);
     assert_eq!(bench.order(order(11)), bench.correlation);
     assert_eq!(bench.told(), [Told::Unable(bench.correlation)], "while it has none");
     // A call that cannot be parsed.
@@ -291,8 +291,8 @@ fn a_claim_anew_leaves_no_seat_that_is_not_in_the_log() {
     let (first, committed) = (Slot(3), Slot(2));
     bench.order(Order::Append { epoch, first, entries: vec![nothing()], committed });
     assert_eq!(bench.release().map(|(_, number)| number), Some(5002));
-    assert_eq!(bench.stand.seat_table.at(Handle(12)), None);
-    assert!(matches!(bench.stand.seat_table.at(Handle(11)), Some(At::Held(5001, _))));
+    assert_eq!(bench.stand.seat_table().at(Handle(12)), None);
+    assert!(matches!(bench.stand.seat_table().at(Handle(11)), Some(At::Held(5001, _))));
 }
 
 #[test]
@@ -308,7 +308,7 @@ fn a_server_that_breaks_off_at_a_call_is_not_asked_the_same_for_ever() {
             let right = bench.itself(&call);
             if step < at { bench.answer(link, right) } else { bench.close(link) }
         }
-        assert_eq!(bench.stand.reach, Reach::Away, "at call {at}");
+        assert_eq!(bench.stand.driver().reach(), Reach::Away, "at call {at}");
         assert_eq!(bench.told(), [Told::Closed]);
         assert!(bench.asked.is_empty());
     }
@@ -368,20 +368,20 @@ fn what_waits_is_bounded() {
 fn a_reply_that_was_not_asked_for_ends_it() {
     let mut bench = Bench::there();
     let link = LinkId(3);
-    assert!(bench.stand.pool.has(link));
+    assert!(bench.stand.has_connection(link));
     bench.wait(STOCK_PING);
     bench.learn();
     let mut out = Vec::new();
     bench.stand.replied(bench.now, link, &reply(CmError::NO_ERROR, 0), &mut out);
     bench.take(out);
-    assert_eq!(bench.stand.reach, Reach::Away);
+    assert_eq!(bench.stand.driver().reach(), Reach::Away);
     assert_eq!(bench.told(), [Told::Closed]);
     // And so does one that is too short to be any.
     let mut bench = Bench::there();
     bench.append(vec![Entry::Grant(grant(11))], 1);
     let (link, _) = bench.access(11).unwrap();
     bench.answer(link, vec![0; 7]);
-    assert_eq!(bench.stand.reach, Reach::Away);
+    assert_eq!(bench.stand.driver().reach(), Reach::Away);
 }
 
 #[test]
@@ -405,7 +405,7 @@ fn a_server_that_says_anything_at_all_is_survived() {
                 bench.told();
             }
             assert!(bench.asked.is_empty(), "it comes to an end");
-            assert_ne!(bench.stand.reach, Reach::Coming);
+            assert_ne!(bench.stand.driver().reach(), Reach::Coming);
         }
     }
 }
@@ -428,7 +428,7 @@ fn a_restarted_server_s_old_handle_is_taken_anew_while_learning() {
         let right = bench.itself(&call);
         bench.answer(link, if old { reply(CmError::INVALID_HANDLE, 0) } else { right });
     }
-    assert_eq!(bench.stand.reach, Reach::There);
+    assert_eq!(bench.stand.driver().reach(), Reach::There);
     assert_eq!(bench.told(), [], "the same licence: the front is not bothered");
-    assert!(bench.stand.learnt.licences[&LICENCE].number > 9010);
+    assert!(bench.stand.driver().inventory().licence(&LICENCE).unwrap().number > 9010);
 }

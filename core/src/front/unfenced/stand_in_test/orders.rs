@@ -145,7 +145,7 @@ fn a_server_that_does_not_know_the_service_s_handle_is_found_out_at_once() {
     bench.wait(STOCK_PING);
     let (link, _) = bench.find(is_ping).unwrap();
     bench.answer(link, reply(CmError::INVALID_HANDLE, 0));
-    assert!(bench.stand.broke, "it may have been started anew");
+    assert!(bench.stand.may_have_restarted(), "it may have been started anew");
     assert!(bench.find(|call| matches!(call, Request::GetBoxes { .. })).is_some());
 }
 
@@ -165,13 +165,13 @@ fn a_number_that_the_server_gives_anew_is_no_seat_s_any_more() {
     // The list of containers has a result that is no handle.
     let Reply { status, body, .. } = Reply::parse(&bench.itself(&call)).unwrap();
     bench.answer(link, Reply { status, result: 5001, body }.encode());
-    assert_eq!(bench.stand.seat_table.held(), [Handle(11)].into());
+    assert_eq!(bench.stand.seat_table().held(), [Handle(11)].into());
     // The access to a container returns the seat's handle: the server has lost the seat without
     // reporting it.
     let is_access = |call: &Request| matches!(call, Request::Access2 { .. });
     let (link, _) = bench.find(is_access).unwrap();
     bench.answer(link, reply(CmError::NO_ERROR, 5001));
-    assert!(bench.stand.seat_table.held().is_empty());
+    assert!(bench.stand.seat_table().held().is_empty());
     for _ in 0..30 {
         if bench.access(11).is_some() {
             return;
@@ -221,5 +221,5 @@ fn a_handle_that_it_holds_is_not_given_back_because_it_is_told_of_again() {
     bench.stand.take_up(bench.now, &placed(5002), true);
     bench.pump();
     assert_eq!(bench.release().map(|(_, number)| number), Some(5002));
-    assert!(matches!(bench.stand.seat_table.at(Handle(11)), Some(At::Held(5001, _))));
+    assert!(matches!(bench.stand.seat_table().at(Handle(11)), Some(At::Held(5001, _))));
 }

@@ -2,8 +2,8 @@
 //! stepped back.
 
 use super::bench::{Bench, EPOCH, SERIAL, Told, grant, nothing, reply};
+use crate::front::unfenced::initial_log::InitialLog;
 use crate::front::unfenced::seat_table::At;
-use crate::front::unfenced::stand_in::Log;
 use crate::log::{Entry, GroupId, Handle, Setting, Slot, State};
 use crate::messages::group::{Order, Report};
 use crate::messages::twin::RemoteHandle;
@@ -25,7 +25,7 @@ fn begun(handles: &[u32]) -> Bench {
         state.apply(&Entry::Grant(grant(handle)));
     }
     let (group, slot) = (GroupId(9), Slot(40));
-    bench.stand.begin(&Log { front: 7, group, slot, state: state.encode() });
+    bench.stand.begin(&InitialLog { front: 7, group, slot, state: state.encode() });
     bench.lead();
     bench.slot = 40;
     // They are not requested before discovery is done.
@@ -59,7 +59,7 @@ fn a_seat_goes_on_with_the_handle_that_it_has_there() {
     bench.answer(link, reply(CmError::NO_ERROR, 5003));
     let (link, _) = bench.find(keeps(5002)).unwrap();
     bench.answer(link, reply(CmError::NO_ERROR, 144));
-    assert_eq!(bench.stand.seat_table.held(), [Handle(11), Handle(12)].into());
+    assert_eq!(bench.stand.seat_table().held(), [Handle(11), Handle(12)].into());
     // A release frees it there.
     bench.append(vec![Entry::Release(Handle(12))], 41);
     assert_eq!(bench.release().map(|(_, number)| number), Some(5002));
@@ -73,14 +73,14 @@ fn what_no_seat_has_is_given_back_unless_the_server_may_have_begun_anew() {
     bench.stand.take_up(bench.now, &placed(5002, 12), true);
     bench.stand.take_up(bench.now, &placed(5003, 13), false);
     // A handle that it has taken itself since.
-    let own = bench.stand.learner.service();
+    let own = bench.stand.driver().inventory().service();
     bench.stand.take_up(bench.now, &placed(own, 14), true);
     bench.pump();
     let (link, number) = bench.release().expect("one is given back");
     assert_eq!(number, 5002);
     bench.answer(link, reply(CmError::NO_ERROR, 0));
     assert_eq!(bench.release(), None);
-    assert!(matches!(bench.stand.seat_table.at(Handle(11)), Some(At::Held(5001, _))));
+    assert!(matches!(bench.stand.seat_table().at(Handle(11)), Some(At::Held(5001, _))));
 }
 
 #[test]
