@@ -40,7 +40,7 @@ pub use seats::{give_back, take};
 pub use skipped::{missing, not_played};
 pub use variants::list_servers;
 pub(crate) use wait::poll;
-pub use wait::{status_until, status_within, until, within};
+pub use wait::{SetOnDrop, status_until, status_within, until, within};
 pub use workshop::{
     CM_ACT_ID, FIRM_CODE, ORDINARY, ORDINARY_SEATS, SEATS, TMR, Workshop, specification,
 };

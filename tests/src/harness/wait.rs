@@ -3,6 +3,7 @@
 use super::http::get_json;
 use serde_json::Value;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -58,6 +59,17 @@ pub fn status_within<T>(
 #[track_caller]
 pub fn status_until<T>(admin: SocketAddr, what: &str, look: impl FnMut(&Value) -> Option<T>) -> T {
     status_within(DEADLINE, admin, what, look)
+}
+
+/// Sets a flag when it is dropped, also by a panic: threads that run until then end, and a test that
+/// fails does not wait for them for ever.
+#[derive(Debug)]
+pub struct SetOnDrop<'a>(pub &'a AtomicBool);
+
+impl Drop for SetOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
 }
 
 /// Looks until there is something to see; `None`: it did not come within `limit`.

@@ -3,7 +3,7 @@
 use super::history::History;
 use super::licences::{NARROW, WIDE};
 use super::space::Space;
-use crate::harness::{FIRM_CODE, give_back, take, within};
+use crate::harness::{FIRM_CODE, SetOnDrop, give_back, take, within};
 use crate::independent_client::error::NO_MORE_LICENSES;
 use crate::independent_client::{
     AccessRequest, Client, Fault, INFO_VERSION, PATIENCE, Person, get_info,
@@ -104,7 +104,7 @@ impl Load {
                 }
             }
             // The clients end whatever happens in the work.
-            let _stop = Stop(&self.stop);
+            let _stop = SetOnDrop(&self.stop);
             work(self)
         })
     }
@@ -124,14 +124,6 @@ impl Load {
 impl Default for Load {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-struct Stop<'a>(&'a AtomicBool);
-
-impl Drop for Stop<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::SeqCst);
     }
 }
 

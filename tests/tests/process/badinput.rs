@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 use tmr_tests::harness::{
-    Cluster, FIRM_CODE, Runtime, Server, TMR, give_back, missing, take, until,
+    Cluster, FIRM_CODE, Runtime, Server, SetOnDrop, TMR, give_back, missing, take, until,
 };
 use tmr_tests::independent_client::{
     AccessRequest, Client, Fault, INFO_BOX, Key, KeyPair, Person, Reply, envelope, get_info,
@@ -57,7 +57,7 @@ fn with_bystander(cluster: &Cluster, rudeness: impl FnOnce()) {
             Ok(())
         });
         // Whatever happens, the bystander ends.
-        let stop_later = StopOnDrop(&stop);
+        let stop_later = SetOnDrop(&stop);
         rudeness();
         let before = turns.load(Ordering::SeqCst);
         until("the bystander to be served afterwards", || {
@@ -67,14 +67,6 @@ fn with_bystander(cluster: &Cluster, rudeness: impl FnOnce()) {
         let end = bystander.join().expect("the bystander's requests are granted");
         end.expect("the bystander's connection stays open");
     });
-}
-
-struct StopOnDrop<'a>(&'a AtomicBool);
-
-impl Drop for StopOnDrop<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::SeqCst);
-    }
 }
 
 /// Waits for the server to close; what it still sends is read and dropped.

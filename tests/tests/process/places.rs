@@ -9,7 +9,9 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
-use tmr_tests::harness::{Cluster, FIRM_CODE, Runtime, TMR, give_back, status_until, take, until};
+use tmr_tests::harness::{
+    Cluster, FIRM_CODE, Runtime, SetOnDrop, TMR, give_back, status_until, take, until,
+};
 use tmr_tests::independent_client::AccessRequest;
 use tmr_tests::on_both_runtimes;
 
@@ -24,6 +26,9 @@ const STRANGER: [u8; 4] = [127, 9, 9, 9];
 const CALLERS: usize = 2;
 /// Pause of each between two of them.
 const PAUSE: Duration = Duration::from_millis(3);
+/// Connections that each of them holds. All of both tests fit into the 1,024 files that an ordinary
+/// user's process may open.
+const HELD: usize = 120;
 /// A server with room for few clients.
 const FEW_FILES: &str = "ulimit -n 288";
 
@@ -52,15 +57,16 @@ fn flooded(listeners: &[SocketAddr], work: impl FnOnce()) {
                         made.fetch_add(1, Ordering::Relaxed);
                     }
                     thread::sleep(PAUSE);
-                    if held.len() > 400 {
-                        held.drain(..200);
+                    if held.len() > HELD {
+                        held.drain(..HELD / 2);
                     }
                 }
             });
         }
+        let ends = SetOnDrop(&over);
         until("a flood", || (made.load(Ordering::Relaxed) > 300).then_some(()));
         work();
-        over.store(true, Ordering::Relaxed);
+        drop(ends);
     });
 }
 

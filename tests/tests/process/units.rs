@@ -15,7 +15,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::thread;
 use tmr_tests::harness::{
-    Cluster, FIRM_CODE, Runtime, get, get_json, kill_all, licence_row, take, until,
+    Cluster, FIRM_CODE, Runtime, SetOnDrop, get, get_json, kill_all, licence_row, take, until,
 };
 use tmr_tests::independent_client::error::INVALID_HANDLE;
 use tmr_tests::independent_client::{
@@ -229,7 +229,7 @@ impl Scene {
         let ended = AtomicU32::new(0);
         thread::scope(|scope| {
             // Dropped also when a fault fails the test: nobody is waited for in vain.
-            let end = StopOnDrop(&round.stop);
+            let end = SetOnDrop(&round.stop);
             for taker in takers.iter_mut() {
                 let (round, ended) = (&round, &ended);
                 scope.spawn(move || {
@@ -298,14 +298,6 @@ fn until_stopped(stop: &AtomicBool, book: &Book, mut look: impl FnMut()) {
             let more = book.calls.load(Ordering::SeqCst) >= seen + 10;
             (more || stop.load(Ordering::SeqCst)).then_some(())
         });
-    }
-}
-
-struct StopOnDrop<'a>(&'a AtomicBool);
-
-impl Drop for StopOnDrop<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::SeqCst);
     }
 }
 

@@ -50,15 +50,6 @@ impl fmt::Display for Times {
     }
 }
 
-/// Says that it is over when it goes, also when that is because somebody has failed.
-pub(super) struct Ends<'a>(pub(super) &'a AtomicBool);
-
-impl Drop for Ends<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
 /// Takes a seat, uses it and gives it back, over and over.
 fn work(at: SocketAddr, over: &AtomicBool) -> Vec<Duration> {
     let mut client = Client::connect(at).expect("it takes a client");

@@ -18,13 +18,13 @@ mod attacks;
 mod bystander;
 
 use attacks::{ATTACKS, Attacker, Listeners};
-use bystander::{Ends, SEATS, Times, tracked, worked};
+use bystander::{SEATS, Times, tracked, worked};
 use std::ops::Range;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
-use tmr_tests::harness::{Cluster, Runtime, Server, TMR, get, status_until, until};
+use tmr_tests::harness::{Cluster, Runtime, Server, SetOnDrop, TMR, get, status_until, until};
 use tmr_tests::on_both_runtimes;
 
 on_both_runtimes!(strangers_at_every_door_at_once_stop_nobody);
@@ -33,8 +33,7 @@ on_both_runtimes!(strangers_at_every_door_at_once_stop_nobody);
 /// glibc reserves 64 MB of addresses for each thread, used or not, and these count here.
 const ROOM: &str = "ulimit -v 524288 && export MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=65536";
 /// The same for servers that only others are to look at.
-const BEHIND: &str =
-    "ulimit -v 524288 && export MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=65536 && renice -n $(($(nice) + 19)) $$ > /dev/null";
+const BEHIND: &str = "ulimit -v 524288 && export MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=65536 && renice -n $(($(nice) + 19)) $$ > /dev/null";
 /// Most that a server may grow by, in bytes.
 const GROWTH: u64 = 64 * 1024 * 1024;
 /// Lines of the log of each server: two a second, and what began before.
@@ -114,7 +113,7 @@ fn attacked(
     let (meanwhile, tracked) = thread::scope(|scope| {
         let (over, program) = (&over, cluster.program());
         let keepalived = scope.spawn(|| tracked(program, &socket, over));
-        let ends = Ends(over);
+        let ends = SetOnDrop(over);
         let meanwhile = worked(listeners.licence, time);
         drop(ends);
         (meanwhile, keepalived.join().expect("it is always answered"))
