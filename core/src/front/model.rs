@@ -7,8 +7,9 @@
 use super::Front;
 use super::leadership::phase::Phase;
 use crate::base::time::{Mono, Now};
-use crate::front::replication::backend_link::{LinkState, OrderPurpose, PendingOrder};
-use crate::front::replication::exclusion::Exclusion;
+use crate::front::replication::eligibility::Exclusion;
+use crate::front::replication::link_state::LinkState;
+use crate::front::replication::pending_orders::{OrderPurpose, PendingOrder};
 use crate::front::replication::rounds::Confirmation;
 use crate::link::LinkId;
 use crate::log::{Acked, DiskId, Entry, Epoch, Handle, Slot, State};
@@ -39,10 +40,7 @@ impl Front {
     pub fn let_fire(&mut self, timer: Timer) -> bool {
         let due = Mono(0);
         match timer {
-            Timer::Dial(index) => match &mut self.replication.backend_mut(index).link_state {
-                LinkState::Down(at) => *at = due,
-                _ => return false,
-            },
+            Timer::Dial(index) => return self.replication.backend_mut(index).let_dial(due),
             Timer::Heartbeat => self.leadership.ask_at(due),
             Timer::Claim => return self.leadership.let_claim_fire(due),
             Timer::Call => {
@@ -97,13 +95,13 @@ impl Front {
         // Reports arrive in the order of their orders, so the numbers add nothing.
         let asked = backends.each_ref().map(|backend| {
             let present = |pending: &PendingOrder| (pending.what, pending.round == round);
-            format!("{:?}", backend.pending.values().map(present).collect::<Vec<_>>())
+            format!("{:?}", backend.orders().values().map(present).collect::<Vec<_>>())
         });
         let mut disks: Vec<(DiskId, Vec<u8>)> = witness.seen.acked().iter().map(told_of).collect();
         let present = |last: &Confirmation| alloc::vec![u8::from(last.round == round)];
         disks.extend(rounds.confirmations().iter().map(|(&disk, last)| (disk, present(last))));
         let told = backends.each_ref().map(|backend| {
-            let facts = backend.facts.as_ref();
+            let facts = backend.facts();
             facts.map_or(Vec::new(), |facts| facts.acked.iter().map(told_of).collect())
         });
         let peers = [0, 1, 2].map(|index| self.backend_print(index, name));
@@ -114,34 +112,33 @@ impl Front {
         let (mut print, backend) =
             (Print(Vec::with_capacity(128)), self.replication.backend(index));
         // Silence, pauses and load only affect timers; a tmrd backend has no seats here.
-        let wire = match backend.link_state {
+        let wire = match backend.link_state() {
             LinkState::Down(_) => 0u8,
             LinkState::Dialling(..) => 1,
             LinkState::Up(_) => 2,
         };
         // Its parts never change in a check.
-        let standing = backend.description.as_ref().map(|known| {
+        let standing = backend.reported().description().map(|known| {
             let Standing { disk, group, promised, base, committed, last } = known.standing;
             (name(disk), group, promised, base, committed, last, known.led)
         });
-        print.add(&(wire, standing, backend.trouble.is_some(), self.has_confirmed(index)));
-        print.add(&(backend.was_here, backend.was_read));
+        print.add(&(wire, standing, backend.trouble().is_some(), self.has_confirmed(index)));
+        print.add(&(backend.follower().was_here(), backend.follower().was_read()));
         // The name of the disk is known already.
         let had = |was: Acked| (was.promised, was.slot);
-        let exclusion = match backend.exclusion {
+        let exclusion = match backend.exclusion() {
             Some(Exclusion::WentBack { was, last }) => format!("{:?} {last}", had(was)),
             other => format!("{other:?}"),
         };
-        let lapse =
-            backend.went_back.map(|lapse| (had(lapse.was), lapse.promised, lapse.committed));
-        print.add(&(format!("{:?}", backend.progress), exclusion, lapse));
-        let facts = backend.facts.as_ref().map(|facts| {
+        let lapse = backend.lapse().map(|lapse| (had(lapse.was), lapse.promised, lapse.committed));
+        print.add(&(format!("{:?}", backend.progress()), exclusion, lapse));
+        let facts = backend.facts().map(|facts| {
             // The acknowledgements that it knows of are added separately; names and clocks make no
             // difference.
             let Facts { process: _, before, known, digest, differs, acked: _, .. } = facts;
             (before, known, digest, differs)
         });
-        print.add(&(backend.minor, self.replication.is_sure_of(index), facts));
+        print.add(&(backend.minor(), self.replication.is_sure_of(index), facts));
         self.calls.backend_print(index, &mut print);
         if let Phase::Reading(reading) = self.leadership.phase() {
             print.add(&reading.turn(index));
@@ -207,7 +204,7 @@ impl Front {
     /// over, or it asks for a confirmation that this round has already or that would come too late.
     #[must_use]
     pub fn is_past(&self, index: usize) -> bool {
-        let oldest = self.replication.backend(index).pending.values().next();
+        let oldest = self.replication.backend(index).orders().values().next();
         oldest.is_some_and(|pending| match &pending.what {
             OrderPurpose::Describe | OrderPurpose::Perform(_) => false,
             OrderPurpose::Confirm(_) if self.has_confirmed(index) => true,
@@ -244,7 +241,7 @@ impl Front {
     /// Returns the number of the oldest order that a backend has not answered.
     #[must_use]
     pub fn oldest_order(&self, index: usize) -> Option<u32> {
-        self.replication.backend(index).pending.keys().next().copied()
+        self.replication.backend(index).orders().keys().next().copied()
     }
 }
 

@@ -5,7 +5,8 @@ use super::Context;
 use super::virtual_containers::VirtualContainers;
 use crate::base::limits::ANYONE_TIMEOUT;
 use crate::base::time::Mono;
-use crate::front::replication::backend_link::{BackendLink, OrderPurpose};
+use crate::front::replication::backend_link::BackendLink;
+use crate::front::replication::pending_orders::OrderPurpose;
 use crate::io::Intent;
 use crate::link::LinkId;
 use crate::log::LicenceKey;
@@ -131,7 +132,7 @@ impl AnyOneCalls {
         flight.next_at = (now + ANYONE_TIMEOUT).min(flight.until);
         self.next_attempts.insert((flight.next_at, number));
         let order = Order::Perform { licence: flight.licence, call: flight.call.clone() };
-        with.backends[index].busy += 1;
+        with.backends[index].begins_call();
         with.backends[index].ask(now, OrderPurpose::Perform(number), &order, out);
     }
 
@@ -147,7 +148,7 @@ impl AnyOneCalls {
         out: &mut Vec<Intent>,
     ) {
         let Performed { number, reply } = answer;
-        with.backends[index].busy = with.backends[index].busy.saturating_sub(1);
+        with.backends[index].ends_call();
         let Some(flight) = self.calls.get(&number) else { return };
         let gone = Reply::parse(&reply).is_ok_and(|reply| reply.status == CmError::ENTRY_NOT_FOUND);
         if gone && flight.at != index {
@@ -211,5 +212,5 @@ fn next_holder(with: &Performers<'_>, flight: &AnyOneCall, number: u64) -> Optio
         .filter(|&i| !flight.tried[i] && merged.prints[i] == Some(merged.print))
         .filter(|&i| with.backends[i].is_up())
         // Equally loaded backends take turns.
-        .min_by_key(|&i| (with.backends[i].busy, (i as u64 + number) % 3))
+        .min_by_key(|&i| (with.backends[i].busy(), (i as u64 + number) % 3))
 }

@@ -15,7 +15,8 @@ mod virtual_containers;
 
 use super::Config;
 use super::operator::Operator;
-use super::replication::backend_link::{BackendLink, OrderPurpose};
+use super::replication::backend_link::BackendLink;
+use super::replication::pending_orders::OrderPurpose;
 use super::replication::replicated_log::ReplicatedLog;
 use super::twin::Twin;
 use super::usage::{self, Usage};

@@ -10,14 +10,14 @@ impl Calls {
     /// Merges the parts again after a backend came, went, or changed its licences.
     pub(in crate::front) fn merge_parts(&mut self, context: &Context<'_>) {
         let parts = context.backends.each_ref().map(|backend| {
-            let known = backend.known().filter(|_| backend.trouble.is_none());
+            let known = backend.known().filter(|_| backend.trouble().is_none());
             known.map(|description| description.parts.as_slice())
         });
         let lists = context.config.virtuals.iter().map(|(id, _)| *id);
         let state = context.log.speculative_state();
         let merged = VirtualContainers::merge(parts, state, lists);
         let before = core::mem::replace(&mut self.virtuals, merged);
-        let addresses = context.backends.each_ref().map(|backend| backend.address.to_string());
+        let addresses = context.backends.each_ref().map(|backend| backend.address().to_string());
         self.virtuals.log_copies(&before.copies, &addresses);
         self.virtuals.log_gone(&before.gone, state);
         self.unnamed = true;

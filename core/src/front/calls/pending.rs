@@ -4,7 +4,7 @@ use super::any_one::{Performance, Performers};
 use super::copies::distinct;
 use super::{Calls, Context, recording};
 use crate::base::time::Mono;
-use crate::front::replication::backend_link::Progress;
+use crate::front::replication::follower::Progress;
 use crate::front::replication::vote::{Vote, vote};
 use crate::io::Intent;
 use crate::link::LinkId;
@@ -173,7 +173,7 @@ impl Calls {
                     }
                     Waits::Release | Waits::Spend(..) => true,
                 };
-            let awaited = (0..3).any(|i| match context.backends[i].progress {
+            let awaited = (0..3).any(|i| match context.backends[i].progress() {
                 Progress::Following { matched, .. } => matched < slot && !flight.differs[i],
                 _ => false,
             });
@@ -251,8 +251,7 @@ impl Calls {
     ) -> Option<u32> {
         let merged = self.virtuals.merged.get(grant.held.licence()?)?;
         let backend = &context.backends[index];
-        let follows =
-            matches!(backend.progress, Progress::Following { .. }) && backend.matched() >= slot;
+        let follows = backend.follows() && backend.matched() >= slot;
         let same = merged.prints[index] == Some(grant.fingerprint) && !differs[index];
         merged.serials[index].filter(|_| follows && same)
     }

@@ -4,7 +4,9 @@
 use super::phase::Phase;
 use super::{Context, Leadership};
 use crate::base::time::{Mono, Wall};
-use crate::front::replication::backend_link::{BackendLink, OrderPurpose, Progress};
+use crate::front::replication::backend_link::BackendLink;
+use crate::front::replication::follower::Progress;
+use crate::front::replication::pending_orders::OrderPurpose;
 use crate::io::Intent;
 use crate::log::{Entry, Epoch, GroupId, Setting, Slot};
 use crate::messages::group::Order;
@@ -38,17 +40,11 @@ impl Leadership {
     /// only two.
     pub(in crate::front) fn founded(&mut self, now: Mono, index: usize, ctx: &mut Context<'_>) {
         let Phase::Founding { epoch, group } = self.phase else { return };
-        if let Some(description) = &mut ctx.replication.backend_mut(index).description {
-            description.standing.group = Some(group);
-            description.standing.last = Slot(0);
-            description.standing.base = Slot(0);
-        }
-        ctx.replication.backend_mut(index).progress =
-            Progress::Following { next: Slot(1), matched: Slot(0) };
+        let backend = ctx.replication.backend_mut(index);
+        backend.reported_mut().founded(group);
+        backend.set_progress(Progress::Following { next: Slot(1), matched: Slot(0) });
         self.progress(now);
-        let following =
-            |backend: &BackendLink| matches!(backend.progress, Progress::Following { .. });
-        if !ctx.replication.backends().iter().all(following) {
+        if !ctx.replication.backends().iter().all(BackendLink::follows) {
             return;
         }
         let disk =

@@ -7,8 +7,10 @@ use super::{Context, Leadership};
 use crate::base::limits::{CLAIM_DOUBLED, CLAIM_PAUSE, CLAIM_TIMEOUT};
 use crate::base::time::Mono;
 use crate::front::leadership::reading::{BestCopy, LogRecovery, PartialState};
-use crate::front::replication::backend_link::{BackendLink, LinkState, OrderPurpose, Progress};
+use crate::front::replication::backend_link::BackendLink;
+use crate::front::replication::follower::Progress;
 use crate::front::replication::membership::is_unborn;
+use crate::front::replication::pending_orders::OrderPurpose;
 use crate::io::Intent;
 use crate::log::{Epoch, GroupId, Slot};
 use crate::messages::group::{Order, Standing};
@@ -37,7 +39,7 @@ impl Leadership {
         out: &mut Vec<Intent>,
     ) {
         for backend in
-            ctx.replication.backends().iter().filter(|backend| backend.exclusion.is_none())
+            ctx.replication.backends().iter().filter(|backend| backend.exclusion().is_none())
         {
             if let Some(standing) = backend.standing() {
                 self.highest = self.highest.max(standing.promised);
@@ -58,10 +60,9 @@ impl Leadership {
         tracing::debug!(target: "tmr_core::front::claim", %epoch, "claiming the lead");
         ctx.replication.forget_confirmations();
         for backend in ctx.replication.backends_mut() {
-            backend.progress = Progress::NotPromised;
-            backend.was_read = false;
-            backend.was_here = matches!(backend.link_state, LinkState::Up(_));
-            if backend.known().is_some() && backend.exclusion.is_none() {
+            let here = backend.is_up();
+            backend.follower_mut().claimed(here);
+            if backend.known().is_some() && backend.exclusion().is_none() {
                 backend.ask(now, OrderPurpose::Claim(epoch), &Order::Claim { epoch }, out);
             }
         }
@@ -106,11 +107,11 @@ impl Leadership {
         let (replication, context) = self.with_replication(ctx);
         replication.look_back(index, before, &context);
         self.judge(now, ctx, out);
-        if ctx.replication.backend(index).exclusion.is_some() {
+        if ctx.replication.backend(index).exclusion().is_some() {
             return;
         }
         self.progress(now);
-        ctx.replication.backend_mut(index).progress = Progress::Promised;
+        ctx.replication.backend_mut(index).set_progress(Progress::Promised);
         match self.phase {
             Phase::Claiming { epoch } => self.weigh(now, epoch, ctx, out),
             Phase::Reproposing { .. } | Phase::Leading { .. }
@@ -139,7 +140,7 @@ impl Leadership {
         out: &mut Vec<Intent>,
     ) {
         let promised: Vec<(usize, Standing)> = (0..3)
-            .filter(|&index| ctx.replication.backend(index).progress == Progress::Promised)
+            .filter(|&index| ctx.replication.backend(index).progress() == Progress::Promised)
             .filter_map(|index| {
                 ctx.replication.backend(index).standing().map(|standing| (index, *standing))
             })
@@ -168,8 +169,7 @@ impl Leadership {
             || ctx.replication.log().committed() < base.base
             || ctx.usage.has_gap(ctx.replication.log())
                 && ctx.usage.backfill(group, base.base, base.committed).is_some();
-        let process =
-            ctx.replication.backend(from[0].0).facts.as_ref().map_or(0, |facts| facts.process);
+        let process = ctx.replication.backend(from[0].0).reported().process();
         let from = from.iter().map(|&(index, _)| index).collect();
         let next = ctx.replication.log().committed().next();
         let best = BestCopy { group, standing: base, process };
@@ -210,11 +210,9 @@ impl Leadership {
         let unread = |index: usize| {
             let backend = ctx.replication.backend(index);
             let same = backend.standing().is_some_and(|standing| standing.group == group);
-            backend.progress == Progress::Promised && same && !read.contains(&index)
+            backend.progress() == Progress::Promised && same && !read.contains(&index)
         };
-        let asked = |backend: &BackendLink| {
-            backend.pending.values().any(|pending| pending.what == OrderPurpose::Claim(epoch))
-        };
+        let asked = |backend: &BackendLink| backend.is_asked(OrderPurpose::Claim(epoch));
         if (0..3).any(unread) {
             self.weigh(now, epoch, ctx, out);
         } else if ctx.replication.backends().iter().any(asked) {
@@ -232,7 +230,8 @@ impl Leadership {
         }
         if need == 3 {
             for backend in ctx.replication.backends_mut() {
-                backend.was_read = matches!(backend.progress, Progress::Following { .. });
+                let follows = backend.follows();
+                backend.follower_mut().set_read(follows);
             }
             ctx.calls.reserve_handles(ctx.replication.log_mut());
             self.phase = Phase::Reproposing { epoch, upto: ctx.replication.log().last(), need: 2 };
@@ -243,7 +242,7 @@ impl Leadership {
         self.claim.partial = None;
         let (log, backends) = ctx.replication.log_and_backends();
         for backend in backends {
-            log.learn_digest(backend.facts.as_ref().and_then(|facts| facts.digest));
+            log.learn_digest(backend.facts().and_then(|facts| facts.digest));
         }
         ctx.replication.log_mut().begin_digest();
         self.role.takes_effect();

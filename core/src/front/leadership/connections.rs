@@ -36,13 +36,13 @@ impl Leadership {
         if backend.known().is_some() {
             tracing::warn!(
                 target: "tmr_core::front::backends",
-                backend = %backend.address, %reason, "backend is down"
+                backend = %backend.address(), %reason, "backend is down"
             );
         } else {
-            let text = format!("backend {} cannot be used: {reason}", backend.address);
-            backend.unreached.warn(now, &text);
+            let text = format!("backend {} cannot be used: {reason}", backend.address());
+            backend.warn_unreached(now, &text);
         }
-        backend.trouble = Some(format!("{reason}"));
+        backend.set_trouble(format!("{reason}"));
         let lost = backend.lost(now, ctx.config.retry);
         self.judge(now, ctx, out);
         self.merge_parts(ctx);

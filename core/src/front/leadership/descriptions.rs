@@ -2,8 +2,9 @@
 
 use super::{Context, Leadership, View};
 use crate::base::time::Mono;
-use crate::front::replication::backend_link::{OrderPurpose, Progress};
-use crate::front::replication::exclusion::Exclusion;
+use crate::front::replication::eligibility::Exclusion;
+use crate::front::replication::follower::Progress;
+use crate::front::replication::pending_orders::OrderPurpose;
 use crate::io::Intent;
 use crate::messages::group::{Description, Order};
 use alloc::vec::Vec;
@@ -19,28 +20,21 @@ impl Leadership {
         out: &mut Vec<Intent>,
     ) {
         let backend = ctx.replication.backend_mut(index);
-        if backend
-            .description
-            .as_ref()
-            .is_none_or(|known| known.standing.disk != description.standing.disk)
-        {
+        let known = backend.reported().description();
+        if known.is_none_or(|known| known.standing.disk != description.standing.disk) {
             tracing::info!(
                 target: "tmr_core::front::backends",
-                backend = %backend.address, parts = description.parts.len(), "backend is up"
+                backend = %backend.address(), parts = description.parts.len(), "backend is up"
             );
-            backend.went_back = None;
+            backend.set_lapse(None);
         }
         let promised = description.standing.promised;
-        if backend.description.is_none() {
-            backend.met = now;
-        }
-        backend.description = Some(description);
-        backend.as_of = sent;
+        backend.reported_mut().described(now, description, sent);
         ctx.replication.forgive(index);
         self.judge(now, ctx, out);
         let backend = ctx.replication.backend_mut(index);
-        if backend.exclusion.is_none() {
-            backend.trouble = None;
+        if backend.exclusion().is_none() {
+            backend.clear_trouble();
         }
         self.merge_parts(ctx);
         self.yield_to_another_group(ctx);
@@ -55,13 +49,13 @@ impl Leadership {
         let Some(epoch) = self.phase.epoch() else { return };
         // A description from before the backend counted is older than what its disk has
         // acknowledged on another connection; another one has been requested.
-        if self.recovery.is_busy() || sent < ctx.replication.backend(index).counts_since {
+        if self.recovery.is_busy() || sent < ctx.replication.backend(index).counts_since() {
             return;
         }
-        match ctx.replication.backend(index).exclusion {
+        match ctx.replication.backend(index).exclusion() {
             // It has promised on an earlier connection, and may already follow on this one.
             None if promised == epoch
-                && ctx.replication.backend(index).progress != Progress::NotPromised => {}
+                && ctx.replication.backend(index).progress() != Progress::NotPromised => {}
             None if promised == epoch => self.promised(now, index, promised, ctx, out),
             None => ctx.replication.backend_mut(index).ask(
                 now,
@@ -75,7 +69,7 @@ impl Leadership {
 
     /// Whether the backend belongs to another group, so that its epochs mean nothing here.
     pub(super) fn is_foreign(&self, index: usize, view: View<'_>) -> bool {
-        matches!(view.replication.backend(index).exclusion, Some(Exclusion::Foreign(_)))
+        matches!(view.replication.backend(index).exclusion(), Some(Exclusion::Foreign(_)))
     }
 
     /// Takes the description of a backend that has loaded other licence files. What it reported of
@@ -92,12 +86,12 @@ impl Leadership {
         let backend = ctx.replication.backend_mut(index);
         // Before its first description, the one that was ordered is on its way and contains all
         // this.
-        if let Some(known) = &mut backend.description {
+        let parts = description.parts.len();
+        if backend.reported_mut().has_parts(description.parts) {
             tracing::info!(
                 target: "tmr_core::front::backends",
-                backend = %backend.address, parts = description.parts.len(), "backend has other licences"
+                backend = %backend.address(), parts, "backend has other licences"
             );
-            known.parts = description.parts;
             self.merge_parts(ctx);
         }
     }

@@ -3,7 +3,7 @@
 
 use super::{Leadership, View};
 use crate::base::time::Mono;
-use crate::front::replication::exclusion::Exclusion;
+use crate::front::replication::eligibility::Exclusion;
 use crate::front::replication::membership::{is_blank, is_unborn};
 use crate::history::Since;
 use crate::log::{Epoch, GroupId, Slot};
@@ -180,8 +180,8 @@ impl Leadership {
     /// one.
     pub(super) fn can_take_part(&self, index: usize, view: View<'_>) -> bool {
         let backend = view.replication.backend(index);
-        let twice = matches!(backend.exclusion, Some(Exclusion::Doubled(_)));
-        backend.known().is_some() && backend.minor >= 1 && !twice
+        let twice = matches!(backend.exclusion(), Some(Exclusion::Doubled(_)));
+        backend.known().is_some() && backend.minor() >= 1 && !twice
     }
 
     /// Returns the group whose memory is recovered: the one whose log this front has; otherwise, of
@@ -217,7 +217,7 @@ impl Leadership {
             None => format!(
                 "cannot be reached ({}): if its state folder still exists, start it instead, for it may \
                  be all that is needed",
-                backend.trouble.as_deref().unwrap_or("not connected yet")
+                backend.trouble().unwrap_or("not connected yet")
             ),
             Some(_) if plan.source == Source::Backend(index) => {
                 "its copy is the best one and counts; its journal is kept as journal.old".into()
@@ -230,13 +230,13 @@ impl Leadership {
                  as journal.old",
                 own.last
             ),
-            Some(_) => match &backend.trouble {
+            Some(_) => match backend.trouble() {
                 Some(trouble) => format!("is left alone: {trouble}"),
                 None => "is left alone".into(),
             },
         };
         json!({
-            "address": backend.address.to_string(),
+            "address": backend.address().to_string(),
             "disk": standing.map(|own| own.disk.to_string()),
             "group": standing.and_then(|own| own.group).map(|group| group.to_string()),
             "committed": standing.map(|own| own.committed.0),

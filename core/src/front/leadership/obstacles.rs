@@ -52,7 +52,7 @@ impl Leadership {
         }
         let strangers = view.replication.strangers(&self.surroundings(view));
         if strangers.len() >= 2 {
-            let named = |&index: &usize| format!("{}", view.replication.backend(index).address);
+            let named = |&index: &usize| format!("{}", view.replication.backend(index).address());
             let named: Vec<String> = strangers.iter().map(named).collect();
             return Some(format!(
                 "the group's memory is lost: the disks of {} are not those that it was on; put the old \
@@ -149,7 +149,7 @@ impl Leadership {
         let text = format!(
             "{} knows slots up to {} to be chosen, and the other backends, which led on, end at {}: \
              their disks went back in time; run tmrd recover",
-            backend.address,
+            backend.address(),
             backend.known_chosen(),
             ctx.replication.log().last()
         );

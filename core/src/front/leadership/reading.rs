@@ -5,7 +5,8 @@ use super::phase::Phase;
 use super::{Context, Leadership};
 use crate::base::limits::STATE_MAX;
 use crate::base::time::Mono;
-use crate::front::replication::backend_link::{OrderPurpose, Progress};
+use crate::front::replication::follower::Progress;
+use crate::front::replication::pending_orders::OrderPurpose;
 use crate::front::usage::Backfill;
 use crate::io::Intent;
 use crate::log::{AcceptedEntry, DiskId, Entry, Epoch, GroupId, Setting, Slot, State};
@@ -133,12 +134,8 @@ impl Leadership {
                     reading.next = slot.next();
                     let (group, index) = (reading.group, reading.from[reading.at]);
                     ctx.replication.log_mut().load(group, slot, state);
-                    let digest = ctx
-                        .replication
-                        .backend(index)
-                        .facts
-                        .as_ref()
-                        .and_then(|facts| facts.digest);
+                    let facts = ctx.replication.backend(index).facts();
+                    let digest = facts.and_then(|facts| facts.digest);
                     ctx.replication.log_mut().learn_digest(digest);
                     let base = ctx
                         .replication
@@ -215,10 +212,10 @@ impl Leadership {
         // there.
         ctx.replication.begin_round();
         for index in from {
-            ctx.replication.backend_mut(index).was_read = true;
+            ctx.replication.backend_mut(index).follower_mut().set_read(true);
         }
         for index in 0..3 {
-            if ctx.replication.backend(index).progress == Progress::Promised {
+            if ctx.replication.backend(index).progress() == Progress::Promised {
                 self.follow(now, index, ctx, out);
             }
         }

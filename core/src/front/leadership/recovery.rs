@@ -16,7 +16,8 @@ use crate::base::limits::{
     CLAIM_TIMEOUT, HANDLE_BLOCK, HANDLE_LAST, PIECE_BYTES, RECOVER_BLOCKS, RECOVER_BLOCKS_MAX,
 };
 use crate::base::time::{Mono, Now};
-use crate::front::replication::backend_link::{OrderPurpose, Progress};
+use crate::front::replication::follower::Progress;
+use crate::front::replication::pending_orders::OrderPurpose;
 use crate::io::Intent;
 use crate::link::LinkId;
 use crate::log::{DiskId, Epoch, GroupId, Slot, State};
@@ -137,7 +138,7 @@ impl Leadership {
         self.phase = Phase::Claiming { epoch };
         self.claim.until = now.mono + CLAIM_TIMEOUT;
         for (backend, step) in ctx.replication.backends_mut().iter_mut().zip(work.steps) {
-            backend.progress = Progress::NotPromised;
+            backend.set_progress(Progress::NotPromised);
             if step == Step::Asked {
                 backend.ask(now.mono, OrderPurpose::Claim(epoch), &Order::Claim { epoch }, out);
             }
@@ -189,8 +190,7 @@ impl Leadership {
         };
         let Some(best) = ctx.replication.backend(first).standing().copied() else { return };
         let whole = work.plan.source != Source::Front;
-        let process =
-            ctx.replication.backend(first).facts.as_ref().map_or(0, |facts| facts.process);
+        let process = ctx.replication.backend(first).reported().process();
         let kept = ctx.replication.remember_group(group);
         self.date.begin(kept, now);
         let next = ctx.replication.log().committed().next();
@@ -271,11 +271,11 @@ impl Leadership {
         let Some(work) = &mut self.recovery.work else { return };
         work.steps[index] = Step::Done;
         let backend = ctx.replication.backend_mut(index);
-        backend.went_back = None;
-        backend.description = Some(description);
+        backend.set_lapse(None);
+        backend.reported_mut().began_anew(description);
         tracing::info!(
             target: "tmr_core::front::recover",
-            backend = %backend.address, "it has begun anew as a disk of the new group"
+            backend = %backend.address(), "it has begun anew as a disk of the new group"
         );
         self.recover_goes_on(now);
         self.end_recovery_if_done(now, ctx, out);
@@ -407,7 +407,7 @@ impl Leadership {
     pub(in crate::front) fn name_source(&self, plan: &Plan, view: View<'_>) -> String {
         match plan.source {
             Source::Backend(index) => {
-                format!("the copy of backend {}", view.replication.backend(index).address)
+                format!("the copy of backend {}", view.replication.backend(index).address())
             }
             Source::Front => "what this front remembers".into(),
             Source::Nothing => "nothing".into(),

@@ -5,7 +5,8 @@ use super::{Context, Leadership};
 use crate::base::limits::FENCE;
 use crate::base::time::Mono;
 use crate::front::calls::Performed;
-use crate::front::replication::backend_link::{OrderPurpose, Progress};
+use crate::front::replication::follower::Progress;
+use crate::front::replication::pending_orders::OrderPurpose;
 use crate::io::Intent;
 use crate::messages::group::{Order, Report};
 use alloc::vec::Vec;
@@ -60,7 +61,7 @@ impl Leadership {
             (OrderPurpose::Claim(at), Report::Refused { promised })
                 if at == promised
                     && Some(at) == epoch
-                    && ctx.replication.backend(index).progress == Progress::NotPromised =>
+                    && ctx.replication.backend(index).progress() == Progress::NotPromised =>
             {
                 ctx.replication.backend_mut(index).ask(
                     now,
@@ -71,18 +72,15 @@ impl Leadership {
             }
             (_, Report::Refused { promised }) => self.refused(now, promised, ctx, out),
             (OrderPurpose::Claim(at), Report::Promised(standing)) if Some(at) == epoch => {
-                let before =
-                    ctx.replication.backend(index).facts.as_ref().map_or(at, |facts| facts.before);
-                let backend = ctx.replication.backend_mut(index);
-                if let Some(description) = &mut backend.description {
-                    description.standing = standing;
-                    backend.as_of = pending.sent;
-                }
+                let facts = ctx.replication.backend(index).facts();
+                let before = facts.map_or(at, |facts| facts.before);
+                let reported = ctx.replication.backend_mut(index).reported_mut();
+                reported.promised(standing, pending.sent);
                 ctx.replication.confirm(index, pending);
                 self.promised(now, index, before, ctx, out);
             }
             (OrderPurpose::Recover(at), Report::Described(description)) if Some(at) == epoch => {
-                ctx.replication.backend_mut(index).as_of = pending.sent;
+                ctx.replication.backend_mut(index).reported_mut().set_as_of(pending.sent);
                 self.recovered(now, index, description, ctx, out);
             }
             (OrderPurpose::Recover(at), Report::Stored { .. }) if Some(at) == epoch => {

@@ -77,13 +77,8 @@ impl Leadership {
         if self.role.is_deposed() && self.succeeded(ctx.view()) {
             tracing::warn!(target: "tmr_core::front::backends", "another front leads: standing by");
             let known = ctx.replication.log().committed();
-            for description in ctx
-                .replication
-                .backends_mut()
-                .iter_mut()
-                .filter_map(|backend| backend.description.as_mut())
-            {
-                description.led |= description.standing.committed > known;
+            for backend in ctx.replication.backends_mut() {
+                backend.reported_mut().is_led_beyond(known);
             }
             self.stand_by();
         }

@@ -92,11 +92,11 @@ impl Events {
             self.note(now.wall, "role", text);
         }
         for (index, backend) in around.backends.iter().enumerate() {
-            let address = &backend.address;
+            let address = backend.address();
             let text = match (before.backends[index], seen.backends[index]) {
                 (false, true) => format!("backend {address} is connected"),
                 (true, false) => {
-                    let reason = backend.trouble.as_deref().map(|reason| format!(": {reason}"));
+                    let reason = backend.trouble().map(|reason| format!(": {reason}"));
                     format!("backend {address} is gone{}", reason.unwrap_or_default())
                 }
                 _ => continue,

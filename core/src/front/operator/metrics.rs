@@ -109,11 +109,11 @@ impl At<'_> {
         }
         let mut family = page.counter("tmrd_backend_dials", "How often a backend was dialled.");
         for (row, backend) in rows.iter().zip(front.replication.backends()) {
-            family.is(&[("backend", &row.address)], backend.dials);
+            family.is(&[("backend", &row.address)], backend.dials());
         }
         let mut family = page.gauge("tmrd_backend_calls", "Calls that a backend works on.");
         for (row, backend) in rows.iter().zip(front.replication.backends()) {
-            family.is(&[("backend", &row.address)], backend.busy);
+            family.is(&[("backend", &row.address)], backend.busy());
         }
         let help = "Handles whose grant a backend has on disk.";
         let mut family = page.gauge("tmrd_backend_handles", help);

@@ -8,7 +8,8 @@ use crate::base::time::{Now, Wall};
 use crate::config::InForce;
 use crate::front::Front;
 use crate::front::calls::{MergedLicence, VirtualContainers};
-use crate::front::replication::backend_link::{LinkState, Progress};
+use crate::front::replication::follower::Progress;
+use crate::front::replication::link_state::LinkState;
 use crate::history::{Chart, Span};
 use crate::link::Listener;
 use crate::log::{Client, DiskId, Grant, Handle, LicenceKey, Usage};
@@ -217,9 +218,9 @@ impl At<'_> {
         let backend = front.replication.backend(index);
         let standing = backend.standing();
         let leading = front.leadership.leads();
-        let state = match (backend.link_state, backend.progress, standing) {
+        let state = match (backend.link_state(), backend.progress(), standing) {
             (LinkState::Up(_), _, Some(_)) if front.config.unfenced => BackendState::Unfenced,
-            (LinkState::Up(_), _, Some(_)) if !leading && backend.trouble.is_none() => {
+            (LinkState::Up(_), _, Some(_)) if !leading && backend.trouble().is_none() => {
                 BackendState::Up
             }
             (LinkState::Up(_), Progress::Following { matched, .. }, Some(standing))
@@ -234,18 +235,19 @@ impl At<'_> {
         let on_disk = leading && matched >= front.replication.log().committed();
         let on_disk =
             if on_disk { front.replication.log().committed_state().seat_count() } else { 0 };
-        let handles = backend.seats.as_ref().map_or(on_disk, BTreeSet::len);
+        let handles = backend.seats().map_or(on_disk, BTreeSet::len);
+        let lost_files = backend.reported().lost_files();
         BackendStatus {
-            address: backend.address.to_string(),
+            address: backend.address().to_string(),
             state,
             serial: backend.known().and_then(|d| d.parts.first()).map(|part| part.name()),
             epoch: standing.map_or(0, |standing| standing.promised.round),
             handles: handles as u64,
-            trouble: backend.trouble.clone(),
-            disk_slow: backend.writes.slow(self.now.mono),
-            state_lost: backend.lost_files.state,
-            socket_lost: backend.lost_files.socket,
-            files_unusable: backend.unusable,
+            trouble: backend.trouble().map(ToString::to_string),
+            disk_slow: backend.is_disk_slow(self.now.mono),
+            state_lost: lost_files.state,
+            socket_lost: lost_files.socket,
+            files_unusable: backend.reported().unusable(),
         }
     }
 
@@ -268,7 +270,7 @@ impl At<'_> {
 
     fn strays(&self) -> Vec<StrayStatus> {
         let stray = |(index, serial): &(usize, String)| StrayStatus {
-            backend: self.front.replication.backend(*index).address.to_string(),
+            backend: self.front.replication.backend(*index).address().to_string(),
             serial: serial.clone(),
             trouble: "it has no CmActId, and no list of Serials in VirtualContainers names it: \
                       its TMR licences are not served",
@@ -277,8 +279,12 @@ impl At<'_> {
     }
 
     fn copies(&self) -> Vec<CopyStatus> {
-        let addresses =
-            self.front.replication.backends().each_ref().map(|backend| backend.address.to_string());
+        let addresses = self
+            .front
+            .replication
+            .backends()
+            .each_ref()
+            .map(|backend| backend.address().to_string());
         let shown = self.front.calls.virtuals().copies.iter().map(|copied| CopyStatus {
             serial: copied.name.clone(),
             backends: copied.backends.iter().map(|index| addresses[*index].clone()).collect(),
@@ -299,7 +305,7 @@ impl At<'_> {
             let gone = offer.map_or(0, |offer| offer.seats_gone(state));
             let expires = offer.and_then(|offer| offer.ends(state));
             let differs = merged.differs.iter().map(|(index, field, value, expected)| Difference {
-                backend: front.replication.backend(*index).address.to_string(),
+                backend: front.replication.backend(*index).address().to_string(),
                 field: (*field).to_string(),
                 value: value.clone(),
                 expected: expected.clone(),
@@ -309,10 +315,10 @@ impl At<'_> {
                 let backend = front.replication.backend(*index);
                 merged.prints[*index].is_none()
                     && backend.known().is_some()
-                    && backend.trouble.is_none()
+                    && backend.trouble().is_none()
             };
             let missing = (0..3).filter(lacks).map(|index| Difference {
-                backend: front.replication.backend(index).address.to_string(),
+                backend: front.replication.backend(index).address().to_string(),
                 field: "ProductCode".to_string(),
                 value: format!("missing in part {}", index + 1),
                 expected: key.product_code.to_string(),
@@ -393,8 +399,8 @@ impl At<'_> {
         // A seat that is not committed yet does not count.
         let there = log.committed_state().seat(seat.handle).is_some();
         let holders = self.front.replication.backends().iter().filter(|backend| {
-            let follows = matches!(backend.progress, Progress::Following { .. });
-            let given = backend.seats.as_ref().is_none_or(|seats| seats.contains(&seat.handle));
+            let follows = backend.follows();
+            let given = backend.seats().is_none_or(|seats| seats.contains(&seat.handle));
             there && given && follows && backend.matched() >= log.committed()
         });
         Allocation {

@@ -40,7 +40,7 @@ impl Replication {
 
     /// Whether a backend's description answers an order that was sent since the doubt began.
     pub(in crate::front) fn is_sure_of(&self, index: usize) -> bool {
-        self.doubt.is_none_or(|doubt| self.backends[index].as_of > doubt.since)
+        self.doubt.is_none_or(|doubt| self.backends[index].reported().as_of() > doubt.since)
     }
 
     /// Whether, by the latest descriptions of all three backends, two or three have lost their
@@ -48,7 +48,7 @@ impl Replication {
     pub(in crate::front) fn seems_emptied(&self, context: &Context<'_>) -> bool {
         // This runs at the end of every step: the most frequent answer comes first.
         let born = |backend: &&BackendLink| {
-            let told = backend.standing().filter(|_| backend.exclusion.is_none());
+            let told = backend.standing().filter(|_| backend.exclusion().is_none());
             told.is_some_and(|own| own.group.is_some() && !is_unborn(own))
         };
         if self.backends.iter().filter(born).count() >= 2 {
@@ -108,9 +108,9 @@ impl Replication {
         // While a change of members is uncommitted, the three may include two of every set, each
         // set its own two.
         let sure = (proved || context.unproved) && !self.are_voters(&[0, 1, 2]);
-        let met = all.iter().map(|(index, _)| self.backends[*index].met).max();
+        let met = all.iter().map(|(index, _)| self.backends[*index].reported().met()).max();
         let stranger = |(index, standing): &&(usize, Standing)| {
-            let here = Some(self.backends[*index].as_of) > met;
+            let here = Some(self.backends[*index].reported().as_of()) > met;
             let blank = !self.is_of_born(standing);
             let member = self.log.member_sets().all(|set| set.contains(&standing.disk));
             emptied && blank || here && sure && !member && !context.config.unfenced

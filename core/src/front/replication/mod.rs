@@ -4,13 +4,20 @@
 //! What never lives here: whether this front leads. Each call passes that in its [`Context`].
 
 pub(super) mod backend_link;
-pub(super) mod disk_writes;
-pub(super) mod exclusion;
+mod connection;
+mod disk_writes;
+pub(super) mod eligibility;
+mod exclusion;
+pub(super) mod follower;
+pub(super) mod link_state;
 pub(super) mod membership;
 mod memory;
+pub(super) mod pending_orders;
 mod progress;
 pub(super) mod replicated_log;
+mod reported;
 pub(super) mod rounds;
+mod trouble;
 pub(super) mod vote;
 
 use super::Config;
@@ -19,7 +26,7 @@ use super::twin::Twin;
 use super::usage::Usage;
 use crate::base::network::Address;
 use crate::base::time::Mono;
-use crate::front::replication::backend_link::OrderPurpose;
+use crate::front::replication::pending_orders::OrderPurpose;
 use crate::io::Intent;
 use crate::link::LinkId;
 use crate::log::Epoch;
@@ -132,10 +139,15 @@ impl Replication {
         self.backends.iter().filter(|backend| backend.counts()).count() >= 2
     }
 
+    /// Returns how many backends follow the log.
+    pub(super) fn following(&self) -> usize {
+        self.backends.iter().filter(|backend| backend.follows()).count()
+    }
+
     /// Puts another backend in the place of one that is no longer configured.
     pub(super) fn replace(&mut self, index: usize, address: Address) {
         self.backends[index] = BackendLink::new(address);
-        self.backends[index].round = self.rounds.round();
+        self.backends[index].set_round(self.rounds.round());
     }
 
     /// Returns what is known of the group beyond the copy of its log.

@@ -1,14 +1,14 @@
 //! Writing: entries go to every backend that follows, acknowledgements return, slots commit. And
 //! repair: a backend that is behind or blank is brought up to date while the others serve.
 
-use super::backend_link::{BackendLink, OrderPurpose, Progress};
+use super::follower::Progress;
+use super::pending_orders::OrderPurpose;
 use super::{Context, Replication};
-use crate::base::limits::{APPEND_ENTRIES, PIECE_BYTES, TROUBLE_LASTS, UNCOMMITTED_MAX};
+use crate::base::limits::{APPEND_ENTRIES, PIECE_BYTES, UNCOMMITTED_MAX};
 use crate::base::time::Mono;
 use crate::io::Intent;
 use crate::log::{DiskId, Entry, Epoch, Setting, Slot};
 use crate::messages::group::{Order, encode};
-use alloc::string::String;
 use alloc::vec::Vec;
 
 impl Replication {
@@ -29,12 +29,12 @@ impl Replication {
                     && standing.committed.next() >= self.log.first() =>
             {
                 let (next, matched) = (standing.committed.next(), standing.committed);
-                self.backends[index].progress = Progress::Following { next, matched };
+                self.backends[index].set_progress(Progress::Following { next, matched });
             }
             _ => self.install(now, index, epoch, out),
         }
         // Whatever kept the backend from being counted is over: it follows, and its parts count.
-        self.backends[index].trouble.take().is_some()
+        self.backends[index].clear_trouble()
     }
 
     /// Sends the whole committed state.
@@ -45,9 +45,9 @@ impl Replication {
         let backend = &mut self.backends[index];
         tracing::info!(
             target: "tmr_core::front::replicate",
-            backend = %backend.address, %slot, bytes = state.len(), "sending a whole state"
+            backend = %backend.address(), %slot, bytes = state.len(), "sending a whole state"
         );
-        backend.progress = Progress::Installing { slot };
+        backend.set_progress(Progress::Installing { slot });
         let pieces = state.len().div_ceil(PIECE_BYTES);
         for (number, bytes) in state.chunks(PIECE_BYTES).enumerate() {
             let last = number + 1 == pieces;
@@ -68,20 +68,14 @@ impl Replication {
         out: &mut Vec<Intent>,
     ) {
         let Some(epoch) = context.epoch() else { return };
-        if self.backends[index].progress != (Progress::Installing { slot: at }) {
+        if self.backends[index].progress() != (Progress::Installing { slot: at }) {
             return;
         }
-        if let Some(description) = &mut self.backends[index].description {
-            let standing = &mut description.standing;
-            standing.group = self.log.group();
-            standing.base = at;
-            standing.committed = at;
-            standing.last = at;
-        }
+        self.backends[index].reported_mut().installed(self.log.group(), at);
         if at.next() < self.log.first() {
             return self.install(now, index, epoch, out);
         }
-        self.backends[index].progress = Progress::Following { next: at.next(), matched: at };
+        self.backends[index].set_progress(Progress::Following { next: at.next(), matched: at });
     }
 
     /// Handles an append that did not connect to what the backend has; `committed` is how far the
@@ -94,9 +88,7 @@ impl Replication {
         context: &Context<'_>,
         out: &mut Vec<Intent>,
     ) -> bool {
-        if let Some(description) = &mut self.backends[index].description {
-            description.standing.committed = committed;
-        }
+        self.backends[index].reported_mut().is_sure_up_to(committed);
         self.follow(now, index, context, out)
     }
 
@@ -111,7 +103,7 @@ impl Replication {
         // Backends that are equally far get the same encoded order.
         let mut made: Option<(Slot, Slot, Vec<u8>)> = None;
         for index in 0..3 {
-            while let Progress::Following { next, matched } = self.backends[index].progress {
+            while let Progress::Following { next, matched } = self.backends[index].progress() {
                 let last = self.log.last();
                 if next > last || next.0 - matched.0 > UNCOMMITTED_MAX {
                     break;
@@ -127,7 +119,7 @@ impl Replication {
                     order.clone(),
                     out,
                 );
-                self.backends[index].progress = Progress::Following { next: after, matched };
+                self.backends[index].set_progress(Progress::Following { next: after, matched });
                 made = Some((first, after, order));
             }
         }
@@ -145,18 +137,11 @@ impl Replication {
     /// Notes that a backend has every slot up to `last` on disk. Returns whether it follows the
     /// log.
     pub(in crate::front) fn acknowledged(&mut self, index: usize, last: Slot) -> bool {
-        let Progress::Following { next, matched } = self.backends[index].progress else {
-            return false;
-        };
-        // A late report of an older link cannot arrive here, since reports are matched with the
-        // orders of this link. A slot that was not sent yet cannot be acknowledged.
-        let last = last.min(Slot(next.0 - 1));
-        self.backends[index].progress = Progress::Following { next, matched: matched.max(last) };
+        let backend = &mut self.backends[index];
+        let Some(last) = backend.follower_mut().acknowledged(last) else { return false };
         // A backend that has followed since the birth of its group has not described itself since
         // then.
-        if let Some(description) = &mut self.backends[index].description {
-            description.standing.last = last.max(description.standing.last);
-        }
+        backend.reported_mut().acknowledged(last);
         true
     }
 
@@ -176,7 +161,7 @@ impl Replication {
         let disks = self.backends.each_ref().map(|backend| backend.standing().map(|s| s.disk));
         let stranger = (0..3).find(|&index| {
             let caught_up = self.backends[index].matched() >= self.log.committed();
-            let follows = matches!(self.backends[index].progress, Progress::Following { .. });
+            let follows = self.backends[index].follows();
             follows && caught_up && disks[index].is_some_and(|disk| !members.contains(&disk))
         });
         let Some(index) = stranger else { return };
@@ -192,45 +177,9 @@ impl Replication {
         }
         tracing::info!(
             target: "tmr_core::front::replicate",
-            backend = %self.backends[index].address, "taking it in as a member of the group"
+            backend = %self.backends[index].address(), "taking it in as a member of the group"
         );
         let members = members.map(|disk| if disk == gone { new } else { disk });
         self.log.propose(Entry::Configure(Setting::Members(members)));
-    }
-}
-
-impl BackendLink {
-    /// Logs what keeps this backend from being counted, once for each trouble.
-    pub(in crate::front) fn complain(&mut self, trouble: String) {
-        if self.trouble.as_ref() != Some(&trouble) {
-            tracing::warn!(
-                target: "tmr_core::front::replicate",
-                backend = %self.address, "{trouble}"
-            );
-            self.trouble = Some(trouble);
-        }
-    }
-
-    /// Does the same, but logs only what lasts: see [`BackendLink::log_what_lasts`].
-    pub(in crate::front) fn complain_later(&mut self, trouble: String) {
-        if self.trouble.as_ref() != Some(&trouble) {
-            self.unlogged = Some((TROUBLE_LASTS, trouble.clone()));
-            self.trouble = Some(trouble);
-        }
-    }
-
-    /// Logs, with a heartbeat, what has kept this backend from being counted for [`TROUBLE_LASTS`]
-    /// of them.
-    pub(in crate::front) fn log_what_lasts(&mut self) {
-        let due = self.unlogged.take_if(|(beats, _)| {
-            *beats = beats.saturating_sub(1);
-            *beats == 0
-        });
-        if let Some((_, trouble)) = due.filter(|(_, text)| self.trouble.as_ref() == Some(text)) {
-            tracing::warn!(
-                target: "tmr_core::front::replicate",
-                backend = %self.address, "{trouble}"
-            );
-        }
     }
 }

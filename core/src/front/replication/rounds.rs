@@ -7,7 +7,8 @@
 //! What never lives here: how a front finds out that it has slept (that is `vigil`), and which
 //! disks are members (that is `membership`).
 
-use super::backend_link::{BackendLink, PendingOrder};
+use super::backend_link::BackendLink;
+use super::pending_orders::PendingOrder;
 use super::{Context, Replication};
 use crate::base::limits::WITNESSED_MAX;
 use crate::base::time::{Duration, Mono};
@@ -54,7 +55,7 @@ impl Replication {
     pub(in crate::front) fn begin_round(&mut self) {
         self.rounds.round = self.rounds.round.wrapping_add(1);
         for backend in &mut self.backends {
-            backend.round = self.rounds.round;
+            backend.set_round(self.rounds.round);
         }
     }
 
@@ -74,10 +75,10 @@ impl Replication {
         context: &Context<'_>,
     ) -> bool {
         // A stand-in of a stock server has no disk.
-        if self.backends[index].was_here || context.config.unfenced {
+        if self.backends[index].follower().was_here() || context.config.unfenced {
             return false;
         }
-        self.backends[index].was_here = true;
+        self.backends[index].follower_mut().came_back();
         self.begin_round();
         self.rounds.asked_anew = Some(now);
         true
@@ -144,13 +145,14 @@ impl Replication {
     fn are_still_promised(&self) -> bool {
         self.reached_by_members(2, |disk| {
             self.in_this_round(disk)
-                && self.backend_with(disk).is_some_and(|backend| backend.was_read)
+                && self.backend_with(disk).is_some_and(|backend| backend.follower().was_read())
         })
     }
 
     /// Whether two members are connected whose copies were read for this claim.
     pub(in crate::front) fn can_be_proved(&self, context: &Context<'_>) -> bool {
-        let read: Vec<usize> = (0..3).filter(|&index| self.backends[index].was_read).collect();
+        let read: Vec<usize> =
+            (0..3).filter(|&index| self.backends[index].follower().was_read()).collect();
         context.config.unfenced || self.are_voters(&read)
     }
 

@@ -152,7 +152,7 @@ impl Front {
     ) {
         let backend = self.replication.backend_mut(index);
         let Some(pending) = backend.answered(now, correlation) else { return };
-        backend.busy = backend.busy.saturating_sub(1);
+        backend.ends_call();
         let (calls, mut context) = self.with_calls();
         calls.failover_from(now, index, alloc::vec![pending.what], &mut context, out);
     }

@@ -49,12 +49,12 @@ impl Front {
             return;
         }
         for (index, address) in places.iter().enumerate() {
-            if self.replication.backend(index).address == *address {
+            if self.replication.backend(index).address() == address {
                 continue;
             }
             tracing::info!(
                 target: "tmr_core::front::configure",
-                old = %self.replication.backend(index).address, new = %address, "a backend is another one"
+                old = %self.replication.backend(index).address(), new = %address, "a backend is another one"
             );
             if let Some(link) = self.replication.backend(index).link() {
                 let (leadership, mut context) = self.with_leadership();

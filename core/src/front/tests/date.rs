@@ -226,7 +226,7 @@ fn each_clock_is_shown_with_how_far_it_is_off() {
     world.set_backends([0, 61, -2 * DAY]);
     world.advance(100 * SECOND);
     let address =
-        |index: usize| json!(world.fronts[0].node.replication.backend(index).address.to_string());
+        |index: usize| json!(world.fronts[0].node.replication.backend(index).address().to_string());
     let [first, second, third] = [0, 1, 2].map(address);
     let backends = [
         (first, json!(0), json!("ok")),

@@ -32,7 +32,7 @@ use crate::base::log_throttle::LogThrottle;
 use crate::base::network::Address;
 use crate::base::time::{Deadline, Duration, Mono, Now};
 use crate::config;
-use crate::front::replication::backend_link::LinkState;
+use crate::front::replication::link_state::LinkState;
 use crate::front::replication::replicated_log::ReplicatedLog;
 use crate::history::{History, Mark};
 use crate::io::Intent;

@@ -11,7 +11,7 @@ use crate::base::limits::{
     TWIN_REDIAL_MAX, TWIN_SEATS, TWIN_STATE_PAUSE, TWIN_WINDOW,
 };
 use crate::base::time::{Duration, Mono, Now};
-use crate::front::replication::backend_link::LinkState;
+use crate::front::replication::link_state::LinkState;
 use crate::front::replication::replicated_log::ReplicatedLog;
 use crate::history::History;
 use crate::io::Intent;

@@ -90,7 +90,7 @@ impl Unfenced {
         if let Input::Frame { frame: Frame::Http(_) | Frame::Unheard(_), .. } = &input {
             // The admin page shows who holds what, and at which server.
             for (stand, backend) in self.stand_ins.iter().zip(front.replication.backends_mut()) {
-                backend.seats = Some(stand.seat_table.held());
+                backend.set_seats(stand.seat_table.held());
             }
         }
         if let Input::Host(HostEvent::Front(FrontEvent::Configured(new))) = &input {
