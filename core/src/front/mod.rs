@@ -7,6 +7,7 @@
 //! What never lives here: what a call means (that is [`service`](crate::service)) and how a seat is
 //! counted (that is [`log`](crate::log)).
 
+mod backend_id;
 mod calls;
 mod config;
 mod host;
@@ -31,6 +32,7 @@ use crate::link::{CloseReason, Frame, LinkId, Listener};
 use crate::messages::twin::{RemoteHandle, Version};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+pub use backend_id::BackendId;
 use calls::Calls;
 pub use calls::{Copied, Review, Reviewed, review};
 pub use config::Config;

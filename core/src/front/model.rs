@@ -7,6 +7,7 @@
 use super::Front;
 use super::leadership::phase::Phase;
 use crate::base::time::{Mono, Now};
+use crate::front::BackendId;
 use crate::front::replication::eligibility::Exclusion;
 use crate::front::replication::link_state::LinkState;
 use crate::front::replication::pending_orders::{OrderPurpose, PendingOrder};
@@ -23,7 +24,7 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Timer {
     /// To dial this backend again.
-    Dial(usize),
+    Dial(BackendId),
     /// To ask the backends for their confirmation.
     Heartbeat,
     /// To claim after a pause, or to give up a claim without progress.
@@ -104,11 +105,11 @@ impl Front {
             let facts = backend.facts();
             facts.map_or(Vec::new(), |facts| facts.acked.iter().map(told_of).collect())
         });
-        let peers = [0, 1, 2].map(|index| self.backend_print(index, name));
+        let peers = BackendId::ALL.map(|index| self.backend_print(index, name));
         Fingerprint { own: print.0, peers, asked, disks, told }
     }
 
-    fn backend_print(&self, index: usize, name: &dyn Fn(DiskId) -> u8) -> Vec<u8> {
+    fn backend_print(&self, index: BackendId, name: &dyn Fn(DiskId) -> u8) -> Vec<u8> {
         let (mut print, backend) =
             (Print(Vec::with_capacity(128)), self.replication.backend(index));
         // Silence, pauses and load only affect timers; a tmrd backend has no seats here.
@@ -190,7 +191,7 @@ impl Front {
 
     /// Returns the link to a backend, if there is one.
     #[must_use]
-    pub fn link_to(&self, index: usize) -> Option<LinkId> {
+    pub fn link_to(&self, index: BackendId) -> Option<LinkId> {
         self.replication.backend(index).link()
     }
 
@@ -203,7 +204,7 @@ impl Front {
     /// Whether the oldest order that a backend has not answered is void: it is of a claim that is
     /// over, or it asks for a confirmation that this round has already or that would come too late.
     #[must_use]
-    pub fn is_past(&self, index: usize) -> bool {
+    pub fn is_past(&self, index: BackendId) -> bool {
         let oldest = self.replication.backend(index).orders().values().next();
         oldest.is_some_and(|pending| match &pending.what {
             OrderPurpose::Describe | OrderPurpose::Perform(_) => false,
@@ -226,13 +227,13 @@ impl Front {
         })
     }
 
-    fn has_confirmed(&self, index: usize) -> bool {
+    fn has_confirmed(&self, index: BackendId) -> bool {
         let standing = self.replication.backend(index).standing();
         standing.is_some_and(|own| self.replication.in_this_round(&own.disk))
     }
 
     /// Whether the backend has confirmed this front, in any round.
-    fn is_confirmed_by(&self, index: usize) -> bool {
+    fn is_confirmed_by(&self, index: BackendId) -> bool {
         let standing = self.replication.backend(index).standing();
         standing
             .is_some_and(|own| self.replication.rounds().confirmations().contains_key(&own.disk))
@@ -240,7 +241,7 @@ impl Front {
 
     /// Returns the number of the oldest order that a backend has not answered.
     #[must_use]
-    pub fn oldest_order(&self, index: usize) -> Option<u32> {
+    pub fn oldest_order(&self, index: BackendId) -> Option<u32> {
         self.replication.backend(index).orders().keys().next().copied()
     }
 }

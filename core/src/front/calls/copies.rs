@@ -4,6 +4,7 @@
 //! What never lives here: the properties of a licence (that is `catalogue`).
 
 use super::virtual_containers::VirtualContainers;
+use crate::front::BackendId;
 use crate::licence::Part;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
@@ -16,7 +17,7 @@ pub struct Copied {
     /// Its name for people, like `130-1000001`.
     pub name: String,
     /// The backends that hold it: two or three, lowest first.
-    pub backends: Vec<usize>,
+    pub backends: Vec<BackendId>,
 }
 
 impl Copied {
@@ -36,8 +37,8 @@ impl Copied {
 
 /// Returns the containers with TMR licences that more than one of three backends holds, by serial.
 pub(super) fn copies(parts: &[Option<&[Part]>; 3]) -> Vec<Copied> {
-    let mut holders: BTreeMap<u32, (String, BTreeSet<usize>)> = BTreeMap::new();
-    for (index, held) in parts.iter().enumerate() {
+    let mut holders: BTreeMap<u32, (String, BTreeSet<BackendId>)> = BTreeMap::new();
+    for (index, held) in BackendId::all().zip(parts) {
         for part in held.unwrap_or_default() {
             if part.licences(part.id()).any(|(key, ..)| key.tmr_id != 0) {
                 let (_, backends) =

@@ -23,6 +23,7 @@ use super::usage::{self, Usage};
 use crate::base::limits::{HANDLE_BLOCK, HANDLE_LAST};
 use crate::base::random::Random;
 use crate::base::time::{Deadline, Mono, Wall};
+use crate::front::BackendId;
 use crate::io::Intent;
 use crate::link::{CloseReason, LinkId};
 use crate::log::{Entry, Handle, Setting, Slot};
@@ -135,13 +136,13 @@ impl Calls {
     }
 
     /// Notes that a backend's part differs from the grant in this slot.
-    pub(super) fn differs(&mut self, index: usize, slot: Slot) {
+    pub(super) fn differs(&mut self, index: BackendId, slot: Slot) {
         self.pending.differs(index, slot);
     }
 
     /// Notes that a stock server has refused the grant in this slot; its part will count as
     /// different.
-    pub(super) fn refused_there(&mut self, index: usize, slot: Slot, error: CmError) {
+    pub(super) fn refused_there(&mut self, index: BackendId, slot: Slot, error: CmError) {
         self.pending.refused(index, slot, error);
     }
 
@@ -149,7 +150,7 @@ impl Calls {
     pub(super) fn performed(
         &mut self,
         now: Mono,
-        index: usize,
+        index: BackendId,
         answer: Performed,
         context: &mut Context<'_>,
         out: &mut Vec<Intent>,
@@ -168,7 +169,7 @@ impl Calls {
     pub(super) fn failover_from(
         &mut self,
         now: Mono,
-        index: usize,
+        index: BackendId,
         lost: Vec<OrderPurpose>,
         context: &mut Context<'_>,
         out: &mut Vec<Intent>,
@@ -314,6 +315,7 @@ fn recording<'a>(
 mod model {
     use super::Calls;
     use crate::base::time::Mono;
+    use crate::front::BackendId;
     use crate::front::model::Print;
     use crate::log::Handle;
 
@@ -329,7 +331,7 @@ mod model {
         }
 
         /// For an exhaustive check: adds a backend's parts, and where they differ.
-        pub(in crate::front) fn backend_print(&self, index: usize, print: &mut Print) {
+        pub(in crate::front) fn backend_print(&self, index: BackendId, print: &mut Print) {
             let merged = self.virtuals.merged.values().map(|merged| merged.prints[index]);
             print.add(&merged.collect::<alloc::vec::Vec<_>>());
             print.add(&self.pending.differing(index));

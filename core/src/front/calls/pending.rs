@@ -4,6 +4,7 @@ use super::any_one::{Performance, Performers};
 use super::copies::distinct;
 use super::{Calls, Context, recording};
 use crate::base::time::Mono;
+use crate::front::BackendId;
 use crate::front::replication::follower::Progress;
 use crate::front::replication::vote::{Vote, vote};
 use crate::io::Intent;
@@ -72,13 +73,13 @@ impl PendingCommits {
         self.until.first().map(|&(until, _)| until)
     }
 
-    pub(super) fn differs(&mut self, index: usize, slot: Slot) {
+    pub(super) fn differs(&mut self, index: BackendId, slot: Slot) {
         if let Some(flight) = self.commits.get_mut(&slot) {
             flight.differs[index] = true;
         }
     }
 
-    pub(super) fn refused(&mut self, index: usize, slot: Slot, error: CmError) {
+    pub(super) fn refused(&mut self, index: BackendId, slot: Slot, error: CmError) {
         if let Some(flight) = self.commits.get_mut(&slot) {
             flight.errors[index] = Some(error);
         }
@@ -169,11 +170,11 @@ impl Calls {
                     Waits::Grant(grant) => {
                         let agree = |i| self.agrees(i, slot, grant, flight.differs, context);
                         // The same container at two backends counts as one part.
-                        distinct((0..3).filter_map(agree)) >= 2
+                        distinct(BackendId::all().filter_map(agree)) >= 2
                     }
                     Waits::Release | Waits::Spend(..) => true,
                 };
-            let awaited = (0..3).any(|i| match context.backends[i].progress() {
+            let awaited = BackendId::all().any(|i| match context.backends[i].progress() {
                 Progress::Following { matched, .. } => matched < slot && !flight.differs[i],
                 _ => false,
             });
@@ -243,7 +244,7 @@ impl Calls {
     /// that grant again.
     fn agrees(
         &self,
-        index: usize,
+        index: BackendId,
         slot: Slot,
         grant: &Grant,
         differs: [bool; 3],
@@ -325,7 +326,7 @@ impl PendingCommits {
     }
 
     /// For an exhaustive check: returns from which grants the parts of a backend differ.
-    pub(super) fn differing(&self, index: usize) -> Vec<bool> {
+    pub(super) fn differing(&self, index: BackendId) -> Vec<bool> {
         self.commits.values().map(|flight| flight.differs[index]).collect()
     }
 

@@ -7,6 +7,7 @@
 use super::copies::{Copied, copies, distinct};
 use super::gone::Places;
 use crate::base::time::Wall;
+use crate::front::BackendId;
 use crate::licence::{FirmItem, Part, Product, differences};
 use crate::log::{ContainerId, LicenceKey, State};
 use crate::service::{Catalogue, ContainerInfo, Offer};
@@ -29,7 +30,7 @@ pub(in crate::front) struct MergedLicence {
     /// The number of containers whose part has that fingerprint.
     pub(in crate::front) matching: usize,
     /// Where the other parts differ: backend, field, its value, the agreed value.
-    pub(in crate::front) differs: Vec<(usize, &'static str, String, String)>,
+    pub(in crate::front) differs: Vec<(BackendId, &'static str, String, String)>,
 }
 
 /// What the three backends hold, merged.
@@ -42,7 +43,7 @@ pub(in crate::front) struct VirtualContainers {
     /// The containers of each virtual container, in their form for people.
     pub(in crate::front) containers: BTreeMap<ContainerId, Vec<String>>,
     /// Containers with TMR licences that have no CmActId and are in no list: backend and name.
-    pub(in crate::front) strays: Vec<(usize, String)>,
+    pub(in crate::front) strays: Vec<(BackendId, String)>,
     /// Containers with TMR licences that more than one backend holds.
     pub(in crate::front) copies: Vec<Copied>,
     /// Licences that are not available any more and of which seats are held.
@@ -65,7 +66,7 @@ impl VirtualContainers {
         let mut all: BTreeMap<LicenceKey, [Third<'_>; 3]> = BTreeMap::new();
         let mut places = Places::default();
         let mut made = Self { copies: copies(&parts), ..Self::default() };
-        for (index, held) in parts.iter().enumerate() {
+        for (index, held) in BackendId::all().zip(parts) {
             for part in held.unwrap_or_default() {
                 let id = match part.cm_act_id {
                     0 => list_of(part),
@@ -115,7 +116,7 @@ pub struct Reviewed {
     /// The time from which it cannot be used.
     pub expires: Option<Wall>,
     /// Where the other parts differ: backend, field, its value, the agreed value.
-    pub differs: Vec<(usize, &'static str, String, String)>,
+    pub differs: Vec<(BackendId, &'static str, String, String)>,
 }
 
 /// What three backends hold, for callers that are not a front.
@@ -124,7 +125,7 @@ pub struct Review {
     /// The licences.
     pub licences: Vec<Reviewed>,
     /// Containers without a CmActId that no list names: backend and name.
-    pub strays: Vec<(usize, String)>,
+    pub strays: Vec<(BackendId, String)>,
     /// Containers that more than one backend holds.
     pub copies: Vec<Copied>,
 }
@@ -168,7 +169,7 @@ fn merge_one(key: LicenceKey, three: [Third<'_>; 3]) -> Option<(MergedLicence, O
     let (_, item, product) = as_that().find_map(|(part, _)| *part)?;
     let matching = distinct(as_that().filter_map(|(part, _)| part.map(|(serial, ..)| serial)));
     let mut differs = Vec::new();
-    for (index, (other, p)) in three.iter().zip(prints).enumerate() {
+    for (index, (other, p)) in BackendId::all().zip(three.iter().zip(prints)) {
         let Some((_, other_item, other_product)) = other.filter(|_| p != Some(print)) else {
             continue;
         };

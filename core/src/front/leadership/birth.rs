@@ -4,6 +4,7 @@
 use super::phase::Phase;
 use super::{Context, Leadership};
 use crate::base::time::{Mono, Wall};
+use crate::front::BackendId;
 use crate::front::replication::backend_link::BackendLink;
 use crate::front::replication::follower::Progress;
 use crate::front::replication::pending_orders::OrderPurpose;
@@ -38,7 +39,7 @@ impl Leadership {
     /// Notes that a backend has stored the group's name. When all three have, the first entry names
     /// the members. It needs all three disks to commit, so that no group serves that is born on
     /// only two.
-    pub(in crate::front) fn founded(&mut self, now: Mono, index: usize, ctx: &mut Context<'_>) {
+    pub(in crate::front) fn founded(&mut self, now: Mono, index: BackendId, ctx: &mut Context<'_>) {
         let Phase::Founding { epoch, group } = self.phase else { return };
         let backend = ctx.replication.backend_mut(index);
         backend.reported_mut().founded(group);
@@ -47,9 +48,10 @@ impl Leadership {
         if !ctx.replication.backends().iter().all(BackendLink::follows) {
             return;
         }
-        let disk =
-            |index: usize| ctx.replication.backend(index).standing().map(|standing| standing.disk);
-        let (Some(a), Some(b), Some(c)) = (disk(0), disk(1), disk(2)) else {
+        let disk = |index: BackendId| {
+            ctx.replication.backend(index).standing().map(|standing| standing.disk)
+        };
+        let [Some(a), Some(b), Some(c)] = BackendId::ALL.map(disk) else {
             return self.claim_again(now, "a backend went away while the group was born", ctx);
         };
         let (upto, _) =

@@ -6,6 +6,7 @@ use super::phase::Phase;
 use super::{Context, Leadership};
 use crate::base::limits::{CLAIM_DOUBLED, CLAIM_PAUSE, CLAIM_TIMEOUT};
 use crate::base::time::Mono;
+use crate::front::BackendId;
 use crate::front::leadership::reading::{BestCopy, LogRecovery, PartialState};
 use crate::front::replication::backend_link::BackendLink;
 use crate::front::replication::follower::Progress;
@@ -96,7 +97,7 @@ impl Leadership {
     pub(in crate::front) fn promised(
         &mut self,
         now: Mono,
-        index: usize,
+        index: BackendId,
         before: Epoch,
         ctx: &mut Context<'_>,
         out: &mut Vec<Intent>,
@@ -139,7 +140,7 @@ impl Leadership {
         ctx: &mut Context<'_>,
         out: &mut Vec<Intent>,
     ) {
-        let promised: Vec<(usize, Standing)> = (0..3)
+        let promised: Vec<(BackendId, Standing)> = BackendId::all()
             .filter(|&index| ctx.replication.backend(index).progress() == Progress::Promised)
             .filter_map(|index| {
                 ctx.replication.backend(index).standing().map(|standing| (index, *standing))
@@ -156,7 +157,7 @@ impl Leadership {
         else {
             return;
         };
-        let mut from: Vec<(usize, Standing)> =
+        let mut from: Vec<(BackendId, Standing)> =
             promised.into_iter().filter(|(_, standing)| standing.group == Some(group)).collect();
         if from.iter().all(|(_, standing)| is_unborn(standing)) {
             return;
@@ -185,7 +186,7 @@ impl Leadership {
         &mut self,
         now: Mono,
         epoch: Epoch,
-        read: &[usize],
+        read: &[BackendId],
         ctx: &mut Context<'_>,
         out: &mut Vec<Intent>,
     ) {
@@ -201,19 +202,19 @@ impl Leadership {
         &mut self,
         now: Mono,
         epoch: Epoch,
-        read: &[usize],
+        read: &[BackendId],
         reason: &str,
         ctx: &mut Context<'_>,
         out: &mut Vec<Intent>,
     ) {
         let group = ctx.replication.log().group();
-        let unread = |index: usize| {
+        let unread = |index: BackendId| {
             let backend = ctx.replication.backend(index);
             let same = backend.standing().is_some_and(|standing| standing.group == group);
             backend.progress() == Progress::Promised && same && !read.contains(&index)
         };
         let asked = |backend: &BackendLink| backend.is_asked(OrderPurpose::Claim(epoch));
-        if (0..3).any(unread) {
+        if BackendId::all().any(unread) {
             self.weigh(now, epoch, ctx, out);
         } else if ctx.replication.backends().iter().any(asked) {
             self.phase = Phase::Claiming { epoch };

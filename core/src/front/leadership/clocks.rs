@@ -6,6 +6,7 @@
 use super::phase::Phase;
 use super::{Leadership, View};
 use crate::base::time::{Mono, Now};
+use crate::front::BackendId;
 use crate::front::replication::Replication;
 use crate::front::replication::backend_link::BackendLink;
 
@@ -13,13 +14,12 @@ impl Leadership {
     /// Updates the date of the group. Machines that are left out of the group, or reached twice, do
     /// not take part.
     pub(in crate::front) fn update_date(&mut self, now: Now, replication: &Replication) {
-        let told = |index: usize| {
+        let told = |index: BackendId| {
             let backend = replication.backend(index);
             let clock = backend.reported().clock_now(now.mono);
             clock.filter(|_| backend.exclusion().is_none())
         };
-        let told = [told(0), told(1), told(2)];
-        self.date.update(now, told);
+        self.date.update(now, BackendId::ALL.map(told));
     }
 
     /// Whether this front misses the backends' clocks: it does not lead, so it does not get them

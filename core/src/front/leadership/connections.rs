@@ -3,6 +3,7 @@
 use super::phase::Phase;
 use super::{Context, Leadership};
 use crate::base::time::Mono;
+use crate::front::BackendId;
 use crate::io::Intent;
 use crate::link::{CloseReason, LinkId};
 use alloc::format;
@@ -13,7 +14,7 @@ impl Leadership {
         &mut self,
         now: Mono,
         link: LinkId,
-        index: usize,
+        index: BackendId,
         reason: CloseReason,
         ctx: &mut Context<'_>,
         out: &mut Vec<Intent>,
@@ -25,7 +26,7 @@ impl Leadership {
     pub(in crate::front) fn lost_backend(
         &mut self,
         now: Mono,
-        index: usize,
+        index: BackendId,
         reason: &CloseReason,
         ctx: &mut Context<'_>,
         out: &mut Vec<Intent>,

@@ -2,6 +2,7 @@
 
 use super::{Context, Leadership, View};
 use crate::base::time::Mono;
+use crate::front::BackendId;
 use crate::front::replication::eligibility::Exclusion;
 use crate::front::replication::follower::Progress;
 use crate::front::replication::pending_orders::OrderPurpose;
@@ -14,7 +15,7 @@ impl Leadership {
     pub(super) fn described(
         &mut self,
         now: Mono,
-        index: usize,
+        index: BackendId,
         (description, sent): (Description, Mono),
         ctx: &mut Context<'_>,
         out: &mut Vec<Intent>,
@@ -68,7 +69,7 @@ impl Leadership {
     }
 
     /// Whether the backend belongs to another group, so that its epochs mean nothing here.
-    pub(super) fn is_foreign(&self, index: usize, view: View<'_>) -> bool {
+    pub(super) fn is_foreign(&self, index: BackendId, view: View<'_>) -> bool {
         matches!(view.replication.backend(index).exclusion(), Some(Exclusion::Foreign(_)))
     }
 
@@ -76,7 +77,7 @@ impl Leadership {
     /// the log before stays valid, since this description answers no order.
     pub(super) fn described_anew(
         &mut self,
-        index: usize,
+        index: BackendId,
         description: Description,
         ctx: &mut Context<'_>,
     ) {

@@ -6,6 +6,7 @@
 use super::{Context, Leadership, View};
 use crate::base::limits::{ASKED_ANEW, CONFIRMED};
 use crate::base::time::Mono;
+use crate::front::BackendId;
 use crate::io::Intent;
 use alloc::vec::Vec;
 
@@ -15,7 +16,7 @@ impl Leadership {
     pub(in crate::front) fn has_come_back(
         &mut self,
         now: Mono,
-        index: usize,
+        index: BackendId,
         ctx: &mut Context<'_>,
         out: &mut Vec<Intent>,
     ) {

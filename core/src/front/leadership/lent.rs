@@ -2,6 +2,7 @@
 
 use super::{Context, Leadership, View};
 use crate::base::time::{Duration, Mono, Now};
+use crate::front::BackendId;
 use crate::front::calls::{self, Calls};
 use crate::front::leadership::phase::Phase;
 use crate::front::replication::{self, Replication};
@@ -77,7 +78,7 @@ impl Leadership {
     pub(in crate::front) fn follow(
         &self,
         now: Mono,
-        index: usize,
+        index: BackendId,
         ctx: &mut Context<'_>,
         out: &mut Vec<Intent>,
     ) {
@@ -91,7 +92,7 @@ impl Leadership {
     pub(in crate::front) fn told_facts(
         &self,
         now: Mono,
-        index: usize,
+        index: BackendId,
         facts: Facts,
         ctx: &mut Context<'_>,
         out: &mut Vec<Intent>,

@@ -3,6 +3,7 @@
 
 use super::{Leadership, View};
 use crate::base::time::Mono;
+use crate::front::BackendId;
 use crate::front::replication::eligibility::Exclusion;
 use crate::front::replication::membership::{is_blank, is_unborn};
 use crate::history::Since;
@@ -18,7 +19,7 @@ use sha2::{Digest, Sha256};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::front) enum Source {
     /// The copy of a backend.
-    Backend(usize),
+    Backend(BackendId),
     /// The copy that this front has in memory.
     Front,
     /// There is no copy: the group begins without any handles.
@@ -38,7 +39,7 @@ pub(in crate::front) struct Plan {
     /// The last slot that is known to have been chosen.
     pub(in crate::front) known: Slot,
     /// The backends that begin anew.
-    pub(in crate::front) takes_part: Vec<usize>,
+    pub(in crate::front) takes_part: Vec<BackendId>,
     /// Copies of the log contradict each other: only the source is used.
     pub(in crate::front) contradicts: bool,
 }
@@ -73,7 +74,8 @@ impl Leadership {
             );
         }
         let reason = self.loss(view).ok_or("no memory of the group is known to be lost")?;
-        let here: Vec<usize> = (0..3).filter(|&index| self.can_take_part(index, view)).collect();
+        let here: Vec<BackendId> =
+            BackendId::all().filter(|&index| self.can_take_part(index, view)).collect();
         if here.len() < 2 {
             return Err(format!(
                 "two backends must be reached, each under one address; missing: {}",
@@ -81,11 +83,11 @@ impl Leadership {
             ));
         }
         let group = self.group_to_recover(&here, view);
-        let own = |&index: &usize| {
+        let own = |&index: &BackendId| {
             let standing = view.replication.backend(index).standing();
             standing.is_some_and(|own| is_blank(own) || own.group == group)
         };
-        let mut takes_part: Vec<usize> = here.iter().copied().filter(own).collect();
+        let mut takes_part: Vec<BackendId> = here.iter().copied().filter(own).collect();
         if takes_part.len() < 2 {
             // A recovery that was only half done is repeated; the plan names disks of another
             // group.
@@ -122,7 +124,7 @@ impl Leadership {
     pub(in crate::front) fn plan_shown(&self, now: Mono, view: View<'_>) -> Result<Value, String> {
         let plan = self.plan(now, view)?;
         let backends: Vec<Value> =
-            (0..3).map(|index| self.backend_shown(&plan, index, view)).collect();
+            BackendId::all().map(|index| self.backend_shown(&plan, index, view)).collect();
         let log = view.replication.log();
         let since = plan
             .group
@@ -178,7 +180,7 @@ impl Leadership {
 
     /// Whether the backend is connected, knows the order, and is not a second address of another
     /// one.
-    pub(super) fn can_take_part(&self, index: usize, view: View<'_>) -> bool {
+    pub(super) fn can_take_part(&self, index: BackendId, view: View<'_>) -> bool {
         let backend = view.replication.backend(index);
         let twice = matches!(backend.exclusion(), Some(Exclusion::Doubled(_)));
         backend.known().is_some() && backend.minor() >= 1 && !twice
@@ -186,8 +188,8 @@ impl Leadership {
 
     /// Returns the group whose memory is recovered: the one whose log this front has; otherwise, of
     /// those that backends remember, the one that promised last.
-    fn group_to_recover(&self, here: &[usize], view: View<'_>) -> Option<GroupId> {
-        let claimant = |&index: &usize| {
+    fn group_to_recover(&self, here: &[BackendId], view: View<'_>) -> Option<GroupId> {
+        let claimant = |&index: &BackendId| {
             let standing =
                 view.replication.backend(index).standing().filter(|own| !is_blank(own))?;
             let Standing { promised, committed, group, .. } = *standing;
@@ -209,7 +211,7 @@ impl Leadership {
         }
     }
 
-    fn backend_shown(&self, plan: &Plan, index: usize, view: View<'_>) -> Value {
+    fn backend_shown(&self, plan: &Plan, index: BackendId, view: View<'_>) -> Value {
         let backend = view.replication.backend(index);
         let standing = backend.standing();
         let takes_part = plan.takes_part.contains(&index);

@@ -7,6 +7,7 @@
 use super::phase::Phase;
 use super::{Context, Leadership, View};
 use crate::base::time::Mono;
+use crate::front::BackendId;
 use crate::front::replication::membership::is_unborn;
 use crate::io::Intent;
 use crate::log::Slot;
@@ -52,7 +53,8 @@ impl Leadership {
         }
         let strangers = view.replication.strangers(&self.surroundings(view));
         if strangers.len() >= 2 {
-            let named = |&index: &usize| format!("{}", view.replication.backend(index).address());
+            let named =
+                |&index: &BackendId| format!("{}", view.replication.backend(index).address());
             let named: Vec<String> = strangers.iter().map(named).collect();
             return Some(format!(
                 "the group's memory is lost: the disks of {} are not those that it was on; put the old \
@@ -141,7 +143,7 @@ impl Leadership {
     pub(in crate::front) fn contradicted(
         &mut self,
         now: Mono,
-        index: usize,
+        index: BackendId,
         ctx: &mut Context<'_>,
         out: &mut Vec<Intent>,
     ) {

@@ -5,6 +5,7 @@ use super::phase::Phase;
 use super::{Context, Leadership};
 use crate::base::limits::STATE_MAX;
 use crate::base::time::Mono;
+use crate::front::BackendId;
 use crate::front::replication::follower::Progress;
 use crate::front::replication::pending_orders::OrderPurpose;
 use crate::front::usage::Backfill;
@@ -20,7 +21,7 @@ pub(in crate::front) struct LogRecovery {
     pub(in crate::front) epoch: Epoch,
     group: GroupId,
     /// The backends that promised, the one with the most committed slots first.
-    from: Vec<usize>,
+    from: Vec<BackendId>,
     /// The place in `from` of the one that is being read.
     at: usize,
     /// Its state, while that is being read.
@@ -214,7 +215,7 @@ impl Leadership {
         for index in from {
             ctx.replication.backend_mut(index).follower_mut().set_read(true);
         }
-        for index in 0..3 {
+        for index in BackendId::all() {
             if ctx.replication.backend(index).progress() == Progress::Promised {
                 self.follow(now, index, ctx, out);
             }
@@ -228,7 +229,7 @@ impl LogRecovery {
     pub(in crate::front) fn new(
         epoch: Epoch,
         best: BestCopy,
-        from: Vec<usize>,
+        from: Vec<BackendId>,
         whole: bool,
         next: Slot,
     ) -> Self {
@@ -259,7 +260,7 @@ impl LogRecovery {
     }
 
     /// Returns whether a backend's copy is part of this reading.
-    pub(in crate::front) fn reads(&self, index: usize) -> bool {
+    pub(in crate::front) fn reads(&self, index: BackendId) -> bool {
         self.from.contains(&index)
     }
 
@@ -278,7 +279,7 @@ impl LogRecovery {
 
     /// For an exhaustive check: returns when a backend's copy is read.
     #[cfg(feature = "model")]
-    pub(in crate::front) fn turn(&self, index: usize) -> Option<usize> {
+    pub(in crate::front) fn turn(&self, index: BackendId) -> Option<usize> {
         self.from.iter().position(|&read| read == index)
     }
 }

@@ -16,6 +16,7 @@ use crate::base::limits::{
     CLAIM_TIMEOUT, HANDLE_BLOCK, HANDLE_LAST, PIECE_BYTES, RECOVER_BLOCKS, RECOVER_BLOCKS_MAX,
 };
 use crate::base::time::{Mono, Now};
+use crate::front::BackendId;
 use crate::front::replication::follower::Progress;
 use crate::front::replication::pending_orders::OrderPurpose;
 use crate::io::Intent;
@@ -151,7 +152,7 @@ impl Leadership {
     pub(in crate::front) fn promised_to_recover(
         &mut self,
         now: Mono,
-        index: usize,
+        index: BackendId,
         ctx: &mut Context<'_>,
         out: &mut Vec<Intent>,
     ) {
@@ -167,11 +168,11 @@ impl Leadership {
             return;
         }
         let Some(group) = work.plan.group else { return self.make_anew(now, epoch, ctx, out) };
-        let holds = |&index: &usize| {
+        let holds = |&index: &BackendId| {
             let standing = ctx.replication.backend(index).standing();
             standing.is_some_and(|standing| standing.group == Some(group))
         };
-        let mut from: Vec<usize> = work.plan.takes_part.iter().copied().filter(holds).collect();
+        let mut from: Vec<BackendId> = work.plan.takes_part.iter().copied().filter(holds).collect();
         // If memory contradicts itself, only one of the copies is used.
         if work.plan.contradicts {
             from.retain(|&index| work.plan.source == Source::Backend(index));
@@ -179,7 +180,7 @@ impl Leadership {
         if work.plan.source == Source::Front && from.is_empty() {
             return self.make_anew(now, epoch, ctx, out);
         }
-        let best = |index: &usize| {
+        let best = |index: &BackendId| {
             let committed =
                 ctx.replication.backend(*index).standing().map_or(Slot(0), |own| own.committed);
             (core::cmp::Reverse(committed), *index)
@@ -263,7 +264,7 @@ impl Leadership {
     pub(in crate::front) fn recovered(
         &mut self,
         now: Mono,
-        index: usize,
+        index: BackendId,
         description: Description,
         ctx: &mut Context<'_>,
         out: &mut Vec<Intent>,
@@ -285,7 +286,7 @@ impl Leadership {
     pub(in crate::front) fn lost_for_recovery(
         &mut self,
         now: Mono,
-        index: usize,
+        index: BackendId,
         ctx: &mut Context<'_>,
         out: &mut Vec<Intent>,
     ) {
@@ -306,7 +307,7 @@ impl Leadership {
         }
         match self.phase {
             Phase::Claiming { .. } if work.count(Step::Asked) == 0 => {
-                let promised = work.steps.iter().position(|step| *step == Step::Promised);
+                let promised = BackendId::all().find(|&index| work.steps[index] == Step::Promised);
                 if let Some(index) = promised {
                     self.promised_to_recover(now, index, ctx, out);
                 }
@@ -321,7 +322,7 @@ impl Leadership {
     }
 
     /// Returns whether a backend takes part in a recovery that is under way.
-    pub(in crate::front) fn recovers(&self, index: usize) -> bool {
+    pub(in crate::front) fn recovers(&self, index: BackendId) -> bool {
         self.recovery.work.as_ref().is_some_and(|work| work.steps[index] != Step::Out)
     }
 

@@ -4,6 +4,7 @@ use super::phase::Phase;
 use super::{Context, Leadership};
 use crate::base::limits::FENCE;
 use crate::base::time::Mono;
+use crate::front::BackendId;
 use crate::front::calls::Performed;
 use crate::front::replication::follower::Progress;
 use crate::front::replication::pending_orders::OrderPurpose;
@@ -15,7 +16,7 @@ impl Leadership {
     pub(in crate::front) fn report(
         &mut self,
         now: Mono,
-        index: usize,
+        index: BackendId,
         number: u32,
         report: Report,
         ctx: &mut Context<'_>,

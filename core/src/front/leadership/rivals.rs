@@ -4,6 +4,7 @@ use super::phase::Phase;
 use super::{Context, Leadership, View};
 use crate::base::limits::{CLAIMS_FUTILE, CONTEST};
 use crate::base::time::Mono;
+use crate::front::BackendId;
 use crate::front::replication::backend_link::BackendLink;
 use crate::io::Intent;
 use crate::link::CloseReason;
@@ -87,7 +88,7 @@ impl Leadership {
     /// Stands by if claims fail again and again and a backend reports that the front that it
     /// promised serves. Further claims would only take the lead from that front, for seconds each
     /// time.
-    pub(super) fn give_up_claiming(&mut self, index: usize, ctx: &Context<'_>) {
+    pub(super) fn give_up_claiming(&mut self, index: BackendId, ctx: &Context<'_>) {
         let Some(known) = ctx.replication.backend(index).known() else { return };
         let another = known.led && known.standing.promised.front != ctx.config.front;
         let pausing = matches!(self.phase, Phase::Pausing { .. });
@@ -122,7 +123,7 @@ impl Leadership {
 
     /// Forgets the obstacles once another front serves the group. If memory contradicted itself,
     /// that is so once the other front leads a group that was made anew.
-    pub(super) fn forget_obstacles(&mut self, index: usize, ctx: &Context<'_>) {
+    pub(super) fn forget_obstacles(&mut self, index: BackendId, ctx: &Context<'_>) {
         let Some(known) = ctx.replication.backend(index).known() else { return };
         if !known.led || known.standing.promised.front == ctx.config.front {
             return;

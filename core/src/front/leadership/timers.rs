@@ -4,6 +4,7 @@ use super::phase::Phase;
 use super::{Context, Leadership, View};
 use crate::base::limits::{FENCE, HEARTBEAT};
 use crate::base::time::{Deadline, Mono};
+use crate::front::BackendId;
 use crate::front::replication::backend_link::BackendLink;
 use crate::front::replication::link_state::LinkState;
 use crate::front::replication::pending_orders::OrderPurpose;
@@ -30,7 +31,7 @@ impl Leadership {
         ctx: &mut Context<'_>,
         out: &mut Vec<Intent>,
     ) {
-        for index in 0..3 {
+        for index in BackendId::all() {
             let backend = ctx.replication.backend_mut(index);
             match backend.link_state() {
                 LinkState::Down(at) if at <= now => {
@@ -98,7 +99,7 @@ impl Leadership {
             || self.fenced
             || self.misses_clocks(now, ctx.view())
             || ctx.replication.seems_lost();
-        let doubled = [0, 1, 2].map(|index| ctx.replication.is_doubled(index));
+        let doubled = BackendId::ALL.map(|index| ctx.replication.is_doubled(index));
         let backends = ctx.replication.backends_mut().iter_mut().zip(doubled);
         for (backend, doubled) in backends.filter(|(backend, _)| backend.known().is_some()) {
             backend.ask(now, OrderPurpose::Confirm(epoch), &order, out);

@@ -3,6 +3,7 @@
 use super::status::At;
 use crate::admin::metrics::common;
 use crate::base::metrics::Page;
+use crate::front::BackendId;
 use crate::front::leadership::phase::Phase;
 use crate::log::{Epoch, Mode};
 use crate::status::{AddressStatus, BackendState, LicenceStatus};
@@ -83,7 +84,7 @@ impl At<'_> {
     }
 
     fn write_backends(&self, page: &mut Page) {
-        let rows = [0, 1, 2].map(|index| self.backend(index));
+        let rows = BackendId::ALL.map(|index| self.backend(index));
         let up = |state| matches!(state, BackendState::Up | BackendState::Unfenced);
         let counting = rows.iter().filter(|row| up(row.state)).count();
         page.gauge("tmrd_backends_up", "Backends that count, of three; two are needed.")

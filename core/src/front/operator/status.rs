@@ -6,6 +6,7 @@ use crate::base::limits::{ALLOCATIONS_SHOWN, DENIED_RECENT, HISTORY_GAP_TOLD};
 use crate::base::metrics::Page;
 use crate::base::time::{Now, Wall};
 use crate::config::InForce;
+use crate::front::BackendId;
 use crate::front::Front;
 use crate::front::calls::{MergedLicence, VirtualContainers};
 use crate::front::replication::follower::Progress;
@@ -165,7 +166,7 @@ impl At<'_> {
             failover_trouble: front.leadership.failover().trouble.clone(),
             obstacle: front.leadership.obstacle(front.view()),
             twin: self.twin(),
-            backends: (0..3).map(|index| self.backend(index)).collect(),
+            backends: BackendId::all().map(|index| self.backend(index)).collect(),
             clocks: self.clocks(),
             containers: self.containers(),
             strays: self.strays(),
@@ -213,7 +214,7 @@ impl At<'_> {
             .is_some_and(|members| members.contains(disk))
     }
 
-    pub(in crate::front) fn backend(&self, index: usize) -> BackendStatus {
+    pub(in crate::front) fn backend(&self, index: BackendId) -> BackendStatus {
         let front = self.front;
         let backend = front.replication.backend(index);
         let standing = backend.standing();
@@ -269,7 +270,7 @@ impl At<'_> {
     }
 
     fn strays(&self) -> Vec<StrayStatus> {
-        let stray = |(index, serial): &(usize, String)| StrayStatus {
+        let stray = |(index, serial): &(BackendId, String)| StrayStatus {
             backend: self.front.replication.backend(*index).address().to_string(),
             serial: serial.clone(),
             trouble: "it has no CmActId, and no list of Serials in VirtualContainers names it: \
@@ -311,16 +312,16 @@ impl At<'_> {
                 expected: expected.clone(),
             });
             // A connected backend without a part of the licence.
-            let lacks = |index: &usize| {
+            let lacks = |index: &BackendId| {
                 let backend = front.replication.backend(*index);
                 merged.prints[*index].is_none()
                     && backend.known().is_some()
                     && backend.trouble().is_none()
             };
-            let missing = (0..3).filter(lacks).map(|index| Difference {
+            let missing = BackendId::all().filter(lacks).map(|index| Difference {
                 backend: front.replication.backend(index).address().to_string(),
                 field: "ProductCode".to_string(),
-                value: format!("missing in part {}", index + 1),
+                value: format!("missing in part {}", index.part()),
                 expected: key.product_code.to_string(),
             });
             let now = front.leadership.date();

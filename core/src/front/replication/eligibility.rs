@@ -4,6 +4,7 @@
 //! What never lives here: the rules that leave a backend out (that is `exclusion`).
 
 use crate::base::time::Mono;
+use crate::front::BackendId;
 use crate::log::{Acked, Epoch, GroupId, Slot};
 use crate::messages::group::Standing;
 
@@ -11,9 +12,9 @@ use crate::messages::group::Standing;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::front) enum Exclusion {
     /// It is the same process as the backend at this place: one backend has two addresses.
-    Doubled(usize),
+    Doubled(BackendId),
     /// Its state folder is a copy of that of the backend at this place, or the other way round.
-    Copied(usize),
+    Copied(BackendId),
     /// It belongs to another group.
     Foreign(GroupId),
     /// It holds less than it has acknowledged: its disk has gone back in time.

@@ -11,6 +11,7 @@ use super::pending_orders::OrderPurpose;
 use super::{Context, Replication};
 use crate::base::limits::DOUBLED_REDIAL;
 use crate::base::time::Mono;
+use crate::front::BackendId;
 use crate::front::leadership::phase::Phase;
 use crate::io::Intent;
 use crate::log::{Epoch, Slot};
@@ -29,7 +30,7 @@ impl Replication {
         out: &mut Vec<Intent>,
     ) -> bool {
         let (mut again, mut changed) = (Vec::new(), false);
-        for index in 0..3 {
+        for index in BackendId::all() {
             let (before, after) =
                 (self.backends[index].exclusion(), self.exclusion(index, context));
             if before == after {
@@ -65,12 +66,12 @@ impl Replication {
         changed
     }
 
-    fn exclusion(&self, index: usize, context: &Context<'_>) -> Option<Exclusion> {
+    fn exclusion(&self, index: BackendId, context: &Context<'_>) -> Option<Exclusion> {
         let backend = &self.backends[index];
         let standing = backend.standing()?;
         // The earlier connection counts, unless it leads to a copy that is known to be old.
         let rank = |backend: &BackendLink| (backend.lapse().is_some(), backend.link());
-        let twins: Vec<usize> = (0..3)
+        let twins: Vec<BackendId> = BackendId::all()
             .filter(|&other| {
                 let before = rank(&self.backends[other]) < rank(backend);
                 let same = |own: &Standing| own.disk == standing.disk;
@@ -104,7 +105,7 @@ impl Replication {
     /// Whether two backends with the same disk are two processes that run at the same time. A
     /// process that was restarted differs too, as long as its old connection is not known to be
     /// dead: so each has to answer an order that was sent after both had described themselves.
-    fn are_two_processes(&self, one: usize, other: usize) -> bool {
+    fn are_two_processes(&self, one: BackendId, other: BackendId) -> bool {
         let both = [one, other].map(|index| &self.backends[index]);
         let met = both.map(|backend| backend.reported().met()).into_iter().max();
         let process = both.map(|backend| backend.facts().map(|facts| facts.process));
@@ -113,7 +114,7 @@ impl Replication {
     }
 
     /// Whether another connection to the same disk is left out.
-    pub(in crate::front) fn is_doubled(&self, index: usize) -> bool {
+    pub(in crate::front) fn is_doubled(&self, index: BackendId) -> bool {
         let with = |backend: &BackendLink| match backend.exclusion() {
             Some(Exclusion::Doubled(other) | Exclusion::Copied(other)) => other == index,
             _ => false,
@@ -136,10 +137,10 @@ impl Replication {
         &mut self,
         now: Mono,
         context: &Context<'_>,
-    ) -> Option<usize> {
+    ) -> Option<BackendId> {
         self.redial_due(context).filter(|until| *until <= now)?;
         self.doubled_until = None;
-        let ends = (0..3).find_map(|index| match self.backends[index].exclusion() {
+        let ends = BackendId::all().find_map(|index| match self.backends[index].exclusion() {
             Some(Exclusion::Doubled(other)) => Some([index, other]),
             _ => None,
         });
@@ -155,7 +156,7 @@ impl Replication {
     }
 
     /// Explains what is wrong and what an operator can do.
-    fn explain(&self, index: usize, exclusion: Exclusion, context: &Context<'_>) -> String {
+    fn explain(&self, index: BackendId, exclusion: Exclusion, context: &Context<'_>) -> String {
         let address = &self.backends[index].address();
         match exclusion {
             Exclusion::Emptied => {
@@ -196,7 +197,7 @@ impl Replication {
     /// have acknowledged to another front.
     pub(in crate::front) fn look_back(
         &mut self,
-        index: usize,
+        index: BackendId,
         before: Epoch,
         context: &Context<'_>,
     ) {
@@ -217,7 +218,7 @@ impl Replication {
 
     /// Clears the lapse of a backend that has described itself, if another front has claimed since,
     /// counts the disk, and has brought it up to where it had been.
-    pub(in crate::front) fn forgive(&mut self, index: usize) {
+    pub(in crate::front) fn forgive(&mut self, index: BackendId) {
         let backend = &mut self.backends[index];
         let Some(standing) = backend.standing().copied() else { return };
         let lapse = backend.lapse().filter(|lapse| !lapse.is_made_good(&standing));
@@ -238,7 +239,7 @@ impl Replication {
             Phase::Claiming { epoch } if self.are_all_unborn() => epoch,
             _ => return,
         };
-        for index in 0..3 {
+        for index in BackendId::all() {
             let backend = &self.backends[index];
             let (Some(exclusion), Some(standing)) = (backend.exclusion(), backend.standing())
             else {
@@ -264,7 +265,7 @@ impl Replication {
 
     /// Whether a backend knows slots to be chosen that this front, which leads, does not have: then
     /// the other backends have gone back in time, and every further answer would be wrong.
-    pub(in crate::front) fn contradicts(&self, index: usize, context: &Context<'_>) -> bool {
+    pub(in crate::front) fn contradicts(&self, index: BackendId, context: &Context<'_>) -> bool {
         let standing = self.backends[index].standing();
         standing.is_some_and(|own| {
             own.group == self.log.group()

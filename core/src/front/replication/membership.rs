@@ -11,6 +11,7 @@ use super::vote::reached;
 use super::{Context, Replication};
 use crate::base::limits::DATE_STEP;
 use crate::base::time::{Mono, Wall};
+use crate::front::BackendId;
 use crate::front::leadership::date::later;
 use crate::front::leadership::phase::Phase;
 use crate::io::Intent;
@@ -58,7 +59,7 @@ impl Replication {
 
     /// Whether these backends include two members of every set, so that one of them has whatever
     /// was chosen.
-    pub(in crate::front) fn are_voters(&self, read: &[usize]) -> bool {
+    pub(in crate::front) fn are_voters(&self, read: &[BackendId]) -> bool {
         let voter = |disk: &DiskId| {
             let has =
                 |backend: &BackendLink| backend.standing().is_some_and(|own| own.disk == *disk);
@@ -81,8 +82,8 @@ impl Replication {
 
     /// Returns the backends that are connected and not a duplicate of another one, with their
     /// standing.
-    pub(in crate::front) fn counted(&self) -> impl Iterator<Item = (usize, Standing)> + '_ {
-        (0..3).filter_map(|index| {
+    pub(in crate::front) fn counted(&self) -> impl Iterator<Item = (BackendId, Standing)> + '_ {
+        BackendId::all().filter_map(|index| {
             let backend = &self.backends[index];
             let twice =
                 matches!(backend.exclusion(), Some(Exclusion::Doubled(_) | Exclusion::Copied(_)));
@@ -263,7 +264,12 @@ impl Replication {
 
     /// Takes facts that a backend reports. Returns whether they may change which backends are left
     /// out.
-    pub(in crate::front) fn told_facts(&mut self, now: Mono, index: usize, facts: Facts) -> bool {
+    pub(in crate::front) fn told_facts(
+        &mut self,
+        now: Mono,
+        index: BackendId,
+        facts: Facts,
+    ) -> bool {
         self.backends[index].told_facts(now, facts)
     }
 }

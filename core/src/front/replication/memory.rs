@@ -15,6 +15,7 @@ use super::backend_link::BackendLink;
 use super::membership::is_unborn;
 use super::{Context, Replication};
 use crate::base::time::Mono;
+use crate::front::BackendId;
 use crate::log::{DiskId, Slot};
 use crate::messages::group::Standing;
 use alloc::vec::Vec;
@@ -35,11 +36,11 @@ impl Replication {
         let same = |doubt: Doubt| Some(doubt.disks) == self.disks();
         self.seems_emptied(context)
             && self.doubt.is_some_and(same)
-            && (0..3).all(|at| self.is_sure_of(at))
+            && BackendId::all().all(|at| self.is_sure_of(at))
     }
 
     /// Whether a backend's description answers an order that was sent since the doubt began.
-    pub(in crate::front) fn is_sure_of(&self, index: usize) -> bool {
+    pub(in crate::front) fn is_sure_of(&self, index: BackendId) -> bool {
         self.doubt.is_none_or(|doubt| self.backends[index].reported().as_of() > doubt.since)
     }
 
@@ -78,8 +79,9 @@ impl Replication {
     }
 
     fn disks(&self) -> Option<[DiskId; 3]> {
-        let disk = |index: usize| self.backends[index].standing().map(|standing| standing.disk);
-        Some([disk(0)?, disk(1)?, disk(2)?])
+        let disk = |index: BackendId| self.backends[index].standing().map(|standing| standing.disk);
+        let [first, second, third] = BackendId::ALL.map(disk);
+        Some([first?, second?, third?])
     }
 
     /// Whether a backend has the name of a group of which a connected backend has entries.
@@ -98,8 +100,8 @@ impl Replication {
     /// Returns, with all three backends connected, those whose disks are no members of the group. A
     /// connection to a process that has ended looks like a backend with another disk: so each
     /// backend has to answer an order that was sent after all three had described themselves.
-    pub(in crate::front) fn strangers(&self, context: &Context<'_>) -> Vec<usize> {
-        let all: Vec<(usize, Standing)> = self.counted().collect();
+    pub(in crate::front) fn strangers(&self, context: &Context<'_>) -> Vec<BackendId> {
+        let all: Vec<(BackendId, Standing)> = self.counted().collect();
         if all.len() < 3 {
             return Vec::new();
         }
@@ -107,9 +109,9 @@ impl Replication {
         let proved = context.leads();
         // While a change of members is uncommitted, the three may include two of every set, each
         // set its own two.
-        let sure = (proved || context.unproved) && !self.are_voters(&[0, 1, 2]);
+        let sure = (proved || context.unproved) && !self.are_voters(&BackendId::ALL);
         let met = all.iter().map(|(index, _)| self.backends[*index].reported().met()).max();
-        let stranger = |(index, standing): &&(usize, Standing)| {
+        let stranger = |(index, standing): &&(BackendId, Standing)| {
             let here = Some(self.backends[*index].reported().as_of()) > met;
             let blank = !self.is_of_born(standing);
             let member = self.log.member_sets().all(|set| set.contains(&standing.disk));

@@ -26,6 +26,7 @@ use super::twin::Twin;
 use super::usage::Usage;
 use crate::base::network::Address;
 use crate::base::time::Mono;
+use crate::front::BackendId;
 use crate::front::replication::pending_orders::OrderPurpose;
 use crate::io::Intent;
 use crate::link::LinkId;
@@ -112,18 +113,18 @@ impl Replication {
     }
 
     /// Returns the backend at this place.
-    pub(super) fn backend(&self, index: usize) -> &BackendLink {
+    pub(super) fn backend(&self, index: BackendId) -> &BackendLink {
         &self.backends[index]
     }
 
     /// Lends the backend at this place.
-    pub(super) fn backend_mut(&mut self, index: usize) -> &mut BackendLink {
+    pub(super) fn backend_mut(&mut self, index: BackendId) -> &mut BackendLink {
         &mut self.backends[index]
     }
 
     /// Returns the place of the backend that this link leads to.
-    pub(super) fn backend_of(&self, link: LinkId) -> Option<usize> {
-        self.backends.iter().position(|backend| backend.link() == Some(link))
+    pub(super) fn backend_of(&self, link: LinkId) -> Option<BackendId> {
+        BackendId::all().find(|&index| self.backends[index].link() == Some(link))
     }
 
     /// Marks the link of a backend as up, and asks the backend for its description.
@@ -145,7 +146,7 @@ impl Replication {
     }
 
     /// Puts another backend in the place of one that is no longer configured.
-    pub(super) fn replace(&mut self, index: usize, address: Address) {
+    pub(super) fn replace(&mut self, index: BackendId, address: Address) {
         self.backends[index] = BackendLink::new(address);
         self.backends[index].set_round(self.rounds.round());
     }

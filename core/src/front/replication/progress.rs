@@ -6,6 +6,7 @@ use super::pending_orders::OrderPurpose;
 use super::{Context, Replication};
 use crate::base::limits::{APPEND_ENTRIES, PIECE_BYTES, UNCOMMITTED_MAX};
 use crate::base::time::Mono;
+use crate::front::BackendId;
 use crate::io::Intent;
 use crate::log::{DiskId, Entry, Epoch, Setting, Slot};
 use crate::messages::group::{Order, encode};
@@ -17,7 +18,7 @@ impl Replication {
     pub(in crate::front) fn follow(
         &mut self,
         now: Mono,
-        index: usize,
+        index: BackendId,
         context: &Context<'_>,
         out: &mut Vec<Intent>,
     ) -> bool {
@@ -38,7 +39,7 @@ impl Replication {
     }
 
     /// Sends the whole committed state.
-    fn install(&mut self, now: Mono, index: usize, epoch: Epoch, out: &mut Vec<Intent>) {
+    fn install(&mut self, now: Mono, index: BackendId, epoch: Epoch, out: &mut Vec<Intent>) {
         let Some(group) = self.log.group() else { return };
         let slot = self.log.committed();
         let state = self.log.committed_state().encode();
@@ -62,7 +63,7 @@ impl Replication {
     pub(in crate::front) fn installed(
         &mut self,
         now: Mono,
-        index: usize,
+        index: BackendId,
         at: Slot,
         context: &Context<'_>,
         out: &mut Vec<Intent>,
@@ -83,7 +84,7 @@ impl Replication {
     pub(in crate::front) fn gap(
         &mut self,
         now: Mono,
-        index: usize,
+        index: BackendId,
         committed: Slot,
         context: &Context<'_>,
         out: &mut Vec<Intent>,
@@ -102,7 +103,7 @@ impl Replication {
         let Some(epoch) = context.epoch() else { return };
         // Backends that are equally far get the same encoded order.
         let mut made: Option<(Slot, Slot, Vec<u8>)> = None;
-        for index in 0..3 {
+        for index in BackendId::all() {
             while let Progress::Following { next, matched } = self.backends[index].progress() {
                 let last = self.log.last();
                 if next > last || next.0 - matched.0 > UNCOMMITTED_MAX {
@@ -136,7 +137,7 @@ impl Replication {
 
     /// Notes that a backend has every slot up to `last` on disk. Returns whether it follows the
     /// log.
-    pub(in crate::front) fn acknowledged(&mut self, index: usize, last: Slot) -> bool {
+    pub(in crate::front) fn acknowledged(&mut self, index: BackendId, last: Slot) -> bool {
         let backend = &mut self.backends[index];
         let Some(last) = backend.follower_mut().acknowledged(last) else { return false };
         // A backend that has followed since the birth of its group has not described itself since
@@ -159,7 +160,7 @@ impl Replication {
         // A backend that is left out may still be a member, and its place is not free before it has
         // begun anew.
         let disks = self.backends.each_ref().map(|backend| backend.standing().map(|s| s.disk));
-        let stranger = (0..3).find(|&index| {
+        let stranger = BackendId::all().find(|&index| {
             let caught_up = self.backends[index].matched() >= self.log.committed();
             let follows = self.backends[index].follows();
             follows && caught_up && disks[index].is_some_and(|disk| !members.contains(&disk))

@@ -12,6 +12,7 @@ use super::pending_orders::PendingOrder;
 use super::{Context, Replication};
 use crate::base::limits::WITNESSED_MAX;
 use crate::base::time::{Duration, Mono};
+use crate::front::BackendId;
 use crate::front::leadership::phase::Phase;
 use crate::log::{DiskId, Slot};
 use alloc::collections::BTreeMap;
@@ -71,7 +72,7 @@ impl Replication {
     pub(in crate::front) fn begin_round_if_back(
         &mut self,
         now: Mono,
-        index: usize,
+        index: BackendId,
         context: &Context<'_>,
     ) -> bool {
         // A stand-in of a stock server has no disk.
@@ -101,7 +102,7 @@ impl Replication {
     }
 
     /// Notes that a backend has answered an order under this front's epoch.
-    pub(in crate::front) fn confirm(&mut self, index: usize, answered: PendingOrder) {
+    pub(in crate::front) fn confirm(&mut self, index: BackendId, answered: PendingOrder) {
         let Some(standing) = self.backends[index].standing() else { return };
         let confirmation = Confirmation { sent: answered.sent, round: answered.round };
         let last = self.rounds.confirmations.entry(standing.disk).or_insert(confirmation);
@@ -151,8 +152,8 @@ impl Replication {
 
     /// Whether two members are connected whose copies were read for this claim.
     pub(in crate::front) fn can_be_proved(&self, context: &Context<'_>) -> bool {
-        let read: Vec<usize> =
-            (0..3).filter(|&index| self.backends[index].follower().was_read()).collect();
+        let read: Vec<BackendId> =
+            BackendId::all().filter(|&index| self.backends[index].follower().was_read()).collect();
         context.config.unfenced || self.are_voters(&read)
     }
 

@@ -2,6 +2,7 @@
 
 use crate::base::limits::{CALL_TIMEOUT, PASSED_TIMEOUT};
 use crate::base::time::{Mono, Now};
+use crate::front::BackendId;
 use crate::front::Front;
 use crate::front::calls::{self, Call, Calls, ParkedCall};
 use crate::io::Intent;
@@ -146,7 +147,7 @@ impl Front {
     pub(in crate::front) fn unable(
         &mut self,
         now: Mono,
-        index: usize,
+        index: BackendId,
         correlation: u32,
         out: &mut Vec<Intent>,
     ) {

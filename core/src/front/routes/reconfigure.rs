@@ -8,6 +8,7 @@
 use crate::base::network::Address;
 use crate::base::time::Mono;
 use crate::config::{self, InForce};
+use crate::front::BackendId;
 use crate::front::Front;
 use crate::front::twin::Twin;
 use crate::io::Intent;
@@ -48,7 +49,7 @@ impl Front {
         if places == self.config.backends {
             return;
         }
-        for (index, address) in places.iter().enumerate() {
+        for (index, address) in BackendId::all().zip(&places) {
             if self.replication.backend(index).address() == address {
                 continue;
             }

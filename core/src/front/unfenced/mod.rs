@@ -34,6 +34,7 @@ use super::{Config, Front};
 use crate::base::random::Random;
 use crate::base::time::{Deadline, Now};
 use crate::config;
+use crate::front::BackendId;
 use crate::front::routes::reconfigure::places;
 use crate::io::{FrontEvent, HostEvent, Input, Intent};
 use crate::link::{Frame, LinkId, PeerKind};
@@ -111,8 +112,8 @@ impl Unfenced {
                 let new = || front.numbers.next();
                 stand.pump(now.mono, new, out);
             }
-            let next =
-                (0..3).find_map(|index| Some((index, self.stand_ins[index].events.pop_front()?)));
+            let next = BackendId::all()
+                .find_map(|index| Some((index, self.stand_ins[index].events.pop_front()?)));
             match next {
                 Some((_, Event::Line(event))) => input = Some(event),
                 Some((index, Event::Refused(slot, error))) => {
