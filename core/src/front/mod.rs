@@ -15,6 +15,8 @@ mod leadership;
 #[cfg(feature = "model")]
 mod model;
 mod operator;
+#[cfg(feature = "model")]
+mod print;
 mod replication;
 mod routes;
 #[cfg(test)]

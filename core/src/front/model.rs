@@ -6,6 +6,7 @@
 
 use super::Front;
 use super::leadership::phase::Phase;
+use super::print::Print;
 use crate::base::time::{Mono, Now};
 use crate::front::BackendId;
 use crate::front::replication::eligibility::Exclusion;
@@ -18,7 +19,6 @@ use crate::messages::group::{Facts, Standing};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use serde::Serialize;
 
 /// A timer of a front.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -84,7 +84,7 @@ impl Front {
         let (log, backends) = (replication.log(), replication.backends());
         let (witness, rounds) = (replication.witness(), replication.rounds());
         let round = rounds.round();
-        let mut print = Print(Vec::with_capacity(1024));
+        let mut print = Print::with_capacity(1024);
         print.add(&config.front);
         print.add(&(log.group(), log.first(), log.committed()));
         print.add(&log.entries(log.first(), usize::MAX));
@@ -106,12 +106,11 @@ impl Front {
             facts.map_or(Vec::new(), |facts| facts.acked.iter().map(told_of).collect())
         });
         let peers = BackendId::ALL.map(|index| self.backend_print(index, name));
-        Fingerprint { own: print.0, peers, asked, disks, told }
+        Fingerprint { own: print.into_bytes(), peers, asked, disks, told }
     }
 
     fn backend_print(&self, index: BackendId, name: &dyn Fn(DiskId) -> u8) -> Vec<u8> {
-        let (mut print, backend) =
-            (Print(Vec::with_capacity(128)), self.replication.backend(index));
+        let (mut print, backend) = (Print::with_capacity(128), self.replication.backend(index));
         // Silence, pauses and load only affect timers; a tmrd backend has no seats here.
         let wire = match backend.link_state() {
             LinkState::Down(_) => 0u8,
@@ -144,7 +143,7 @@ impl Front {
         if let Phase::Reading(reading) = self.leadership.phase() {
             print.add(&reading.turn(index));
         }
-        print.0
+        print.into_bytes()
     }
 
     /// Returns the epoch under which it leads, or assumes to.
@@ -263,21 +262,7 @@ pub struct Fingerprint {
 
 /// How far a disk has come, with its id apart.
 fn told_of(acked: &Acked) -> (DiskId, Vec<u8>) {
-    let mut print = Print(Vec::new());
+    let mut print = Print::with_capacity(0);
     print.add(&(acked.promised, acked.slot));
-    (acked.disk, print.0)
-}
-
-/// The bytes of a fingerprint.
-pub(super) struct Print(Vec<u8>);
-
-impl Print {
-    pub(super) fn extend(&mut self, bytes: &[u8]) {
-        self.0.extend_from_slice(bytes);
-    }
-
-    pub(super) fn add(&mut self, what: &impl Serialize) {
-        let bytes = core::mem::take(&mut self.0);
-        self.0 = postcard::to_extend(what, bytes).expect("what is in memory always encodes");
-    }
+    (acked.disk, print.into_bytes())
 }

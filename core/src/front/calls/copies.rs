@@ -3,7 +3,6 @@
 //! another part. What lives here: which backends hold the same container, and how that is reported.
 //! What never lives here: the properties of a licence (that is `catalogue`).
 
-use super::virtual_containers::VirtualContainers;
 use crate::front::BackendId;
 use crate::licence::Part;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -58,17 +57,15 @@ pub(super) fn distinct(serials: impl Iterator<Item = u32>) -> usize {
     serials.collect::<BTreeSet<u32>>().len()
 }
 
-impl VirtualContainers {
-    /// Logs copies that are new since `before`, and when there are none any more.
-    pub(super) fn log_copies(&self, before: &[Copied], addresses: &[String; 3]) {
-        for copied in self.copies.iter().filter(|copied| !before.contains(copied)) {
-            tracing::error!(target: "tmr_core::front::copies", "{}", copied.trouble(addresses));
-        }
-        if self.copies.is_empty() && !before.is_empty() {
-            tracing::info!(
-                target: "tmr_core::front::copies",
-                "no two backends hold the same part any more"
-            );
-        }
+/// Logs copies that are new since `before`, and when there are none any more.
+pub(super) fn log_copies(before: &[Copied], copies: &[Copied], addresses: &[String; 3]) {
+    for copied in copies.iter().filter(|copied| !before.contains(copied)) {
+        tracing::error!(target: "tmr_core::front::copies", "{}", copied.trouble(addresses));
+    }
+    if copies.is_empty() && !before.is_empty() {
+        tracing::info!(
+            target: "tmr_core::front::copies",
+            "no two backends hold the same part any more"
+        );
     }
 }

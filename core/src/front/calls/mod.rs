@@ -35,10 +35,12 @@ use any_one::{AnyOneCalls, Performers};
 pub use copies::Copied;
 use core::ops::RangeInclusive;
 pub(super) use dispatch::Call;
+pub(super) use gone::{gone_in_words, handles_of};
 pub(super) use parked::ParkedCall;
 use parked::ParkedCalls;
 use pending::PendingCommits;
-pub(super) use virtual_containers::{MergedLicence, VirtualContainers};
+pub(super) use virtual_containers::MergedLicence;
+use virtual_containers::VirtualContainers;
 pub use virtual_containers::{Review, Reviewed, review};
 
 /// The clients of a front, and their calls.
@@ -316,7 +318,7 @@ mod model {
     use super::Calls;
     use crate::base::time::Mono;
     use crate::front::BackendId;
-    use crate::front::model::Print;
+    use crate::front::print::Print;
     use crate::log::Handle;
 
     impl Calls {

@@ -1,7 +1,10 @@
 //! The virtual containers, merged from what the backends hold, and their serials, which are kept in
 //! the log.
 
-use super::{Calls, Context, VirtualContainers};
+use super::copies::log_copies;
+use super::gone::log_gone;
+use super::virtual_containers::VirtualContainers;
+use super::{Calls, Context};
 use crate::log::{ContainerId, Entry, Setting};
 use alloc::string::ToString;
 use alloc::vec::Vec;
@@ -18,8 +21,8 @@ impl Calls {
         let merged = VirtualContainers::merge(parts, state, lists);
         let before = core::mem::replace(&mut self.virtuals, merged);
         let addresses = context.backends.each_ref().map(|backend| backend.address().to_string());
-        self.virtuals.log_copies(&before.copies, &addresses);
-        self.virtuals.log_gone(&before.gone, state);
+        log_copies(&before.copies, &self.virtuals.copies, &addresses);
+        log_gone(&before.gone, &self.virtuals.gone, state);
         self.unnamed = true;
     }
 

@@ -317,7 +317,7 @@ fn why_not(errors: [Option<CmError>; 3], context: &Context<'_>) -> CmError {
 #[cfg(feature = "model")]
 impl PendingCommits {
     /// For an exhaustive check: adds which slots are waited for, by which clients, and for what.
-    pub(super) fn fingerprint(&self, print: &mut crate::front::model::Print) {
+    pub(super) fn fingerprint(&self, print: &mut crate::front::print::Print) {
         for (slot, flight) in &self.commits {
             // Whose parts differ is added with each backend.
             let PendingCommit { link, waits, differs: _, errors: _, twin: _, until: _ } = flight;

@@ -5,7 +5,7 @@
 //! at two backends is a copy, and counts once.
 
 use super::copies::{Copied, copies, distinct};
-use super::gone::Places;
+use super::gone::{Places, find_gone};
 use crate::base::time::Wall;
 use crate::front::BackendId;
 use crate::licence::{FirmItem, Part, Product, differences};
@@ -99,7 +99,8 @@ impl VirtualContainers {
                 made.catalogue.offers.insert(key, offer);
             }
         }
-        made.find_gone(&parts, &places, state);
+        let merged = |key: &LicenceKey| made.merged.contains_key(key);
+        made.gone = find_gone(&mut made.catalogue.offers, merged, &parts, &places, state);
         made
     }
 }

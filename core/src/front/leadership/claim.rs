@@ -7,7 +7,7 @@ use super::{Context, Leadership};
 use crate::base::limits::{CLAIM_DOUBLED, CLAIM_PAUSE, CLAIM_TIMEOUT};
 use crate::base::time::Mono;
 use crate::front::BackendId;
-use crate::front::leadership::reading::{BestCopy, LogRecovery, PartialState};
+use crate::front::leadership::log_recovery::{BestCopy, LogRecovery, PartialState};
 use crate::front::replication::backend_link::BackendLink;
 use crate::front::replication::follower::Progress;
 use crate::front::replication::membership::is_unborn;

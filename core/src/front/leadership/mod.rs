@@ -14,6 +14,7 @@ mod descriptions;
 pub(super) mod failover;
 mod fence;
 mod lent;
+mod log_recovery;
 mod loss;
 mod obstacles;
 mod peer;
@@ -192,7 +193,7 @@ mod model {
     use super::{Leadership, Phase};
     use crate::base::limits::CLAIMS_FUTILE;
     use crate::base::time::Mono;
-    use crate::front::model::Print;
+    use crate::front::print::Print;
     use crate::log::DiskId;
     use alloc::format;
 

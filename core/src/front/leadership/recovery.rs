@@ -8,9 +8,9 @@
 //! What lives here: how a recovery is carried out. What never lives here: what is known before it,
 //! and what may be lost (that is `loss`).
 
+use super::log_recovery::{BestCopy, LogRecovery};
 use super::loss::{Plan, Source};
 use super::phase::Phase;
-use super::reading::{BestCopy, LogRecovery};
 use super::{Context, Leadership, View};
 use crate::base::limits::{
     CLAIM_TIMEOUT, HANDLE_BLOCK, HANDLE_LAST, PIECE_BYTES, RECOVER_BLOCKS, RECOVER_BLOCKS_MAX,

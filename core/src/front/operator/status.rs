@@ -8,7 +8,7 @@ use crate::base::time::{Now, Wall};
 use crate::config::InForce;
 use crate::front::BackendId;
 use crate::front::Front;
-use crate::front::calls::{MergedLicence, VirtualContainers};
+use crate::front::calls::{MergedLicence, gone_in_words, handles_of};
 use crate::front::replication::follower::Progress;
 use crate::front::replication::link_state::LinkState;
 use crate::history::{Chart, Span};
@@ -364,9 +364,9 @@ impl At<'_> {
             product_code: key.product_code,
             tmr_id: key.tmr_id,
             cm_act_id: key.container.cm_act_id(),
-            handles: VirtualContainers::handles_of(key, state) as u64,
+            handles: handles_of(key, state) as u64,
             seats: state.usage(key).map_or(0, Usage::used),
-            trouble: VirtualContainers::gone_in_words(key, state),
+            trouble: gone_in_words(key, state),
         };
         let held = front.calls.virtuals().gone.iter().filter(|key| state.usage(key).is_some());
         held.map(one).collect()
