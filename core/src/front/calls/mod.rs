@@ -11,6 +11,7 @@ mod gone;
 mod naming;
 mod parked;
 mod pending;
+mod taken_back;
 mod virtual_containers;
 
 use super::Config;
@@ -20,7 +21,7 @@ use super::replication::pending_orders::OrderPurpose;
 use super::replication::replicated_log::ReplicatedLog;
 use super::twin::Twin;
 use super::usage::{self, Usage};
-use crate::base::limits::{HANDLE_BLOCK, HANDLE_LAST};
+use crate::base::limits::{CALL_TIMEOUT, HANDLE_BLOCK, HANDLE_LAST, PASSED_TIMEOUT};
 use crate::base::random::Random;
 use crate::base::time::{Deadline, Mono, Wall};
 use crate::front::BackendId;
@@ -87,11 +88,6 @@ impl Context<'_> {
     /// Returns whether at least two backends are known and not left out.
     fn could_serve(&self) -> bool {
         self.backends.iter().filter(|backend| backend.counts()).count() >= 2
-    }
-
-    /// Returns the number of entries that are proposed and not committed.
-    fn uncommitted(&self) -> u64 {
-        self.log.last().0 - self.log.committed().0
     }
 }
 
@@ -179,6 +175,39 @@ impl Calls {
         let Self { service, virtuals, any_one, .. } = self;
         let mut with = Performers::new(service, virtuals, context);
         any_one.failover_from(now, index, lost, &mut with, out);
+    }
+
+    /// Tries a call at another server, because this stock server cannot do it now.
+    pub(super) fn unable(
+        &mut self,
+        now: Mono,
+        index: BackendId,
+        correlation: u32,
+        context: &mut Context<'_>,
+        out: &mut Vec<Intent>,
+    ) {
+        let backend = &mut context.backends[index];
+        let Some(pending) = backend.answered(now, correlation) else { return };
+        backend.ends_call();
+        self.failover_from(now, index, alloc::vec![pending.what], context, out);
+    }
+
+    /// Returns when the time of a call ends that begins now: one deadline for everything that it
+    /// waits for.
+    pub(super) fn time_ends(now: Mono, link: LinkId) -> Mono {
+        now + if link.is_passed() { PASSED_TIMEOUT } else { CALL_TIMEOUT }
+    }
+
+    /// Returns whether a client has been silent for its clean-up time.
+    pub(super) fn has_silent(&self, now: Mono) -> bool {
+        self.service.due().is_some_and(|due| due <= now)
+    }
+
+    /// Proposes the end of the handles of silent clients.
+    pub(super) fn end_silent(&mut self, now: Mono, log: &mut ReplicatedLog) {
+        for entry in self.service.ended(now, log.speculative_state()) {
+            log.propose(entry);
+        }
     }
 
     /// Ends calls that have waited too long.

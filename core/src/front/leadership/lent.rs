@@ -55,6 +55,19 @@ impl Leadership {
         Some((twin.as_deref_mut()?, twin::Context { stands_by, unfenced, log, history }))
     }
 
+    /// Has the usage history record what was committed, unless the twin sends those lines.
+    pub(in crate::front) fn record_committed(&self, ctx: &mut Context<'_>) {
+        let told = !self.leads() && !ctx.twin.as_deref().is_some_and(Twin::tells_no_history);
+        let (usage, mut context) = self.recording(ctx);
+        usage.record_committed(told, &mut context);
+    }
+
+    /// Has the usage history record what it still counts, because this process ends.
+    pub(in crate::front) fn flush_history(&self, ctx: &mut Context<'_>) {
+        let (usage, context) = self.recording(ctx);
+        usage.flush(&context);
+    }
+
     /// Lends the usage history what it needs to record.
     pub(super) fn recording<'a>(
         &self,

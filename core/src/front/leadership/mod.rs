@@ -13,6 +13,7 @@ pub(super) mod date;
 mod descriptions;
 pub(super) mod failover;
 mod fence;
+pub(super) mod handling;
 mod lent;
 mod log_recovery;
 mod loss;
@@ -146,6 +147,11 @@ impl Leadership {
     /// Returns the highest epoch that this front has seen anywhere.
     pub(super) fn highest(&self) -> Epoch {
         self.highest
+    }
+
+    /// Returns the epoch under which this front writes, or else the highest that it has seen.
+    pub(super) fn latest_epoch(&self) -> Epoch {
+        self.epoch().unwrap_or(self.highest)
     }
 
     /// Returns the role of this front.

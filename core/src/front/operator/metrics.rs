@@ -48,7 +48,7 @@ impl At<'_> {
         let role = self.role().name();
         let help = "What part this server plays: 1 for the one it does.";
         page.state("tmrd_role", help, "role", &["active", "standby", "starting"], role);
-        let epoch = front.leadership.epoch().unwrap_or_else(|| front.leadership.highest()).round;
+        let epoch = front.leadership.latest_epoch().round;
         page.gauge("tmrd_epoch", "Round of the highest epoch that was seen.").is(&[], epoch);
         page.counter("tmrd_leader_changes", "How often a front was seen to begin to lead.")
             .is(&[], front.operator.leaders.count);
@@ -80,7 +80,7 @@ impl At<'_> {
         page.gauge("tmrd_committed_slot", "Log entries that are known to hold for ever.")
             .is(&[], front.replication.log().committed().0);
         page.gauge("tmrd_uncommitted_entries", "Log entries that two backends have not confirmed.")
-            .is(&[], front.uncommitted());
+            .is(&[], front.replication.log().uncommitted());
     }
 
     fn write_backends(&self, page: &mut Page) {

@@ -158,7 +158,7 @@ impl At<'_> {
             runtime: front.config.identity.runtime,
             process: format!("{:08x}", front.config.front),
             role: self.role(),
-            epoch: front.leadership.epoch().unwrap_or_else(|| front.leadership.highest()).round,
+            epoch: front.leadership.latest_epoch().round,
             fenced: !front.config.unfenced,
             cluster: front.replication.log().group().map(|group| group.to_string()),
             virtual_ip: front.leadership.role().address(),
