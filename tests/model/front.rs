@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tmr_core::base::limits::CLEANUP_DEFAULT;
 use tmr_core::base::network::Address;
 use tmr_core::base::time::Duration;
-use tmr_core::front::{BackendId, Config, Fingerprint, Front, Timer};
+use tmr_core::front::{BackendId, CommittedLog, Config, Fingerprint, Front, Timer};
 use tmr_core::io::{AdminFilesRequest, HistoryRequest, HostRequest, Input, Intent};
 use tmr_core::link::{CloseReason, Frame, LinkId, Listener, PeerKind};
 use tmr_core::log::{Epoch, Slot};
@@ -89,7 +89,7 @@ impl FrontNode {
     fn of(node: Front, names: &Arc<Names>) -> Arc<Self> {
         let name = |disk| names.of(disk);
         let Fingerprint { own, peers, asked, disks, told } = node.fingerprint(NOW, &name);
-        let (base, entries, state) = node.committed_log();
+        let CommittedLog { base, entries, state } = node.committed_log();
         let log = (base, entries.iter().map(entry_print).collect());
         let mut members = state.members().into_iter().flatten();
         let grown = members.any(|disk| names.is_new(*disk));

@@ -36,13 +36,13 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 pub use backend_id::BackendId;
 use calls::Calls;
-pub use calls::{Copied, Review, Reviewed, review};
+pub use calls::{Copied, PartDifference, Review, Reviewed, review};
 pub use config::Config;
 use leadership::Leadership;
 use leadership::failover::LEAVES;
 #[cfg(feature = "model")]
 #[doc(hidden)]
-pub use model::{Fingerprint, Timer};
+pub use model::{CommittedLog, Fingerprint, Timer};
 use operator::Operator;
 use replication::Replication;
 use twin::Twin;

@@ -177,15 +177,18 @@ impl Front {
         !self.leadership.role().is_to_lead()
     }
 
-    /// Returns what it knows to be committed: the slot before the first entry, the entries, and the
-    /// state after them.
+    /// Returns what it knows to be committed.
     #[must_use]
-    pub fn committed_log(&self) -> (Slot, Vec<Entry>, &State) {
+    pub fn committed_log(&self) -> CommittedLog<'_> {
         let first = self.replication.log().first();
         let known = self.replication.log().committed().0 + 1 - first.0;
         let entries =
             self.replication.log().entries(first, usize::try_from(known).unwrap_or(usize::MAX));
-        (Slot(first.0 - 1), entries.unwrap_or_default(), self.replication.log().committed_state())
+        CommittedLog {
+            base: Slot(first.0 - 1),
+            entries: entries.unwrap_or_default(),
+            state: self.replication.log().committed_state(),
+        }
     }
 
     /// Returns the link to a backend, if there is one.
@@ -243,6 +246,17 @@ impl Front {
     pub fn oldest_order(&self, index: BackendId) -> Option<u32> {
         self.replication.backend(index).orders().keys().next().copied()
     }
+}
+
+/// What a front knows to be committed.
+#[derive(Debug)]
+pub struct CommittedLog<'a> {
+    /// The slot before the first entry.
+    pub base: Slot,
+    /// The entries that are kept.
+    pub entries: Vec<Entry>,
+    /// The state after them.
+    pub state: &'a State,
 }
 
 /// The fingerprint of a front.

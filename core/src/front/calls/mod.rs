@@ -42,7 +42,7 @@ use parked::ParkedCalls;
 use pending::PendingCommits;
 pub(super) use virtual_containers::MergedLicence;
 use virtual_containers::VirtualContainers;
-pub use virtual_containers::{Review, Reviewed, review};
+pub use virtual_containers::{PartDifference, Review, Reviewed, review};
 
 /// The clients of a front, and their calls.
 #[derive(Debug)]

@@ -17,6 +17,19 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 
+/// A property in which one backend's part of a licence differs from the agreed one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartDifference {
+    /// The backend.
+    pub backend: BackendId,
+    /// The name of the property.
+    pub field: &'static str,
+    /// Its value in that part.
+    pub value: String,
+    /// The agreed value.
+    pub expected: String,
+}
+
 /// One licence, merged from its three parts.
 #[derive(Clone, Debug)]
 pub(in crate::front) struct MergedLicence {
@@ -29,8 +42,8 @@ pub(in crate::front) struct MergedLicence {
     pub(in crate::front) print: u64,
     /// The number of containers whose part has that fingerprint.
     pub(in crate::front) matching: usize,
-    /// Where the other parts differ: backend, field, its value, the agreed value.
-    pub(in crate::front) differs: Vec<(BackendId, &'static str, String, String)>,
+    /// Where the other parts differ.
+    pub(in crate::front) differs: Vec<PartDifference>,
 }
 
 /// What the three backends hold, merged.
@@ -63,7 +76,7 @@ impl VirtualContainers {
             let listed = lists.clone().find(|list| part.belongs_to(list));
             state.list_of(part.serial).or(listed)
         };
-        let mut all: BTreeMap<LicenceKey, [Third<'_>; 3]> = BTreeMap::new();
+        let mut all: BTreeMap<LicenceKey, [Option<HeldPart<'_>>; 3]> = BTreeMap::new();
         let mut places = Places::default();
         let mut made = Self { copies: copies(&parts), ..Self::default() };
         for (index, held) in BackendId::all().zip(parts) {
@@ -82,7 +95,8 @@ impl VirtualContainers {
                 places[index].push((id, part.serial));
                 for (key, item, product) in part.licences(id).filter(|(key, ..)| key.tmr_id != 0) {
                     // One backend has two containers of one list: it does calls with the first.
-                    all.entry(key).or_default()[index].get_or_insert((part.serial, item, product));
+                    let held = HeldPart { serial: part.serial, item, product };
+                    all.entry(key).or_default()[index].get_or_insert(held);
                 }
             }
         }
@@ -116,8 +130,8 @@ pub struct Reviewed {
     pub matching: usize,
     /// The time from which it cannot be used.
     pub expires: Option<Wall>,
-    /// Where the other parts differ: backend, field, its value, the agreed value.
-    pub differs: Vec<(BackendId, &'static str, String, String)>,
+    /// Where the other parts differ.
+    pub differs: Vec<PartDifference>,
 }
 
 /// What three backends hold, for callers that are not a front.
@@ -149,8 +163,14 @@ pub fn review(
     Review { licences: merged.into_iter().map(reviewed).collect(), strays, copies }
 }
 
-/// One backend's part of a licence: the serial of its container, its firm item and its product.
-type Third<'a> = Option<(u32, &'a FirmItem, &'a Product)>;
+/// One backend's part of a licence.
+#[derive(Clone, Copy, Debug)]
+struct HeldPart<'a> {
+    /// The serial of its container.
+    serial: u32,
+    item: &'a FirmItem,
+    product: &'a Product,
+}
 
 /// Returns the fingerprint of parts of at least two different containers; `None` if no two agree.
 fn agreed(prints: [Option<u64>; 3], serials: [Option<u32>; 3]) -> Option<u64> {
@@ -159,23 +179,21 @@ fn agreed(prints: [Option<u64>; 3], serials: [Option<u32>; 3]) -> Option<u64> {
     prints.into_iter().flatten().find(agreed)
 }
 
-fn merge_one(key: LicenceKey, three: [Third<'_>; 3]) -> Option<(MergedLicence, Offer)> {
-    let prints = three.map(|part| part.map(|(_, item, product)| item.fingerprint(product)));
-    let serials = three.map(|part| part.map(|(serial, ..)| serial));
+fn merge_one(key: LicenceKey, three: [Option<HeldPart<'_>>; 3]) -> Option<(MergedLicence, Offer)> {
+    let prints = three.map(|part| part.map(|held| held.item.fingerprint(held.product)));
+    let serials = three.map(|part| part.map(|held| held.serial));
     let print = match agreed(prints, serials) {
         Some(print) => print,
         None => prints.iter().flatten().next().copied()?,
     };
     let as_that = || three.iter().zip(prints).filter(|(_, p)| *p == Some(print));
-    let (_, item, product) = as_that().find_map(|(part, _)| *part)?;
-    let matching = distinct(as_that().filter_map(|(part, _)| part.map(|(serial, ..)| serial)));
+    let HeldPart { item, product, .. } = as_that().find_map(|(part, _)| *part)?;
+    let matching = distinct(as_that().filter_map(|(part, _)| part.map(|held| held.serial)));
     let mut differs = Vec::new();
     for (index, (other, p)) in BackendId::all().zip(three.iter().zip(prints)) {
-        let Some((_, other_item, other_product)) = other.filter(|_| p != Some(print)) else {
-            continue;
-        };
-        for (field, expected, value) in differences((item, product), (other_item, other_product)) {
-            differs.push((index, field, value, expected));
+        let Some(other) = other.filter(|_| p != Some(print)) else { continue };
+        for (field, expected, value) in differences((item, product), (other.item, other.product)) {
+            differs.push(PartDifference { backend: index, field, value, expected });
         }
     }
     let bar = (matching < 2).then_some(CmError::NO_LICENSE_AVAILABLE);

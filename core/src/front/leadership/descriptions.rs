@@ -10,13 +10,21 @@ use crate::io::Intent;
 use crate::messages::group::{Description, Order};
 use alloc::vec::Vec;
 
+/// A description that answers an order.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) description: Description,
+    /// When the order was sent.
+    pub(super) sent: Mono,
+}
+
 impl Leadership {
-    /// Takes a description, with the time at which the order for it was sent.
+    /// Takes a description.
     pub(super) fn described(
         &mut self,
         now: Mono,
         index: BackendId,
-        (description, sent): (Description, Mono),
+        Answer { description, sent }: Answer,
         ctx: &mut Context<'_>,
         out: &mut Vec<Intent>,
     ) {

@@ -252,6 +252,16 @@ impl LogRecovery {
     }
 }
 
+/// For an exhaustive check: what was read of a state, with the name of the disk in the check.
+#[cfg(feature = "model")]
+#[derive(Debug, serde::Serialize)]
+pub(in crate::front) struct PartialPrint {
+    group: GroupId,
+    disk: u8,
+    slot: Option<Slot>,
+    bytes: Vec<u8>,
+}
+
 #[cfg(feature = "model")]
 impl PartialState {
     /// For an exhaustive check: returns whether a part is read, so that reading can continue.
@@ -260,12 +270,9 @@ impl PartialState {
     }
 
     /// For an exhaustive check: returns what was read, with the name of the disk in the check.
-    pub(in crate::front) fn fingerprint(
-        &self,
-        name: &dyn Fn(DiskId) -> u8,
-    ) -> (GroupId, u8, Option<Slot>, Vec<u8>) {
+    pub(in crate::front) fn fingerprint(&self, name: &dyn Fn(DiskId) -> u8) -> PartialPrint {
         // The name of a process is random, and each disk has one process here.
         let Self { group, disk, process: _, slot, bytes } = self;
-        (*group, name(*disk), *slot, bytes.clone())
+        PartialPrint { group: *group, disk: name(*disk), slot: *slot, bytes: bytes.clone() }
     }
 }

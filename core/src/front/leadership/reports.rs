@@ -1,5 +1,6 @@
 //! The reports of the three backends, and what follows when one confirms or refuses this front.
 
+use super::descriptions::Answer;
 use super::phase::Phase;
 use super::{Context, Leadership};
 use crate::base::limits::FENCE;
@@ -42,7 +43,8 @@ impl Leadership {
         let epoch = self.phase.epoch();
         match (pending.what, report) {
             (OrderPurpose::Describe | OrderPurpose::Disown(_), Report::Described(description)) => {
-                self.described(now, index, (description, pending.sent), ctx, out);
+                let answer = Answer { description, sent: pending.sent };
+                self.described(now, index, answer, ctx, out);
             }
             (OrderPurpose::Witness(at), Report::Facts(facts)) if Some(at) == epoch => {
                 self.told_facts(now, index, facts, ctx, out);

@@ -1,7 +1,7 @@
 //! The status of a front on its admin pages.
 
 use crate::admin::usage::usage;
-use crate::admin::{Asked, Reply, View};
+use crate::admin::{Asked, Refusal, Reply, View};
 use crate::base::limits::{ALLOCATIONS_SHOWN, DENIED_RECENT, HISTORY_GAP_TOLD};
 use crate::base::metrics::Page;
 use crate::base::time::{Now, Wall};
@@ -81,7 +81,7 @@ impl View for At<'_> {
         serde_json::json!({ "total": total, "allocations": self.page(from) })
     }
 
-    fn held_from(&self, address: IpAddr) -> Result<usize, String> {
+    fn held_from(&self, address: IpAddr) -> Result<usize, Refusal> {
         self.takes_back("handles")?;
         match self
             .front
@@ -90,34 +90,34 @@ impl View for At<'_> {
             .held_from(address, self.front.replication.log().speculative_state())
             .len()
         {
-            0 => Err(format!("{address} holds no handle")),
+            0 => Err(format!("{address} holds no handle").into()),
             count => Ok(count),
         }
     }
 
-    fn held(&self, handle: Handle) -> Result<String, String> {
+    fn held(&self, handle: Handle) -> Result<String, Refusal> {
         self.takes_back("the handle")?;
         let seat = self.front.replication.log().speculative_state().seat(handle);
-        seat.map(holder).ok_or_else(|| format!("nobody holds handle {handle} any more"))
+        seat.map(holder).ok_or_else(|| format!("nobody holds handle {handle} any more").into())
     }
 
-    fn ready(&self) -> Result<(), String> {
-        self.front.leadership.readiness(self.now.mono, self.front.view())
+    fn ready(&self) -> Result<(), Refusal> {
+        Ok(self.front.leadership.readiness(self.now.mono, self.front.view())?)
     }
 
-    fn holds(&self) -> Result<(), String> {
+    fn holds(&self) -> Result<(), Refusal> {
         if self.front.leadership.is_misplaced(self.front.view()) {
-            return Err("another front leads: the virtual address belongs there".to_string());
+            return Err("another front leads: the virtual address belongs there".into());
         }
         Ok(())
     }
 
-    fn yields(&self) -> Result<(), String> {
-        self.front.leadership.could_fail_over(self.now.mono, self.front.view())
+    fn yields(&self) -> Result<(), Refusal> {
+        Ok(self.front.leadership.could_fail_over(self.now.mono, self.front.view())?)
     }
 
-    fn recovery(&self) -> Result<Value, String> {
-        self.front.leadership.plan_shown(self.now.mono, self.front.view())
+    fn recovery(&self) -> Result<Value, Refusal> {
+        Ok(self.front.leadership.plan_shown(self.now.mono, self.front.view())?)
     }
 
     fn measure(&self, page: &mut Page) {
@@ -305,11 +305,11 @@ impl At<'_> {
             let used = state.usage(key).map_or(0, Usage::used);
             let gone = offer.map_or(0, |offer| offer.seats_gone(state));
             let expires = offer.and_then(|offer| offer.ends(state));
-            let differs = merged.differs.iter().map(|(index, field, value, expected)| Difference {
-                backend: front.replication.backend(*index).address().to_string(),
-                field: (*field).to_string(),
-                value: value.clone(),
-                expected: expected.clone(),
+            let differs = merged.differs.iter().map(|part| Difference {
+                backend: front.replication.backend(part.backend).address().to_string(),
+                field: part.field.to_string(),
+                value: part.value.clone(),
+                expected: part.expected.clone(),
             });
             // A connected backend without a part of the licence.
             let lacks = |index: &BackendId| {
@@ -373,7 +373,7 @@ impl At<'_> {
     }
 
     /// Returns whether handles can be taken back here.
-    fn takes_back(&self, what: &str) -> Result<(), String> {
+    fn takes_back(&self, what: &str) -> Result<(), Refusal> {
         if self.front.leadership.leads()
             && self.front.leadership.serves(self.now.mono, self.front.view())
         {
@@ -383,7 +383,7 @@ impl At<'_> {
             Some(twin) => format!("at the one that does, which may be {}", twin.address.host),
             None => "when it does".to_string(),
         };
-        Err(format!("this front does not lead: take {what} back {where_else}"))
+        Err(format!("this front does not lead: take {what} back {where_else}").into())
     }
 
     /// Returns a page of the handles that are held, after `from`: seats first.

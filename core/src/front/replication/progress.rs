@@ -12,6 +12,16 @@ use crate::log::{DiskId, Entry, Epoch, Setting, Slot};
 use crate::messages::group::{Order, encode};
 use alloc::vec::Vec;
 
+/// An append that may go to several backends.
+#[derive(Debug)]
+struct EncodedAppend {
+    /// The slot of its first entry.
+    first: Slot,
+    /// The slot after its last entry.
+    after: Slot,
+    order: Vec<u8>,
+}
+
 impl Replication {
     /// Has a backend that has promised follow the log from where its copy ends. Returns whether its
     /// parts count from now on, so that the parts have to be merged again.
@@ -102,37 +112,38 @@ impl Replication {
     ) {
         let Some(epoch) = context.epoch() else { return };
         // Backends that are equally far get the same encoded order.
-        let mut made: Option<(Slot, Slot, Vec<u8>)> = None;
+        let mut made: Option<EncodedAppend> = None;
         for index in BackendId::all() {
             while let Progress::Following { next, matched } = self.backends[index].progress() {
                 let last = self.log.last();
                 if next > last || next.0 - matched.0 > UNCOMMITTED_MAX {
                     break;
                 }
-                let same = made.take().filter(|(first, ..)| *first == next);
-                let Some((first, after, order)) = same.or_else(|| self.append(epoch, next)) else {
+                let same = made.take().filter(|append| append.first == next);
+                let Some(append) = same.or_else(|| self.append(epoch, next)) else {
                     self.install(now, index, epoch, out);
                     break;
                 };
                 self.backends[index].ask_encoded(
                     now,
                     OrderPurpose::Append(epoch),
-                    order.clone(),
+                    append.order.clone(),
                     out,
                 );
-                self.backends[index].set_progress(Progress::Following { next: after, matched });
-                made = Some((first, after, order));
+                let next = append.after;
+                self.backends[index].set_progress(Progress::Following { next, matched });
+                made = Some(append);
             }
         }
     }
 
-    /// Returns the append that begins with a slot: its first slot, the slot after its last one, and
-    /// the encoded order.
-    fn append(&self, epoch: Epoch, first: Slot) -> Option<(Slot, Slot, Vec<u8>)> {
+    /// Returns the append that begins with a slot.
+    fn append(&self, epoch: Epoch, first: Slot) -> Option<EncodedAppend> {
         let entries = self.log.entries(first, APPEND_ENTRIES)?;
         let after = Slot(first.0 + entries.len() as u64);
         let committed = self.log.committed();
-        Some((first, after, encode(0, &Order::Append { epoch, first, entries, committed })))
+        let order = encode(0, &Order::Append { epoch, first, entries, committed });
+        Some(EncodedAppend { first, after, order })
     }
 
     /// Notes that a backend has every slot up to `last` on disk. Returns whether it follows the
