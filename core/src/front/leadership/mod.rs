@@ -26,8 +26,8 @@ mod recovery;
 mod reports;
 mod rivals;
 pub(super) mod role;
+mod sleep;
 mod timers;
-mod vigil;
 
 use super::calls::Calls;
 use super::operator::Operator;
@@ -45,7 +45,7 @@ use obstacles::Obstacles;
 use phase::Phase;
 use recovery::Recovery;
 use role::Role;
-use vigil::Vigil;
+use sleep::SleepDetector;
 
 /// Whether this front leads, and everything that decides it.
 #[derive(Clone, Debug)]
@@ -60,7 +60,7 @@ pub(super) struct Leadership {
     /// The date by which licences are judged.
     date: GroupDate,
     /// Whether this front has slept.
-    vigil: Vigil,
+    sleep: SleepDetector,
     /// The recovery that an operator has ordered.
     recovery: Recovery,
     /// When the backends are next asked to confirm this front.
@@ -117,7 +117,7 @@ impl Leadership {
             claim: Claim::default(),
             obstacles: Obstacles::default(),
             date: GroupDate::default(),
-            vigil: Vigil::default(),
+            sleep: SleepDetector::default(),
             recovery: Recovery::default(),
             heartbeat: Mono(0),
             fenced: false,
@@ -232,7 +232,7 @@ mod model {
                 obstacles: Obstacles { unproved: _, shortfall, contradiction, logged: _ },
                 // No licence of a check has a date, and no front sleeps in it.
                 date: _,
-                vigil: _,
+                sleep: _,
                 // Only an operator begins a recovery.
                 recovery: _,
                 heartbeat,

@@ -4,7 +4,7 @@
 //! disk counts once it has answered an order of the present round. The argument is in *Consistency*
 //! 7.
 //!
-//! What never lives here: how a front finds out that it has slept (that is `vigil`), and which
+//! What never lives here: how a front finds out that it has slept (that is `sleep`), and which
 //! disks are members (that is `membership`).
 
 use super::backend_link::BackendLink;

@@ -29,9 +29,9 @@ mod repair;
 mod replaced;
 mod role;
 mod seats;
+mod sleep;
 mod twin;
 mod unfenced;
-mod vigil;
 mod world;
 
 use crate::base::limits::{CLEANUP_DEFAULT, TWIN_CONNECT, TWIN_TRANSFER};
