@@ -2,7 +2,7 @@
 //!
 //! What never lives here: which backends count as members
 //! ([`membership`](crate::front::replication::membership)), and what an operator can do about a
-//! loss (that is `loss`).
+//! loss (that is `recovery_plan`).
 
 use super::phase::Phase;
 use super::{Context, Leadership, View};

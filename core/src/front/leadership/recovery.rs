@@ -6,11 +6,11 @@
 //! so that the ordinary claim succeeds from then on.
 //!
 //! What lives here: how a recovery is carried out. What never lives here: what is known before it,
-//! and what may be lost (that is `loss`).
+//! and what may be lost (that is `recovery_plan`).
 
 use super::log_recovery::{BestCopy, LogRecovery};
-use super::loss::{Plan, Source};
 use super::phase::Phase;
+use super::recovery_plan::{Plan, Source};
 use super::{Context, Leadership, View};
 use crate::base::limits::{
     CLAIM_TIMEOUT, HANDLE_BLOCK, HANDLE_LAST, PIECE_BYTES, RECOVER_BLOCKS, RECOVER_BLOCKS_MAX,

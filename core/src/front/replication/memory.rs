@@ -9,7 +9,7 @@
 //! If two backends were blank then, and the group is known to have been born by then, they have
 //! lost their memory, whatever reports were on their way.
 //!
-//! What never lives here: what is left, and what an operator can do with it (that is `loss`).
+//! What never lives here: what is left, and what an operator can do with it (that is `recovery_plan`).
 
 use super::backend_link::BackendLink;
 use super::membership::is_unborn;
