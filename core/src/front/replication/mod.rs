@@ -11,7 +11,7 @@ mod exclusion;
 pub(super) mod follower;
 pub(super) mod link_state;
 pub(super) mod membership;
-mod memory;
+mod memory_loss;
 pub(super) mod pending_orders;
 mod progress;
 pub(super) mod replicated_log;
@@ -35,7 +35,7 @@ use crate::messages::group::Order;
 use alloc::vec::Vec;
 use backend_link::BackendLink;
 use membership::Remembered;
-use memory::Doubt;
+use memory_loss::Doubt;
 use replicated_log::ReplicatedLog;
 use rounds::Rounds;
 
