@@ -14,7 +14,7 @@ mod descriptions;
 pub(super) mod failover;
 mod fence;
 pub(super) mod handling;
-mod lent;
+mod lending;
 mod log_recovery;
 mod obstacles;
 mod other_leaders;
