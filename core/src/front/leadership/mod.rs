@@ -5,7 +5,6 @@
 //! What never lives here: how the log is brought to the backends
 //! ([`replication`](crate::front::replication)), and the meaning of calls.
 
-mod birth;
 pub(super) mod claim;
 pub(super) mod clocks;
 mod connections;
@@ -13,6 +12,7 @@ pub(super) mod date;
 mod descriptions;
 pub(super) mod failover;
 mod fence;
+mod founding;
 pub(super) mod handling;
 mod lending;
 mod log_recovery;
