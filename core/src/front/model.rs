@@ -41,7 +41,7 @@ impl Front {
     pub fn let_fire(&mut self, timer: Timer) -> bool {
         let due = Mono(0);
         match timer {
-            Timer::Dial(index) => return self.replication.backend_mut(index).let_dial(due),
+            Timer::Dial(id) => return self.replication.backend_mut(id).let_dial(due),
             Timer::Heartbeat => self.leadership.ask_at(due),
             Timer::Claim => return self.leadership.let_claim_fire(due),
             Timer::Call => {
@@ -105,12 +105,12 @@ impl Front {
             let facts = backend.facts();
             facts.map_or(Vec::new(), |facts| facts.acked.iter().map(told_of).collect())
         });
-        let peers = BackendId::ALL.map(|index| self.backend_print(index, name));
+        let peers = BackendId::ALL.map(|id| self.backend_print(id, name));
         Fingerprint { own: print.into_bytes(), peers, asked, disks, told }
     }
 
-    fn backend_print(&self, index: BackendId, name: &dyn Fn(DiskId) -> u8) -> Vec<u8> {
-        let (mut print, backend) = (Print::with_capacity(128), self.replication.backend(index));
+    fn backend_print(&self, id: BackendId, name: &dyn Fn(DiskId) -> u8) -> Vec<u8> {
+        let (mut print, backend) = (Print::with_capacity(128), self.replication.backend(id));
         // Silence, pauses and load only affect timers; a tmrd backend has no seats here.
         let wire = match backend.link_state() {
             LinkState::Down(_) => 0u8,
@@ -122,7 +122,7 @@ impl Front {
             let Standing { disk, group, promised, base, committed, last } = known.standing;
             (name(disk), group, promised, base, committed, last, known.led)
         });
-        print.add(&(wire, standing, backend.trouble().is_some(), self.has_confirmed(index)));
+        print.add(&(wire, standing, backend.trouble().is_some(), self.has_confirmed(id)));
         print.add(&(backend.follower().was_here(), backend.follower().was_read()));
         // The name of the disk is known already.
         let had = |was: Acked| (was.promised, was.slot);
@@ -138,10 +138,10 @@ impl Front {
             let Facts { process: _, before, known, digest, differs, acked: _, .. } = facts;
             (before, known, digest, differs)
         });
-        print.add(&(backend.minor(), self.replication.is_sure_of(index), facts));
-        self.calls.backend_print(index, &mut print);
+        print.add(&(backend.minor(), self.replication.is_sure_of(id), facts));
+        self.calls.backend_print(id, &mut print);
         if let Phase::Reading(reading) = self.leadership.phase() {
-            print.add(&reading.turn(index));
+            print.add(&reading.turn(id));
         }
         print.into_bytes()
     }
@@ -193,8 +193,8 @@ impl Front {
 
     /// Returns the link to a backend, if there is one.
     #[must_use]
-    pub fn link_to(&self, index: BackendId) -> Option<LinkId> {
-        self.replication.backend(index).link()
+    pub fn link_to(&self, id: BackendId) -> Option<LinkId> {
+        self.replication.backend(id).link()
     }
 
     /// Returns the highest epoch that it has seen.
@@ -206,14 +206,14 @@ impl Front {
     /// Whether the oldest order that a backend has not answered is void: it is of a claim that is
     /// over, or it asks for a confirmation that this round has already or that would come too late.
     #[must_use]
-    pub fn is_past(&self, index: BackendId) -> bool {
-        let oldest = self.replication.backend(index).orders().values().next();
+    pub fn is_past(&self, id: BackendId) -> bool {
+        let oldest = self.replication.backend(id).orders().values().next();
         oldest.is_some_and(|pending| match &pending.what {
             OrderPurpose::Describe | OrderPurpose::Perform(_) => false,
-            OrderPurpose::Confirm(_) if self.has_confirmed(index) => true,
+            OrderPurpose::Confirm(_) if self.has_confirmed(id) => true,
             OrderPurpose::Confirm(_)
                 if pending.round != self.replication.rounds().round()
-                    && self.is_confirmed_by(index) =>
+                    && self.is_confirmed_by(id) =>
             {
                 true
             }
@@ -229,22 +229,22 @@ impl Front {
         })
     }
 
-    fn has_confirmed(&self, index: BackendId) -> bool {
-        let standing = self.replication.backend(index).standing();
+    fn has_confirmed(&self, id: BackendId) -> bool {
+        let standing = self.replication.backend(id).standing();
         standing.is_some_and(|own| self.replication.in_this_round(&own.disk))
     }
 
     /// Whether the backend has confirmed this front, in any round.
-    fn is_confirmed_by(&self, index: BackendId) -> bool {
-        let standing = self.replication.backend(index).standing();
+    fn is_confirmed_by(&self, id: BackendId) -> bool {
+        let standing = self.replication.backend(id).standing();
         standing
             .is_some_and(|own| self.replication.rounds().confirmations().contains_key(&own.disk))
     }
 
     /// Returns the number of the oldest order that a backend has not answered.
     #[must_use]
-    pub fn oldest_order(&self, index: BackendId) -> Option<u32> {
-        self.replication.backend(index).orders().keys().next().copied()
+    pub fn oldest_order(&self, id: BackendId) -> Option<u32> {
+        self.replication.backend(id).orders().keys().next().copied()
     }
 }
 

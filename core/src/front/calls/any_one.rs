@@ -125,17 +125,17 @@ impl AnyOneCalls {
         let Some(flight) = self.calls.get_mut(&number) else { return };
         self.next_attempts.remove(&(flight.next_at, number));
         let next = next_holder(with, flight, number);
-        let Some(index) = next.filter(|_| now < flight.until) else {
+        let Some(id) = next.filter(|_| now < flight.until) else {
             let Some(flight) = self.calls.remove(&number) else { return };
             return unanswered(&flight, with.service, out);
         };
-        flight.tried[index] = true;
-        flight.at = Some(index);
+        flight.tried[id] = true;
+        flight.at = Some(id);
         flight.next_at = (now + ANYONE_TIMEOUT).min(flight.until);
         self.next_attempts.insert((flight.next_at, number));
         let order = Order::Perform { licence: flight.licence, call: flight.call.clone() };
-        with.backends[index].begins_call();
-        with.backends[index].ask(now, OrderPurpose::Perform(number), &order, out);
+        with.backends[id].begins_call();
+        with.backends[id].ask(now, OrderPurpose::Perform(number), &order, out);
     }
 
     /// Takes a backend's answer to a call. The first answer counts; a later one finds no call. An
@@ -144,16 +144,16 @@ impl AnyOneCalls {
     pub(super) fn performed(
         &mut self,
         now: Mono,
-        index: BackendId,
+        id: BackendId,
         answer: Performed,
         with: &mut Performers<'_>,
         out: &mut Vec<Intent>,
     ) {
         let Performed { number, reply } = answer;
-        with.backends[index].ends_call();
+        with.backends[id].ends_call();
         let Some(flight) = self.calls.get(&number) else { return };
         let gone = Reply::parse(&reply).is_ok_and(|reply| reply.status == CmError::ENTRY_NOT_FOUND);
-        if gone && flight.at != Some(index) {
+        if gone && flight.at != Some(id) {
             return;
         }
         if gone && next_holder(with, flight, number).is_some() {
@@ -169,14 +169,14 @@ impl AnyOneCalls {
     pub(super) fn failover_from(
         &mut self,
         now: Mono,
-        index: BackendId,
+        id: BackendId,
         lost: Vec<OrderPurpose>,
         with: &mut Performers<'_>,
         out: &mut Vec<Intent>,
     ) {
         for purpose in lost {
             if let OrderPurpose::Perform(number) = purpose {
-                if self.calls.get(&number).is_some_and(|flight| flight.at == Some(index)) {
+                if self.calls.get(&number).is_some_and(|flight| flight.at == Some(id)) {
                     self.failover_to_next(now, number, with, out);
                 }
             }

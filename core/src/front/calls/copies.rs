@@ -24,8 +24,7 @@ impl Copied {
     /// three backends.
     #[must_use]
     pub fn trouble(&self, addresses: &[String; 3]) -> String {
-        let holders: Vec<&str> =
-            self.backends.iter().map(|index| addresses[*index].as_str()).collect();
+        let holders: Vec<&str> = self.backends.iter().map(|id| addresses[*id].as_str()).collect();
         let holders = match holders.as_slice() {
             [one, other] => format!("backends {one} and {other}"),
             _ => format!("backends {}", holders.join(", ")),
@@ -37,12 +36,12 @@ impl Copied {
 /// Returns the containers with TMR licences that more than one of three backends holds, by serial.
 pub(super) fn copies(parts: &[Option<&[Part]>; 3]) -> Vec<Copied> {
     let mut holders: BTreeMap<u32, (String, BTreeSet<BackendId>)> = BTreeMap::new();
-    for (index, held) in BackendId::all().zip(parts) {
+    for (id, held) in BackendId::all().zip(parts) {
         for part in held.unwrap_or_default() {
             if part.licences(part.id()).any(|(key, ..)| key.tmr_id != 0) {
                 let (_, backends) =
                     holders.entry(part.serial).or_insert_with(|| (part.name(), BTreeSet::new()));
-                backends.insert(index);
+                backends.insert(id);
             }
         }
     }

@@ -134,62 +134,56 @@ impl Calls {
     }
 
     /// Notes that a backend's part differs from the grant in this slot.
-    pub(super) fn differs(&mut self, index: BackendId, slot: Slot) {
-        self.pending.differs(index, slot);
+    pub(super) fn differs(&mut self, id: BackendId, slot: Slot) {
+        self.pending.differs(id, slot);
     }
 
     /// Notes that a stock server has refused the grant in this slot; its part will count as
     /// different.
-    pub(super) fn refused_there(&mut self, index: BackendId, slot: Slot, error: CmError) {
-        self.pending.refused(index, slot, error);
+    pub(super) fn refused_there(&mut self, id: BackendId, slot: Slot, error: CmError) {
+        self.pending.refused(id, slot, error);
     }
 
     /// Takes a backend's answer to an any-one call.
     pub(super) fn performed(
         &mut self,
         now: Mono,
-        index: BackendId,
+        id: BackendId,
         answer: Performed,
         context: &mut Context<'_>,
         out: &mut Vec<Intent>,
     ) {
         let Self { service, virtuals, any_one, .. } = self;
-        any_one.performed(
-            now,
-            index,
-            answer,
-            &mut Performers::new(service, virtuals, context),
-            out,
-        );
+        any_one.performed(now, id, answer, &mut Performers::new(service, virtuals, context), out);
     }
 
     /// Tries calls at another backend, because this one is gone or cannot do them.
     pub(super) fn failover_from(
         &mut self,
         now: Mono,
-        index: BackendId,
+        id: BackendId,
         lost: Vec<OrderPurpose>,
         context: &mut Context<'_>,
         out: &mut Vec<Intent>,
     ) {
         let Self { service, virtuals, any_one, .. } = self;
         let mut with = Performers::new(service, virtuals, context);
-        any_one.failover_from(now, index, lost, &mut with, out);
+        any_one.failover_from(now, id, lost, &mut with, out);
     }
 
     /// Tries a call at another server, because this stock server cannot do it now.
     pub(super) fn unable(
         &mut self,
         now: Mono,
-        index: BackendId,
+        id: BackendId,
         correlation: u32,
         context: &mut Context<'_>,
         out: &mut Vec<Intent>,
     ) {
-        let backend = &mut context.backends[index];
+        let backend = &mut context.backends[id];
         let Some(pending) = backend.answered(now, correlation) else { return };
         backend.ends_call();
-        self.failover_from(now, index, alloc::vec![pending.what], context, out);
+        self.failover_from(now, id, alloc::vec![pending.what], context, out);
     }
 
     /// Returns when the time of a call ends that begins now: one deadline for everything that it
@@ -362,10 +356,10 @@ mod model {
         }
 
         /// For an exhaustive check: adds a backend's parts, and where they differ.
-        pub(in crate::front) fn backend_print(&self, index: BackendId, print: &mut Print) {
-            let merged = self.virtuals.merged.values().map(|merged| merged.prints[index]);
+        pub(in crate::front) fn backend_print(&self, id: BackendId, print: &mut Print) {
+            let merged = self.virtuals.merged.values().map(|merged| merged.prints[id]);
             print.add(&merged.collect::<alloc::vec::Vec<_>>());
-            print.add(&self.pending.differing(index));
+            print.add(&self.pending.differing(id));
         }
 
         /// For an exhaustive check: makes the oldest call that waits for its slot late. Returns

@@ -73,15 +73,15 @@ impl PendingCommits {
         self.until.first().map(|&(until, _)| until)
     }
 
-    pub(super) fn differs(&mut self, index: BackendId, slot: Slot) {
+    pub(super) fn differs(&mut self, id: BackendId, slot: Slot) {
         if let Some(flight) = self.commits.get_mut(&slot) {
-            flight.differs[index] = true;
+            flight.differs[id] = true;
         }
     }
 
-    pub(super) fn refused(&mut self, index: BackendId, slot: Slot, error: CmError) {
+    pub(super) fn refused(&mut self, id: BackendId, slot: Slot, error: CmError) {
         if let Some(flight) = self.commits.get_mut(&slot) {
-            flight.errors[index] = Some(error);
+            flight.errors[id] = Some(error);
         }
     }
 
@@ -244,17 +244,17 @@ impl Calls {
     /// that grant again.
     fn agrees(
         &self,
-        index: BackendId,
+        id: BackendId,
         slot: Slot,
         grant: &Grant,
         differs: [bool; 3],
         context: &Context<'_>,
     ) -> Option<u32> {
         let merged = self.virtuals.merged.get(grant.held.licence()?)?;
-        let backend = &context.backends[index];
+        let backend = &context.backends[id];
         let follows = backend.follows() && backend.matched() >= slot;
-        let same = merged.prints[index] == Some(grant.fingerprint) && !differs[index];
-        merged.serials[index].filter(|_| follows && same)
+        let same = merged.prints[id] == Some(grant.fingerprint) && !differs[id];
+        merged.serials[id].filter(|_| follows && same)
     }
 
     /// Ends calls whose slot was not committed in time.
@@ -326,8 +326,8 @@ impl PendingCommits {
     }
 
     /// For an exhaustive check: returns from which grants the parts of a backend differ.
-    pub(super) fn differing(&self, index: BackendId) -> Vec<bool> {
-        self.commits.values().map(|flight| flight.differs[index]).collect()
+    pub(super) fn differing(&self, id: BackendId) -> Vec<bool> {
+        self.commits.values().map(|flight| flight.differs[id]).collect()
     }
 
     /// For an exhaustive check: makes the oldest call late. Returns `false` if there is none.

@@ -79,7 +79,7 @@ impl VirtualContainers {
         let mut all: BTreeMap<LicenceKey, [Option<HeldPart<'_>>; 3]> = BTreeMap::new();
         let mut places = Places::default();
         let mut made = Self { copies: copies(&parts), ..Self::default() };
-        for (index, held) in BackendId::all().zip(parts) {
+        for (backend, held) in BackendId::all().zip(parts) {
             for part in held.unwrap_or_default() {
                 let id = match part.cm_act_id {
                     0 => list_of(part),
@@ -87,16 +87,16 @@ impl VirtualContainers {
                 };
                 let Some(id) = id else {
                     if part.licences(part.id()).any(|(key, ..)| key.tmr_id != 0) {
-                        made.strays.push((index, part.name()));
+                        made.strays.push((backend, part.name()));
                     }
                     continue;
                 };
                 made.containers.entry(id).or_default().push(part.name());
-                places[index].push((id, part.serial));
+                places[backend].push((id, part.serial));
                 for (key, item, product) in part.licences(id).filter(|(key, ..)| key.tmr_id != 0) {
                     // One backend has two containers of one list: it does calls with the first.
                     let held = HeldPart { serial: part.serial, item, product };
-                    all.entry(key).or_default()[index].get_or_insert(held);
+                    all.entry(key).or_default()[backend].get_or_insert(held);
                 }
             }
         }
@@ -190,10 +190,10 @@ fn merge_one(key: LicenceKey, three: [Option<HeldPart<'_>>; 3]) -> Option<(Merge
     let HeldPart { item, product, .. } = as_that().find_map(|(part, _)| *part)?;
     let matching = distinct(as_that().filter_map(|(part, _)| part.map(|held| held.serial)));
     let mut differs = Vec::new();
-    for (index, (other, p)) in BackendId::all().zip(three.iter().zip(prints)) {
+    for (backend, (other, p)) in BackendId::all().zip(three.iter().zip(prints)) {
         let Some(other) = other.filter(|_| p != Some(print)) else { continue };
         for (field, expected, value) in differences((item, product), (other.item, other.product)) {
-            differs.push(PartDifference { backend: index, field, value, expected });
+            differs.push(PartDifference { backend, field, value, expected });
         }
     }
     let bar = (matching < 2).then_some(CmError::NO_LICENSE_AVAILABLE);

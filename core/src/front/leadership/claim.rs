@@ -97,32 +97,32 @@ impl Leadership {
     pub(in crate::front) fn promised(
         &mut self,
         now: Mono,
-        index: BackendId,
+        id: BackendId,
         before: Epoch,
         ctx: &mut Context<'_>,
         out: &mut Vec<Intent>,
     ) {
         if self.recovery.is_busy() {
-            return self.promised_to_recover(now, index, ctx, out);
+            return self.promised_to_recover(now, id, ctx, out);
         }
         let (replication, context) = self.with_replication(ctx);
-        replication.look_back(index, before, &context);
+        replication.look_back(id, before, &context);
         self.judge(now, ctx, out);
-        if ctx.replication.backend(index).exclusion().is_some() {
+        if ctx.replication.backend(id).exclusion().is_some() {
             return;
         }
         self.progress(now);
-        ctx.replication.backend_mut(index).set_progress(Progress::Promised);
+        ctx.replication.backend_mut(id).set_progress(Progress::Promised);
         match self.phase {
             Phase::Claiming { epoch } => self.weigh(now, epoch, ctx, out),
             Phase::Reproposing { .. } | Phase::Leading { .. }
-                if ctx.replication.contradicts(index, &self.surroundings(ctx.view())) =>
+                if ctx.replication.contradicts(id, &self.surroundings(ctx.view())) =>
             {
-                self.contradicted(now, index, ctx, out);
+                self.contradicted(now, id, ctx, out);
             }
             Phase::Reproposing { .. } | Phase::Leading { .. } => {
-                self.has_come_back(now, index, ctx, out);
-                self.follow(now, index, ctx, out);
+                self.has_come_back(now, id, ctx, out);
+                self.follow(now, id, ctx, out);
             }
             Phase::Standby
             | Phase::Pausing { .. }
@@ -141,10 +141,8 @@ impl Leadership {
         out: &mut Vec<Intent>,
     ) {
         let promised: Vec<(BackendId, Standing)> = BackendId::all()
-            .filter(|&index| ctx.replication.backend(index).progress() == Progress::Promised)
-            .filter_map(|index| {
-                ctx.replication.backend(index).standing().map(|standing| (index, *standing))
-            })
+            .filter(|&id| ctx.replication.backend(id).progress() == Progress::Promised)
+            .filter_map(|id| ctx.replication.backend(id).standing().map(|standing| (id, *standing)))
             .collect();
         if promised.len() == 3 && promised.iter().all(|(_, standing)| is_unborn(standing)) {
             if ctx.replication.remembers(&self.surroundings(ctx.view())) {
@@ -164,14 +162,14 @@ impl Leadership {
         }
         let kept = ctx.replication.remember_group(group);
         self.date.begin(kept, now);
-        from.sort_by_key(|&(index, standing)| (core::cmp::Reverse(standing.committed), index));
+        from.sort_by_key(|&(id, standing)| (core::cmp::Reverse(standing.committed), id));
         let base = from[0].1;
         let whole = ctx.replication.log().group() != Some(group)
             || ctx.replication.log().committed() < base.base
             || ctx.usage.has_gap(ctx.replication.log())
                 && ctx.usage.backfill(group, base.base, base.committed).is_some();
         let process = ctx.replication.backend(from[0].0).reported().process();
-        let from = from.iter().map(|&(index, _)| index).collect();
+        let from = from.iter().map(|&(id, _)| id).collect();
         let next = ctx.replication.log().committed().next();
         let best = BestCopy { group, standing: base, process };
         let mut reading = LogRecovery::new(epoch, best, from, whole, next);
@@ -208,10 +206,10 @@ impl Leadership {
         out: &mut Vec<Intent>,
     ) {
         let group = ctx.replication.log().group();
-        let unread = |index: BackendId| {
-            let backend = ctx.replication.backend(index);
+        let unread = |id: BackendId| {
+            let backend = ctx.replication.backend(id);
             let same = backend.standing().is_some_and(|standing| standing.group == group);
-            backend.progress() == Progress::Promised && same && !read.contains(&index)
+            backend.progress() == Progress::Promised && same && !read.contains(&id)
         };
         let asked = |backend: &BackendLink| backend.is_asked(OrderPurpose::Claim(epoch));
         if BackendId::all().any(unread) {

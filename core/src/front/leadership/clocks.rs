@@ -14,8 +14,8 @@ impl Leadership {
     /// Updates the date of the group. Machines that are left out of the group, or reached twice, do
     /// not take part.
     pub(in crate::front) fn update_date(&mut self, now: Now, replication: &Replication) {
-        let told = |index: BackendId| {
-            let backend = replication.backend(index);
+        let told = |id: BackendId| {
+            let backend = replication.backend(id);
             let clock = backend.reported().clock_now(now.mono);
             clock.filter(|_| backend.exclusion().is_none())
         };

@@ -16,12 +16,12 @@ impl Leadership {
     pub(in crate::front) fn has_come_back(
         &mut self,
         now: Mono,
-        index: BackendId,
+        id: BackendId,
         ctx: &mut Context<'_>,
         out: &mut Vec<Intent>,
     ) {
         let (replication, context) = self.with_replication(ctx);
-        if replication.begin_round_if_back(now, index, &context) {
+        if replication.begin_round_if_back(now, id, &context) {
             self.beat(now, ctx, out);
         }
     }

@@ -39,18 +39,17 @@ impl Leadership {
     /// Notes that a backend has stored the group's name. When all three have, the first entry names
     /// the members. It needs all three disks to commit, so that no group serves that is born on
     /// only two.
-    pub(in crate::front) fn founded(&mut self, now: Mono, index: BackendId, ctx: &mut Context<'_>) {
+    pub(in crate::front) fn founded(&mut self, now: Mono, id: BackendId, ctx: &mut Context<'_>) {
         let Phase::Founding { epoch, group } = self.phase else { return };
-        let backend = ctx.replication.backend_mut(index);
+        let backend = ctx.replication.backend_mut(id);
         backend.reported_mut().founded(group);
         backend.set_progress(Progress::Following { next: Slot(1), matched: Slot(0) });
         self.progress(now);
         if !ctx.replication.backends().iter().all(BackendLink::follows) {
             return;
         }
-        let disk = |index: BackendId| {
-            ctx.replication.backend(index).standing().map(|standing| standing.disk)
-        };
+        let disk =
+            |id: BackendId| ctx.replication.backend(id).standing().map(|standing| standing.disk);
         let [Some(a), Some(b), Some(c)] = BackendId::ALL.map(disk) else {
             return self.claim_again(now, "a backend went away while the group was born", ctx);
         };

@@ -91,12 +91,12 @@ impl Leadership {
     pub(in crate::front) fn follow(
         &self,
         now: Mono,
-        index: BackendId,
+        id: BackendId,
         ctx: &mut Context<'_>,
         out: &mut Vec<Intent>,
     ) {
         let (replication, context) = self.with_replication(ctx);
-        if replication.follow(now, index, &context, out) {
+        if replication.follow(now, id, &context, out) {
             self.merge_parts(ctx);
         }
     }
@@ -105,12 +105,12 @@ impl Leadership {
     pub(in crate::front) fn told_facts(
         &self,
         now: Mono,
-        index: BackendId,
+        id: BackendId,
         facts: Facts,
         ctx: &mut Context<'_>,
         out: &mut Vec<Intent>,
     ) {
-        if ctx.replication.told_facts(now, index, facts) {
+        if ctx.replication.told_facts(now, id, facts) {
             self.judge(now, ctx, out);
         }
     }

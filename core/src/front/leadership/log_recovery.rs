@@ -228,8 +228,8 @@ impl LogRecovery {
     }
 
     /// Returns whether a backend's copy is part of this reading.
-    pub(in crate::front) fn reads(&self, index: BackendId) -> bool {
-        self.from.contains(&index)
+    pub(in crate::front) fn reads(&self, id: BackendId) -> bool {
+        self.from.contains(&id)
     }
 
     /// For an exhaustive check: adds what was read, apart from the order of the backends.
@@ -247,8 +247,8 @@ impl LogRecovery {
 
     /// For an exhaustive check: returns when a backend's copy is read.
     #[cfg(feature = "model")]
-    pub(in crate::front) fn turn(&self, index: BackendId) -> Option<usize> {
-        self.from.iter().position(|&read| read == index)
+    pub(in crate::front) fn turn(&self, id: BackendId) -> Option<usize> {
+        self.from.iter().position(|&read| read == id)
     }
 }
 

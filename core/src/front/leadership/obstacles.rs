@@ -53,8 +53,7 @@ impl Leadership {
         }
         let strangers = view.replication.strangers(&self.surroundings(view));
         if strangers.len() >= 2 {
-            let named =
-                |&index: &BackendId| format!("{}", view.replication.backend(index).address());
+            let named = |&id: &BackendId| format!("{}", view.replication.backend(id).address());
             let named: Vec<String> = strangers.iter().map(named).collect();
             return Some(format!(
                 "the group's memory is lost: the disks of {} are not those that it was on; put the old \
@@ -143,11 +142,11 @@ impl Leadership {
     pub(in crate::front) fn contradicted(
         &mut self,
         now: Mono,
-        index: BackendId,
+        id: BackendId,
         ctx: &mut Context<'_>,
         out: &mut Vec<Intent>,
     ) {
-        let backend = ctx.replication.backend(index);
+        let backend = ctx.replication.backend(id);
         let text = format!(
             "{} knows slots up to {} to be chosen, and the other backends, which led on, end at {}: \
              their disks went back in time; run tmrd recover",

@@ -88,8 +88,8 @@ impl Leadership {
     /// Stands by if claims fail again and again and a backend reports that the front that it
     /// promised serves. Further claims would only take the lead from that front, for seconds each
     /// time.
-    pub(super) fn give_up_claiming(&mut self, index: BackendId, ctx: &Context<'_>) {
-        let Some(known) = ctx.replication.backend(index).known() else { return };
+    pub(super) fn give_up_claiming(&mut self, id: BackendId, ctx: &Context<'_>) {
+        let Some(known) = ctx.replication.backend(id).known() else { return };
         let another = known.led && known.standing.promised.front != ctx.config.front;
         let pausing = matches!(self.phase, Phase::Pausing { .. });
         if another && pausing && self.claim.failures >= CLAIMS_FUTILE {
@@ -123,8 +123,8 @@ impl Leadership {
 
     /// Forgets the obstacles once another front serves the group. If memory contradicted itself,
     /// that is so once the other front leads a group that was made anew.
-    pub(super) fn forget_obstacles(&mut self, index: BackendId, ctx: &Context<'_>) {
-        let Some(known) = ctx.replication.backend(index).known() else { return };
+    pub(super) fn forget_obstacles(&mut self, id: BackendId, ctx: &Context<'_>) {
+        let Some(known) = ctx.replication.backend(id).known() else { return };
         if !known.led || known.standing.promised.front == ctx.config.front {
             return;
         }

@@ -122,12 +122,12 @@ impl Leadership {
         // The backends may have forgotten their promise since, and another front may have written
         // there.
         ctx.replication.begin_round();
-        for index in from {
-            ctx.replication.backend_mut(index).follower_mut().set_read(true);
+        for id in from {
+            ctx.replication.backend_mut(id).follower_mut().set_read(true);
         }
-        for index in BackendId::all() {
-            if ctx.replication.backend(index).progress() == Progress::Promised {
-                self.follow(now, index, ctx, out);
+        for id in BackendId::all() {
+            if ctx.replication.backend(id).progress() == Progress::Promised {
+                self.follow(now, id, ctx, out);
             }
         }
     }

@@ -113,16 +113,16 @@ impl Leadership {
             self.step_back(ctx, out);
         }
         self.order(now.mono);
-        for &index in &plan.takes_part {
-            if let Some(standing) = ctx.replication.backend(index).standing() {
+        for &id in &plan.takes_part {
+            if let Some(standing) = ctx.replication.backend(id).standing() {
                 self.highest = self.highest.max(standing.promised);
             }
         }
         let epoch = self.highest.next_of(ctx.config.front);
         self.highest = epoch;
         let mut steps = [Step::Out; 3];
-        for &index in &plan.takes_part {
-            steps[index] = Step::Asked;
+        for &id in &plan.takes_part {
+            steps[id] = Step::Asked;
         }
         let work = Work {
             steps,
@@ -152,7 +152,7 @@ impl Leadership {
     pub(in crate::front) fn promised_to_recover(
         &mut self,
         now: Mono,
-        index: BackendId,
+        id: BackendId,
         ctx: &mut Context<'_>,
         out: &mut Vec<Intent>,
     ) {
@@ -160,30 +160,30 @@ impl Leadership {
             return;
         };
         let epoch = *epoch;
-        if work.steps[index] == Step::Asked {
-            work.steps[index] = Step::Promised;
+        if work.steps[id] == Step::Asked {
+            work.steps[id] = Step::Promised;
             self.claim.until = now + CLAIM_TIMEOUT;
         }
         if work.count(Step::Asked) > 0 {
             return;
         }
         let Some(group) = work.plan.group else { return self.make_anew(now, epoch, ctx, out) };
-        let holds = |&index: &BackendId| {
-            let standing = ctx.replication.backend(index).standing();
+        let holds = |&id: &BackendId| {
+            let standing = ctx.replication.backend(id).standing();
             standing.is_some_and(|standing| standing.group == Some(group))
         };
         let mut from: Vec<BackendId> = work.plan.takes_part.iter().copied().filter(holds).collect();
         // If memory contradicts itself, only one of the copies is used.
         if work.plan.contradicts {
-            from.retain(|&index| work.plan.source == Source::Backend(index));
+            from.retain(|&id| work.plan.source == Source::Backend(id));
         }
         if work.plan.source == Source::Front && from.is_empty() {
             return self.make_anew(now, epoch, ctx, out);
         }
-        let best = |index: &BackendId| {
+        let best = |id: &BackendId| {
             let committed =
-                ctx.replication.backend(*index).standing().map_or(Slot(0), |own| own.committed);
-            (core::cmp::Reverse(committed), *index)
+                ctx.replication.backend(*id).standing().map_or(Slot(0), |own| own.committed);
+            (core::cmp::Reverse(committed), *id)
         };
         from.sort_by_key(best);
         let Some(&first) = from.first() else {
@@ -231,8 +231,8 @@ impl Leadership {
         self.claim.until = now + CLAIM_TIMEOUT;
         let bytes = state.encode();
         let pieces = bytes.len().div_ceil(PIECE_BYTES);
-        for (index, backend) in ctx.replication.backends_mut().iter_mut().enumerate() {
-            if work.steps[index] != Step::Promised {
+        for (id, backend) in ctx.replication.backends_mut().iter_mut().enumerate() {
+            if work.steps[id] != Step::Promised {
                 continue;
             }
             for (number, piece) in bytes.chunks(PIECE_BYTES).enumerate() {
@@ -240,7 +240,7 @@ impl Leadership {
                 let order = Order::Recover {
                     epoch,
                     group: work.group,
-                    disk: work.disks[index],
+                    disk: work.disks[id],
                     slot,
                     offset: (number * PIECE_BYTES) as u64,
                     bytes: piece.to_vec(),
@@ -264,14 +264,14 @@ impl Leadership {
     pub(in crate::front) fn recovered(
         &mut self,
         now: Mono,
-        index: BackendId,
+        id: BackendId,
         description: Description,
         ctx: &mut Context<'_>,
         out: &mut Vec<Intent>,
     ) {
         let Some(work) = &mut self.recovery.work else { return };
-        work.steps[index] = Step::Done;
-        let backend = ctx.replication.backend_mut(index);
+        work.steps[id] = Step::Done;
+        let backend = ctx.replication.backend_mut(id);
         backend.set_lapse(None);
         backend.reported_mut().began_anew(description);
         tracing::info!(
@@ -286,30 +286,30 @@ impl Leadership {
     pub(in crate::front) fn lost_for_recovery(
         &mut self,
         now: Mono,
-        index: BackendId,
+        id: BackendId,
         ctx: &mut Context<'_>,
         out: &mut Vec<Intent>,
     ) {
         let sending = self.is_sending();
         let Some(work) = &mut self.recovery.work else { return };
-        if work.steps[index] == Step::Out {
+        if work.steps[id] == Step::Out {
             return;
         }
-        if work.steps[index] != Step::Done {
-            work.steps[index] = Step::Out;
+        if work.steps[id] != Step::Done {
+            work.steps[id] = Step::Out;
         }
         if 3 - work.count(Step::Out) < 2 {
             return self.claim_again(now, "a backend went away, and fewer than two are left", ctx);
         }
-        let reading = matches!(&self.phase, Phase::Reading(reading) if reading.reads(index));
-        if reading || work.plan.source == Source::Backend(index) && !sending {
+        let reading = matches!(&self.phase, Phase::Reading(reading) if reading.reads(id));
+        if reading || work.plan.source == Source::Backend(id) && !sending {
             return self.claim_again(now, "the backend with the copy that counts went away", ctx);
         }
         match self.phase {
             Phase::Claiming { .. } if work.count(Step::Asked) == 0 => {
-                let promised = BackendId::all().find(|&index| work.steps[index] == Step::Promised);
-                if let Some(index) = promised {
-                    self.promised_to_recover(now, index, ctx, out);
+                let promised = BackendId::all().find(|&id| work.steps[id] == Step::Promised);
+                if let Some(id) = promised {
+                    self.promised_to_recover(now, id, ctx, out);
                 }
             }
             Phase::Recovering { .. } => self.end_recovery_if_done(now, ctx, out),
@@ -322,8 +322,8 @@ impl Leadership {
     }
 
     /// Returns whether a backend takes part in a recovery that is under way.
-    pub(in crate::front) fn recovers(&self, index: BackendId) -> bool {
-        self.recovery.work.as_ref().is_some_and(|work| work.steps[index] != Step::Out)
+    pub(in crate::front) fn recovers(&self, id: BackendId) -> bool {
+        self.recovery.work.as_ref().is_some_and(|work| work.steps[id] != Step::Out)
     }
 
     /// Ends the recovery when all that take part have begun anew and they are at least two.
@@ -407,8 +407,8 @@ impl Leadership {
     /// Returns the name of the copy that counts, for people.
     pub(in crate::front) fn name_source(&self, plan: &Plan, view: View<'_>) -> String {
         match plan.source {
-            Source::Backend(index) => {
-                format!("the copy of backend {}", view.replication.backend(index).address())
+            Source::Backend(id) => {
+                format!("the copy of backend {}", view.replication.backend(id).address())
             }
             Source::Front => "what this front remembers".into(),
             Source::Nothing => "nothing".into(),

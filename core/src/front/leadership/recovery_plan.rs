@@ -75,7 +75,7 @@ impl Leadership {
         }
         let reason = self.loss(view).ok_or("no memory of the group is known to be lost")?;
         let here: Vec<BackendId> =
-            BackendId::all().filter(|&index| self.can_take_part(index, view)).collect();
+            BackendId::all().filter(|&id| self.can_take_part(id, view)).collect();
         if here.len() < 2 {
             return Err(format!(
                 "two backends must be reached, each under one address; missing: {}",
@@ -83,8 +83,8 @@ impl Leadership {
             ));
         }
         let group = self.group_to_recover(&here, view);
-        let own = |&index: &BackendId| {
-            let standing = view.replication.backend(index).standing();
+        let own = |&id: &BackendId| {
+            let standing = view.replication.backend(id).standing();
             standing.is_some_and(|own| is_blank(own) || own.group == group)
         };
         let mut takes_part: Vec<BackendId> = here.iter().copied().filter(own).collect();
@@ -96,21 +96,21 @@ impl Leadership {
         let log = group
             .filter(|_| view.replication.log().group() == group)
             .map(|_| view.replication.log().committed());
-        let disks = takes_part.iter().filter_map(|&index| {
-            let standing = view.replication.backend(index).standing()?;
-            (standing.group == group && !is_blank(standing)).then_some((standing.committed, index))
+        let disks = takes_part.iter().filter_map(|&id| {
+            let standing = view.replication.backend(id).standing()?;
+            (standing.group == group && !is_blank(standing)).then_some((standing.committed, id))
         });
-        let best = disks.max_by_key(|&(slot, index)| (slot, core::cmp::Reverse(index)));
+        let best = disks.max_by_key(|&(slot, id)| (slot, core::cmp::Reverse(id)));
         let (source, slot) = match (best, log) {
             (Some((slot, _)), Some(own)) if own >= slot && own > Slot(0) => (Source::Front, own),
-            (Some((slot, index)), _) => (Source::Backend(index), slot),
+            (Some((slot, id)), _) => (Source::Backend(id), slot),
             (None, Some(own)) if own > Slot(0) => (Source::Front, own),
             (None, _) => (Source::Nothing, Slot(0)),
         };
-        let known = takes_part.iter().filter_map(|&index| {
+        let known = takes_part.iter().filter_map(|&id| {
             let of_group =
-                view.replication.backend(index).standing().is_some_and(|own| own.group == group);
-            of_group.then(|| view.replication.backend(index).known_chosen())
+                view.replication.backend(id).standing().is_some_and(|own| own.group == group);
+            of_group.then(|| view.replication.backend(id).known_chosen())
         });
         let known = known.chain([self.known_of(group, view)]).max().unwrap_or_default().max(slot);
         let contradicts = self.obstacles.contradiction.is_some();
@@ -124,7 +124,7 @@ impl Leadership {
     pub(in crate::front) fn plan_shown(&self, now: Mono, view: View<'_>) -> Result<Value, String> {
         let plan = self.plan(now, view)?;
         let backends: Vec<Value> =
-            BackendId::all().map(|index| self.backend_shown(&plan, index, view)).collect();
+            BackendId::all().map(|id| self.backend_shown(&plan, id, view)).collect();
         let log = view.replication.log();
         let since = plan
             .group
@@ -180,8 +180,8 @@ impl Leadership {
 
     /// Whether the backend is connected, knows the order, and is not a second address of another
     /// one.
-    pub(super) fn can_take_part(&self, index: BackendId, view: View<'_>) -> bool {
-        let backend = view.replication.backend(index);
+    pub(super) fn can_take_part(&self, id: BackendId, view: View<'_>) -> bool {
+        let backend = view.replication.backend(id);
         let twice = matches!(backend.exclusion(), Some(Exclusion::Doubled(_)));
         backend.known().is_some() && backend.minor() >= 1 && !twice
     }
@@ -189,9 +189,8 @@ impl Leadership {
     /// Returns the group whose memory is recovered: the one whose log this front has; otherwise, of
     /// those that backends remember, the one that promised last.
     fn group_to_recover(&self, here: &[BackendId], view: View<'_>) -> Option<GroupId> {
-        let claimant = |&index: &BackendId| {
-            let standing =
-                view.replication.backend(index).standing().filter(|own| !is_blank(own))?;
+        let claimant = |&id: &BackendId| {
+            let standing = view.replication.backend(id).standing().filter(|own| !is_blank(own))?;
             let Standing { promised, committed, group, .. } = *standing;
             Some(Claimant { promised, committed, group: group? })
         };
@@ -211,17 +210,17 @@ impl Leadership {
         }
     }
 
-    fn backend_shown(&self, plan: &Plan, index: BackendId, view: View<'_>) -> Value {
-        let backend = view.replication.backend(index);
+    fn backend_shown(&self, plan: &Plan, id: BackendId, view: View<'_>) -> Value {
+        let backend = view.replication.backend(id);
         let standing = backend.standing();
-        let takes_part = plan.takes_part.contains(&index);
+        let takes_part = plan.takes_part.contains(&id);
         let text = match standing {
             None => format!(
                 "cannot be reached ({}): if its state folder still exists, start it instead, for it may \
                  be all that is needed",
                 backend.trouble().unwrap_or("not connected yet")
             ),
-            Some(_) if plan.source == Source::Backend(index) => {
+            Some(_) if plan.source == Source::Backend(id) => {
                 "its copy is the best one and counts; its journal is kept as journal.old".into()
             }
             Some(own) if takes_part && is_blank(own) => {

@@ -31,20 +31,20 @@ impl Leadership {
         ctx: &mut Context<'_>,
         out: &mut Vec<Intent>,
     ) {
-        for index in BackendId::all() {
-            let backend = ctx.replication.backend_mut(index);
+        for id in BackendId::all() {
+            let backend = ctx.replication.backend_mut(id);
             match backend.link_state() {
                 LinkState::Down(at) if at <= now => {
                     backend.dial(now, ctx.numbers.next(), out);
                 }
                 LinkState::Dialling(link, until) if until <= now => {
-                    self.drop_backend(now, link, index, UNPROVEN, ctx, out);
+                    self.drop_backend(now, link, id, UNPROVEN, ctx, out);
                 }
                 LinkState::Up(link) if backend.silent_at().is_some_and(|at| at <= now) => {
                     self.drop_backend(
                         now,
                         link,
-                        index,
+                        id,
                         CloseReason::Timeout("a backend is silent"),
                         ctx,
                         out,
@@ -65,9 +65,9 @@ impl Leadership {
             self.stand_by();
         }
         let (replication, context) = self.with_replication(ctx);
-        if let Some(index) = replication.take_doubled(now, &context) {
-            if let Some(link) = ctx.replication.backend(index).link() {
-                self.drop_backend(now, link, index, LOOKED_UP, ctx, out);
+        if let Some(id) = replication.take_doubled(now, &context) {
+            if let Some(link) = ctx.replication.backend(id).link() {
+                self.drop_backend(now, link, id, LOOKED_UP, ctx, out);
             }
         }
         self.failover_timers(now, ctx, out);
@@ -99,7 +99,7 @@ impl Leadership {
             || self.fenced
             || self.misses_clocks(now, ctx.view())
             || ctx.replication.seems_lost();
-        let doubled = BackendId::ALL.map(|index| ctx.replication.is_doubled(index));
+        let doubled = BackendId::ALL.map(|id| ctx.replication.is_doubled(id));
         let backends = ctx.replication.backends_mut().iter_mut().zip(doubled);
         for (backend, doubled) in backends.filter(|(backend, _)| backend.known().is_some()) {
             backend.ask(now, OrderPurpose::Confirm(epoch), &order, out);

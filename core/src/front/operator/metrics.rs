@@ -84,7 +84,7 @@ impl At<'_> {
     }
 
     fn write_backends(&self, page: &mut Page) {
-        let rows = BackendId::ALL.map(|index| self.backend(index));
+        let rows = BackendId::ALL.map(|id| self.backend(id));
         let up = |state| matches!(state, BackendState::Up | BackendState::Unfenced);
         let counting = rows.iter().filter(|row| up(row.state)).count();
         page.gauge("tmrd_backends_up", "Backends that count, of three; two are needed.")

@@ -166,7 +166,7 @@ impl At<'_> {
             failover_trouble: front.leadership.failover().trouble.clone(),
             obstacle: front.leadership.obstacle(front.view()),
             twin: self.twin(),
-            backends: BackendId::all().map(|index| self.backend(index)).collect(),
+            backends: BackendId::all().map(|id| self.backend(id)).collect(),
             clocks: self.clocks(),
             containers: self.containers(),
             strays: self.strays(),
@@ -214,9 +214,9 @@ impl At<'_> {
             .is_some_and(|members| members.contains(disk))
     }
 
-    pub(in crate::front) fn backend(&self, index: BackendId) -> BackendStatus {
+    pub(in crate::front) fn backend(&self, id: BackendId) -> BackendStatus {
         let front = self.front;
-        let backend = front.replication.backend(index);
+        let backend = front.replication.backend(id);
         let standing = backend.standing();
         let leading = front.leadership.leads();
         let state = match (backend.link_state(), backend.progress(), standing) {
@@ -270,8 +270,8 @@ impl At<'_> {
     }
 
     fn strays(&self) -> Vec<StrayStatus> {
-        let stray = |(index, serial): &(BackendId, String)| StrayStatus {
-            backend: self.front.replication.backend(*index).address().to_string(),
+        let stray = |(id, serial): &(BackendId, String)| StrayStatus {
+            backend: self.front.replication.backend(*id).address().to_string(),
             serial: serial.clone(),
             trouble: "it has no CmActId, and no list of Serials in VirtualContainers names it: \
                       its TMR licences are not served",
@@ -288,7 +288,7 @@ impl At<'_> {
             .map(|backend| backend.address().to_string());
         let shown = self.front.calls.virtuals().copies.iter().map(|copied| CopyStatus {
             serial: copied.name.clone(),
-            backends: copied.backends.iter().map(|index| addresses[*index].clone()).collect(),
+            backends: copied.backends.iter().map(|id| addresses[*id].clone()).collect(),
             trouble: copied.trouble(&addresses),
         });
         shown.collect()
@@ -312,16 +312,16 @@ impl At<'_> {
                 expected: part.expected.clone(),
             });
             // A connected backend without a part of the licence.
-            let lacks = |index: &BackendId| {
-                let backend = front.replication.backend(*index);
-                merged.prints[*index].is_none()
+            let lacks = |id: &BackendId| {
+                let backend = front.replication.backend(*id);
+                merged.prints[*id].is_none()
                     && backend.known().is_some()
                     && backend.trouble().is_none()
             };
-            let missing = BackendId::all().filter(lacks).map(|index| Difference {
-                backend: front.replication.backend(index).address().to_string(),
+            let missing = BackendId::all().filter(lacks).map(|id| Difference {
+                backend: front.replication.backend(id).address().to_string(),
                 field: "ProductCode".to_string(),
-                value: format!("missing in part {}", index.part()),
+                value: format!("missing in part {}", id.part()),
                 expected: key.product_code.to_string(),
             });
             let now = front.leadership.date();

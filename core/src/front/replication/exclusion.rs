@@ -30,17 +30,16 @@ impl Replication {
         out: &mut Vec<Intent>,
     ) -> bool {
         let (mut again, mut changed) = (Vec::new(), false);
-        for index in BackendId::all() {
-            let (before, after) =
-                (self.backends[index].exclusion(), self.exclusion(index, context));
+        for id in BackendId::all() {
+            let (before, after) = (self.backends[id].exclusion(), self.exclusion(id, context));
             if before == after {
                 continue;
             }
             match after {
                 Some(exclusion) => {
-                    self.backends[index].exclude(exclusion);
+                    self.backends[id].exclude(exclusion);
                     let (text, backend) =
-                        (self.explain(index, exclusion, context), &mut self.backends[index]);
+                        (self.explain(id, exclusion, context), &mut self.backends[id]);
                     match exclusion {
                         // Two backends that report the name of a new group are believed. A third
                         // one that changes to that group a moment earlier or later is not logged as
@@ -51,23 +50,23 @@ impl Replication {
                 }
                 // The reason is gone: the backend is asked for its description again.
                 None => {
-                    self.backends[index].include(now);
-                    if self.backends[index].known().is_some() {
-                        again.push(index);
+                    self.backends[id].include(now);
+                    if self.backends[id].known().is_some() {
+                        again.push(id);
                     }
                 }
             }
             changed = true;
         }
-        for index in again {
-            self.backends[index].ask(now, OrderPurpose::Describe, &Order::Describe, out);
+        for id in again {
+            self.backends[id].ask(now, OrderPurpose::Describe, &Order::Describe, out);
         }
         self.disown(now, context, out);
         changed
     }
 
-    fn exclusion(&self, index: BackendId, context: &Context<'_>) -> Option<Exclusion> {
-        let backend = &self.backends[index];
+    fn exclusion(&self, id: BackendId, context: &Context<'_>) -> Option<Exclusion> {
+        let backend = &self.backends[id];
         let standing = backend.standing()?;
         // The earlier connection counts, unless it leads to a copy that is known to be old.
         let rank = |backend: &BackendLink| (backend.lapse().is_some(), backend.link());
@@ -75,12 +74,12 @@ impl Replication {
             .filter(|&other| {
                 let before = rank(&self.backends[other]) < rank(backend);
                 let same = |own: &Standing| own.disk == standing.disk;
-                other != index && before && self.backends[other].standing().is_some_and(same)
+                other != id && before && self.backends[other].standing().is_some_and(same)
             })
             .collect();
         // A disk that is reached twice may have a copy as well, on either connection. An address is
         // dialled anew only once the disk is known to be reached twice.
-        if let Some(&other) = twins.iter().find(|&&other| !self.are_two_processes(index, other)) {
+        if let Some(&other) = twins.iter().find(|&&other| !self.are_two_processes(id, other)) {
             return Some(Exclusion::Doubled(other));
         }
         if let Some(&other) = twins.first() {
@@ -106,7 +105,7 @@ impl Replication {
     /// process that was restarted differs too, as long as its old connection is not known to be
     /// dead: so each has to answer an order that was sent after both had described themselves.
     fn are_two_processes(&self, one: BackendId, other: BackendId) -> bool {
-        let both = [one, other].map(|index| &self.backends[index]);
+        let both = [one, other].map(|id| &self.backends[id]);
         let met = both.map(|backend| backend.reported().met()).into_iter().max();
         let process = both.map(|backend| backend.facts().map(|facts| facts.process));
         let [Some(first), Some(second)] = process else { return false };
@@ -114,9 +113,9 @@ impl Replication {
     }
 
     /// Whether another connection to the same disk is left out.
-    pub(in crate::front) fn is_doubled(&self, index: BackendId) -> bool {
+    pub(in crate::front) fn is_doubled(&self, id: BackendId) -> bool {
         let with = |backend: &BackendLink| match backend.exclusion() {
-            Some(Exclusion::Doubled(other) | Exclusion::Copied(other)) => other == index,
+            Some(Exclusion::Doubled(other) | Exclusion::Copied(other)) => other == id,
             _ => false,
         };
         self.backends.iter().any(with)
@@ -140,8 +139,8 @@ impl Replication {
     ) -> Option<BackendId> {
         self.redial_due(context).filter(|until| *until <= now)?;
         self.doubled_until = None;
-        let ends = BackendId::all().find_map(|index| match self.backends[index].exclusion() {
-            Some(Exclusion::Doubled(other)) => Some([index, other]),
+        let ends = BackendId::all().find_map(|id| match self.backends[id].exclusion() {
+            Some(Exclusion::Doubled(other)) => Some([id, other]),
             _ => None,
         });
         ends?.into_iter().min_by_key(|&it| self.backends[it].link())
@@ -156,8 +155,8 @@ impl Replication {
     }
 
     /// Explains what is wrong and what an operator can do.
-    fn explain(&self, index: BackendId, exclusion: Exclusion, context: &Context<'_>) -> String {
-        let address = &self.backends[index].address();
+    fn explain(&self, id: BackendId, exclusion: Exclusion, context: &Context<'_>) -> String {
+        let address = &self.backends[id].address();
         match exclusion {
             Exclusion::Emptied => {
                 "has an empty state folder, and another one has too: two backends \
@@ -197,11 +196,11 @@ impl Replication {
     /// have acknowledged to another front.
     pub(in crate::front) fn look_back(
         &mut self,
-        index: BackendId,
+        id: BackendId,
         before: Epoch,
         context: &Context<'_>,
     ) {
-        let Some(standing) = self.backends[index].standing().copied() else { return };
+        let Some(standing) = self.backends[id].standing().copied() else { return };
         let own = self.own_group(context);
         let was = self.witness_of(own).of(standing.disk);
         // A disk that has gone back to before the birth has another group's name, or none. A disk
@@ -213,13 +212,13 @@ impl Replication {
         }
         let lost = was.filter(|was| before < was.promised || standing.last < was.slot);
         let Standing { promised, committed, .. } = standing;
-        self.backends[index].set_lapse(lost.map(|was| Lapse { was, promised, committed }));
+        self.backends[id].set_lapse(lost.map(|was| Lapse { was, promised, committed }));
     }
 
     /// Clears the lapse of a backend that has described itself, if another front has claimed since,
     /// counts the disk, and has brought it up to where it had been.
-    pub(in crate::front) fn forgive(&mut self, index: BackendId) {
-        let backend = &mut self.backends[index];
+    pub(in crate::front) fn forgive(&mut self, id: BackendId) {
+        let backend = &mut self.backends[id];
         let Some(standing) = backend.standing().copied() else { return };
         let lapse = backend.lapse().filter(|lapse| !lapse.is_made_good(&standing));
         backend.set_lapse(lapse);
@@ -239,8 +238,8 @@ impl Replication {
             Phase::Claiming { epoch } if self.are_all_unborn() => epoch,
             _ => return,
         };
-        for index in BackendId::all() {
-            let backend = &self.backends[index];
+        for id in BackendId::all() {
+            let backend = &self.backends[id];
             let (Some(exclusion), Some(standing)) = (backend.exclusion(), backend.standing())
             else {
                 continue;
@@ -255,22 +254,22 @@ impl Replication {
             let disk = standing.disk;
             if standing.promised == epoch && !backend.is_asked(OrderPurpose::Disown(epoch)) {
                 let order = Order::Disown { epoch, disk };
-                self.backends[index].ask(now, OrderPurpose::Disown(epoch), &order, out);
+                self.backends[id].ask(now, OrderPurpose::Disown(epoch), &order, out);
             } else if standing.promised < epoch && !backend.is_asked(OrderPurpose::Claim(epoch)) {
                 let order = Order::Claim { epoch };
-                self.backends[index].ask(now, OrderPurpose::Claim(epoch), &order, out);
+                self.backends[id].ask(now, OrderPurpose::Claim(epoch), &order, out);
             }
         }
     }
 
     /// Whether a backend knows slots to be chosen that this front, which leads, does not have: then
     /// the other backends have gone back in time, and every further answer would be wrong.
-    pub(in crate::front) fn contradicts(&self, index: BackendId, context: &Context<'_>) -> bool {
-        let standing = self.backends[index].standing();
+    pub(in crate::front) fn contradicts(&self, id: BackendId, context: &Context<'_>) -> bool {
+        let standing = self.backends[id].standing();
         standing.is_some_and(|own| {
             own.group == self.log.group()
                 && Some(own.promised) == context.epoch()
-                && self.backends[index].known_chosen() > self.log.last()
+                && self.backends[id].known_chosen() > self.log.last()
         })
     }
 }

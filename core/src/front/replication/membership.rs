@@ -63,7 +63,7 @@ impl Replication {
         let voter = |disk: &DiskId| {
             let has =
                 |backend: &BackendLink| backend.standing().is_some_and(|own| own.disk == *disk);
-            read.iter().any(|&index| has(&self.backends[index]))
+            read.iter().any(|&id| has(&self.backends[id]))
         };
         self.reached_by_members(2, voter)
     }
@@ -83,11 +83,11 @@ impl Replication {
     /// Returns the backends that are connected and not a duplicate of another one, with their
     /// standing.
     pub(in crate::front) fn counted(&self) -> impl Iterator<Item = (BackendId, Standing)> + '_ {
-        BackendId::all().filter_map(|index| {
-            let backend = &self.backends[index];
+        BackendId::all().filter_map(|id| {
+            let backend = &self.backends[id];
             let twice =
                 matches!(backend.exclusion(), Some(Exclusion::Doubled(_) | Exclusion::Copied(_)));
-            backend.standing().filter(|_| !twice).map(|standing| (index, *standing))
+            backend.standing().filter(|_| !twice).map(|standing| (id, *standing))
         })
     }
 
@@ -123,8 +123,8 @@ impl Replication {
     pub(in crate::front) fn witness_of(&self, group: Option<GroupId>) -> Witness {
         let same = self.witness.group == group;
         let mut witness = if same { self.witness.seen.clone() } else { Witness::default() };
-        for (index, _) in self.counted().filter(|(_, standing)| standing.group == group) {
-            if let Some(facts) = self.backends[index].facts() {
+        for (id, _) in self.counted().filter(|(_, standing)| standing.group == group) {
+            if let Some(facts) = self.backends[id].facts() {
                 witness.hear(facts.known, facts.date, &facts.acked);
             }
         }
@@ -264,13 +264,8 @@ impl Replication {
 
     /// Takes facts that a backend reports. Returns whether they may change which backends are left
     /// out.
-    pub(in crate::front) fn told_facts(
-        &mut self,
-        now: Mono,
-        index: BackendId,
-        facts: Facts,
-    ) -> bool {
-        self.backends[index].told_facts(now, facts)
+    pub(in crate::front) fn told_facts(&mut self, now: Mono, id: BackendId, facts: Facts) -> bool {
+        self.backends[id].told_facts(now, facts)
     }
 }
 

@@ -40,8 +40,8 @@ impl Replication {
     }
 
     /// Whether a backend's description answers an order that was sent since the doubt began.
-    pub(in crate::front) fn is_sure_of(&self, index: BackendId) -> bool {
-        self.doubt.is_none_or(|doubt| self.backends[index].reported().as_of() > doubt.since)
+    pub(in crate::front) fn is_sure_of(&self, id: BackendId) -> bool {
+        self.doubt.is_none_or(|doubt| self.backends[id].reported().as_of() > doubt.since)
     }
 
     /// Whether, by the latest descriptions of all three backends, two or three have lost their
@@ -79,7 +79,7 @@ impl Replication {
     }
 
     fn disks(&self) -> Option<[DiskId; 3]> {
-        let disk = |index: BackendId| self.backends[index].standing().map(|standing| standing.disk);
+        let disk = |id: BackendId| self.backends[id].standing().map(|standing| standing.disk);
         let [first, second, third] = BackendId::ALL.map(disk);
         Some([first?, second?, third?])
     }
@@ -110,14 +110,14 @@ impl Replication {
         // While a change of members is uncommitted, the three may include two of every set, each
         // set its own two.
         let sure = (proved || context.unproved) && !self.are_voters(&BackendId::ALL);
-        let met = all.iter().map(|(index, _)| self.backends[*index].reported().met()).max();
-        let stranger = |(index, standing): &&(BackendId, Standing)| {
-            let here = Some(self.backends[*index].reported().as_of()) > met;
+        let met = all.iter().map(|(id, _)| self.backends[*id].reported().met()).max();
+        let stranger = |(id, standing): &&(BackendId, Standing)| {
+            let here = Some(self.backends[*id].reported().as_of()) > met;
             let blank = !self.is_of_born(standing);
             let member = self.log.member_sets().all(|set| set.contains(&standing.disk));
             emptied && blank || here && sure && !member && !context.config.unfenced
         };
-        all.iter().filter(stranger).map(|(index, _)| *index).collect()
+        all.iter().filter(stranger).map(|(id, _)| *id).collect()
     }
 
     /// Whether a backend has reported that another front serves.

@@ -113,24 +113,24 @@ impl Replication {
     }
 
     /// Returns the backend at this place.
-    pub(super) fn backend(&self, index: BackendId) -> &BackendLink {
-        &self.backends[index]
+    pub(super) fn backend(&self, id: BackendId) -> &BackendLink {
+        &self.backends[id]
     }
 
     /// Lends the backend at this place.
-    pub(super) fn backend_mut(&mut self, index: BackendId) -> &mut BackendLink {
-        &mut self.backends[index]
+    pub(super) fn backend_mut(&mut self, id: BackendId) -> &mut BackendLink {
+        &mut self.backends[id]
     }
 
     /// Returns the place of the backend that this link leads to.
     pub(super) fn backend_of(&self, link: LinkId) -> Option<BackendId> {
-        BackendId::all().find(|&index| self.backends[index].link() == Some(link))
+        BackendId::all().find(|&id| self.backends[id].link() == Some(link))
     }
 
     /// Marks the link of a backend as up, and asks the backend for its description.
     pub(super) fn joined(&mut self, now: Mono, link: LinkId, minor: u16, out: &mut Vec<Intent>) {
-        let Some(index) = self.backend_of(link) else { return };
-        let backend = &mut self.backends[index];
+        let Some(id) = self.backend_of(link) else { return };
+        let backend = &mut self.backends[id];
         backend.joined(now, link, minor);
         backend.ask(now, OrderPurpose::Describe, &Order::Describe, out);
     }
@@ -146,9 +146,9 @@ impl Replication {
     }
 
     /// Puts another backend in the place of one that is no longer configured.
-    pub(super) fn replace(&mut self, index: BackendId, address: Address) {
-        self.backends[index] = BackendLink::new(address);
-        self.backends[index].set_round(self.rounds.round());
+    pub(super) fn replace(&mut self, id: BackendId, address: Address) {
+        self.backends[id] = BackendLink::new(address);
+        self.backends[id].set_round(self.rounds.round());
     }
 
     /// Returns what is known of the group beyond the copy of its log.

@@ -28,32 +28,32 @@ impl Replication {
     pub(in crate::front) fn follow(
         &mut self,
         now: Mono,
-        index: BackendId,
+        id: BackendId,
         context: &Context<'_>,
         out: &mut Vec<Intent>,
     ) -> bool {
         let Some(epoch) = context.epoch() else { return false };
-        let Some(standing) = self.backends[index].standing().copied() else { return false };
+        let Some(standing) = self.backends[id].standing().copied() else { return false };
         match standing.group {
             Some(_)
                 if standing.group == self.log.group()
                     && standing.committed.next() >= self.log.first() =>
             {
                 let (next, matched) = (standing.committed.next(), standing.committed);
-                self.backends[index].set_progress(Progress::Following { next, matched });
+                self.backends[id].set_progress(Progress::Following { next, matched });
             }
-            _ => self.install(now, index, epoch, out),
+            _ => self.install(now, id, epoch, out),
         }
         // Whatever kept the backend from being counted is over: it follows, and its parts count.
-        self.backends[index].clear_trouble()
+        self.backends[id].clear_trouble()
     }
 
     /// Sends the whole committed state.
-    fn install(&mut self, now: Mono, index: BackendId, epoch: Epoch, out: &mut Vec<Intent>) {
+    fn install(&mut self, now: Mono, id: BackendId, epoch: Epoch, out: &mut Vec<Intent>) {
         let Some(group) = self.log.group() else { return };
         let slot = self.log.committed();
         let state = self.log.committed_state().encode();
-        let backend = &mut self.backends[index];
+        let backend = &mut self.backends[id];
         tracing::info!(
             target: "tmr_core::front::replicate",
             backend = %backend.address(), %slot, bytes = state.len(), "sending a whole state"
@@ -73,20 +73,20 @@ impl Replication {
     pub(in crate::front) fn installed(
         &mut self,
         now: Mono,
-        index: BackendId,
+        id: BackendId,
         at: Slot,
         context: &Context<'_>,
         out: &mut Vec<Intent>,
     ) {
         let Some(epoch) = context.epoch() else { return };
-        if self.backends[index].progress() != (Progress::Installing { slot: at }) {
+        if self.backends[id].progress() != (Progress::Installing { slot: at }) {
             return;
         }
-        self.backends[index].reported_mut().installed(self.log.group(), at);
+        self.backends[id].reported_mut().installed(self.log.group(), at);
         if at.next() < self.log.first() {
-            return self.install(now, index, epoch, out);
+            return self.install(now, id, epoch, out);
         }
-        self.backends[index].set_progress(Progress::Following { next: at.next(), matched: at });
+        self.backends[id].set_progress(Progress::Following { next: at.next(), matched: at });
     }
 
     /// Handles an append that did not connect to what the backend has; `committed` is how far the
@@ -94,13 +94,13 @@ impl Replication {
     pub(in crate::front) fn gap(
         &mut self,
         now: Mono,
-        index: BackendId,
+        id: BackendId,
         committed: Slot,
         context: &Context<'_>,
         out: &mut Vec<Intent>,
     ) -> bool {
-        self.backends[index].reported_mut().is_sure_up_to(committed);
-        self.follow(now, index, context, out)
+        self.backends[id].reported_mut().is_sure_up_to(committed);
+        self.follow(now, id, context, out)
     }
 
     /// Sends entries that are proposed and not sent, as far as each backend's window allows.
@@ -113,25 +113,25 @@ impl Replication {
         let Some(epoch) = context.epoch() else { return };
         // Backends that are equally far get the same encoded order.
         let mut made: Option<EncodedAppend> = None;
-        for index in BackendId::all() {
-            while let Progress::Following { next, matched } = self.backends[index].progress() {
+        for id in BackendId::all() {
+            while let Progress::Following { next, matched } = self.backends[id].progress() {
                 let last = self.log.last();
                 if next > last || next.0 - matched.0 > UNCOMMITTED_MAX {
                     break;
                 }
                 let same = made.take().filter(|append| append.first == next);
                 let Some(append) = same.or_else(|| self.append(epoch, next)) else {
-                    self.install(now, index, epoch, out);
+                    self.install(now, id, epoch, out);
                     break;
                 };
-                self.backends[index].ask_encoded(
+                self.backends[id].ask_encoded(
                     now,
                     OrderPurpose::Append(epoch),
                     append.order.clone(),
                     out,
                 );
                 let next = append.after;
-                self.backends[index].set_progress(Progress::Following { next, matched });
+                self.backends[id].set_progress(Progress::Following { next, matched });
                 made = Some(append);
             }
         }
@@ -148,8 +148,8 @@ impl Replication {
 
     /// Notes that a backend has every slot up to `last` on disk. Returns whether it follows the
     /// log.
-    pub(in crate::front) fn acknowledged(&mut self, index: BackendId, last: Slot) -> bool {
-        let backend = &mut self.backends[index];
+    pub(in crate::front) fn acknowledged(&mut self, id: BackendId, last: Slot) -> bool {
+        let backend = &mut self.backends[id];
         let Some(last) = backend.follower_mut().acknowledged(last) else { return false };
         // A backend that has followed since the birth of its group has not described itself since
         // then.
@@ -171,15 +171,15 @@ impl Replication {
         // A backend that is left out may still be a member, and its place is not free before it has
         // begun anew.
         let disks = self.backends.each_ref().map(|backend| backend.standing().map(|s| s.disk));
-        let stranger = BackendId::all().find(|&index| {
-            let caught_up = self.backends[index].matched() >= self.log.committed();
-            let follows = self.backends[index].follows();
-            follows && caught_up && disks[index].is_some_and(|disk| !members.contains(&disk))
+        let stranger = BackendId::all().find(|&id| {
+            let caught_up = self.backends[id].matched() >= self.log.committed();
+            let follows = self.backends[id].follows();
+            follows && caught_up && disks[id].is_some_and(|disk| !members.contains(&disk))
         });
-        let Some(index) = stranger else { return };
+        let Some(id) = stranger else { return };
         let mut gone = members.iter().filter(|disk| !disks.contains(&Some(**disk)));
         let (Some(&gone), None) = (gone.next(), gone.next()) else { return };
-        let Some(new) = disks[index] else { return };
+        let Some(new) = disks[id] else { return };
         // A dead connection that was not noticed yet must not count as a member. Otherwise the
         // place of a member that is only unreachable would go to a disk that belongs into the place
         // behind the dead connection.
@@ -189,7 +189,7 @@ impl Replication {
         }
         tracing::info!(
             target: "tmr_core::front::replicate",
-            backend = %self.backends[index].address(), "taking it in as a member of the group"
+            backend = %self.backends[id].address(), "taking it in as a member of the group"
         );
         let members = members.map(|disk| if disk == gone { new } else { disk });
         self.log.propose(Entry::Configure(Setting::Members(members)));

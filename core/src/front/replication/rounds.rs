@@ -72,14 +72,14 @@ impl Replication {
     pub(in crate::front) fn begin_round_if_back(
         &mut self,
         now: Mono,
-        index: BackendId,
+        id: BackendId,
         context: &Context<'_>,
     ) -> bool {
         // A stand-in of a stock server has no disk.
-        if self.backends[index].follower().was_here() || context.config.unfenced {
+        if self.backends[id].follower().was_here() || context.config.unfenced {
             return false;
         }
-        self.backends[index].follower_mut().came_back();
+        self.backends[id].follower_mut().came_back();
         self.begin_round();
         self.rounds.asked_anew = Some(now);
         true
@@ -102,8 +102,8 @@ impl Replication {
     }
 
     /// Notes that a backend has answered an order under this front's epoch.
-    pub(in crate::front) fn confirm(&mut self, index: BackendId, answered: PendingOrder) {
-        let Some(standing) = self.backends[index].standing() else { return };
+    pub(in crate::front) fn confirm(&mut self, id: BackendId, answered: PendingOrder) {
+        let Some(standing) = self.backends[id].standing() else { return };
         let confirmation = Confirmation { sent: answered.sent, round: answered.round };
         let last = self.rounds.confirmations.entry(standing.disk).or_insert(confirmation);
         // One connection answers orders in the order in which they were sent; two connections do
@@ -153,7 +153,7 @@ impl Replication {
     /// Whether two members are connected whose copies were read for this claim.
     pub(in crate::front) fn can_be_proved(&self, context: &Context<'_>) -> bool {
         let read: Vec<BackendId> =
-            BackendId::all().filter(|&index| self.backends[index].follower().was_read()).collect();
+            BackendId::all().filter(|&id| self.backends[id].follower().was_read()).collect();
         context.config.unfenced || self.are_voters(&read)
     }
 

@@ -132,11 +132,11 @@ impl Front {
     pub(in crate::front) fn unable(
         &mut self,
         now: Mono,
-        index: BackendId,
+        id: BackendId,
         correlation: u32,
         out: &mut Vec<Intent>,
     ) {
         let (calls, mut context) = self.with_calls();
-        calls.unable(now, index, correlation, &mut context, out);
+        calls.unable(now, id, correlation, &mut context, out);
     }
 }
