@@ -9,6 +9,7 @@ use crate::front::BackendId;
 use crate::front::usage::Backfill;
 use crate::log::{AcceptedEntry, DiskId, Epoch, GroupId, Slot, State};
 use crate::messages::group::{Piece, Standing};
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
@@ -75,7 +76,7 @@ pub(super) enum StateRead {
     /// The bytes are no state.
     Malformed,
     /// The state of this backend is read.
-    Whole { from: BackendId, state: State },
+    Whole { from: BackendId, state: Box<State> },
 }
 
 /// What a claim has read when no piece is left.
@@ -188,7 +189,7 @@ impl LogRecovery {
             return StateRead::Malformed;
         };
         self.next = slot.next();
-        StateRead::Whole { from, state }
+        StateRead::Whole { from, state: Box::new(state) }
     }
 
     /// Sets the entries before the state that the usage history lacks.

@@ -64,7 +64,7 @@ impl Leadership {
                 }
                 StateRead::Whole { from, state } => {
                     let group = reading.group();
-                    ctx.replication.log_mut().load(group, slot, state);
+                    ctx.replication.log_mut().load(group, slot, *state);
                     let backend = ctx.replication.backend(from);
                     let digest = backend.facts().and_then(|facts| facts.digest);
                     let base = backend.standing().map_or(slot, |standing| standing.base);
