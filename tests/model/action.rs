@@ -6,7 +6,7 @@ use crate::watch::{Broken, Life, Seat};
 use crate::world::{AccessRequest, Call, World, pairs};
 use stateright::{Model, Property};
 use std::sync::atomic::Ordering;
-use tmr_core::front::Timer;
+use tmr_core::front::{BackendId, Timer};
 use tmr_core::log::{Epoch, Handle};
 use tmr_core::messages::group::{Report, decode};
 
@@ -126,7 +126,7 @@ impl Model for Plan {
             }
             Action::Notice { front, backend } => world.lose(self, front, place(backend)),
             Action::Dial { front, backend } => {
-                world.go(self, front, Event::Timer(Timer::Dial(place(backend))));
+                world.go(self, front, Event::Timer(Timer::Dial(BackendId::ALL[place(backend)])));
             }
             Action::PowerCut { backend } => {
                 world.spent.power_cuts += 1;

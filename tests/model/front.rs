@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tmr_core::base::limits::CLEANUP_DEFAULT;
 use tmr_core::base::network::Address;
 use tmr_core::base::time::Duration;
-use tmr_core::front::{Config, Fingerprint, Front, Timer};
+use tmr_core::front::{BackendId, CommittedLog, Config, Fingerprint, Front, Timer};
 use tmr_core::io::{AdminFilesRequest, HistoryRequest, HostRequest, Input, Intent};
 use tmr_core::link::{CloseReason, Frame, LinkId, Listener, PeerKind};
 use tmr_core::log::{Epoch, Slot};
@@ -96,7 +96,7 @@ impl FrontNode {
     fn of(node: Front, names: &Arc<Names>) -> Arc<Self> {
         let name = |disk| names.of(disk);
         let Fingerprint { own, peers, asked, disks, told } = node.fingerprint(NOW, &name);
-        let (base, entries, state) = node.committed_log();
+        let CommittedLog { base, entries, state } = node.committed_log();
         let entries = entries.iter().map(entry_print).collect();
         let mut members = state.members().into_iter().flatten();
         let grown = members.any(|disk| names.is_new(*disk));
@@ -107,7 +107,7 @@ impl FrontNode {
         let told = told.map(|told| names.sort(told));
         let still = print(&(&own, &peers, about, told));
         let id = print(&(prints, about, told));
-        let past = [0, 1, 2].map(|index| node.is_past(index));
+        let past = BackendId::ALL.map(|id| node.is_past(id));
         let leads = node.leads();
         let decides = node.decides(NOW);
         let highest = node.highest();
@@ -146,7 +146,7 @@ fn step(node: &mut Front, names: &Names, input: Input, said: &mut Vec<Said>) {
     let mut out = Vec::new();
     node.step(NOW, input, &mut out);
     for intent in out {
-        let peer = |link| (0..3).find(|&index| node.link_to(index) == Some(link));
+        let peer = |link| (0..3).find(|&index| node.link_to(BackendId::ALL[index]) == Some(link));
         match intent {
             Intent::Dial { to, callee: PeerKind::Backend, .. } => {
                 said.push(Said::Dial(place(to.port.into())));
@@ -194,10 +194,11 @@ pub(crate) enum Event {
 
 /// Something happens to a front, and it says so much.
 fn happen(node: &mut Front, names: &Names, event: &Event, said: &mut Vec<Said>) {
-    let link_to = |node: &Front, index| node.link_to(index).expect("it was dialled");
+    let link_to =
+        |node: &Front, index: usize| node.link_to(BackendId::ALL[index]).expect("it was dialled");
     match event {
         Event::Report(index, message) => {
-            let order = node.oldest_order(*index).expect("it has asked for it");
+            let order = node.oldest_order(BackendId::ALL[*index]).expect("it has asked for it");
             let frame = Frame::Batch(message.answer(order));
             step(node, names, Input::Frame { link: link_to(node, *index), frame }, said);
         }

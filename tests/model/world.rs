@@ -8,7 +8,7 @@ use crate::plan::{Begin, Plan};
 use crate::watch::Watch;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use tmr_core::front::Timer;
+use tmr_core::front::{BackendId, Timer};
 use tmr_core::link::LinkId;
 use tmr_core::log::Epoch;
 use tmr_core::wire::Request;
@@ -398,7 +398,7 @@ impl World {
         for front in [0, 1] {
             if self.lines[front][2].up {
                 self.lose(plan, front, 2);
-                self.go(plan, front, Event::Timer(Timer::Dial(2)));
+                self.go(plan, front, Event::Timer(Timer::Dial(BackendId::ALL[2])));
             }
         }
     }

@@ -16,7 +16,7 @@ use alloc::string::ToString;
 use alloc::vec;
 use serde_json::json;
 
-struct Node(Result<(), String>);
+struct Node(Result<(), Refusal>);
 
 impl View for Node {
     fn status(&self) -> Value {
@@ -34,16 +34,16 @@ impl View for Node {
     fn usage(&self, span: Span) -> Option<Value> {
         (span != Span::Month).then(|| json!(span.name()))
     }
-    fn ready(&self) -> Result<(), String> {
+    fn ready(&self) -> Result<(), Refusal> {
         self.0.clone()
     }
-    fn holds(&self) -> Result<(), String> {
+    fn holds(&self) -> Result<(), Refusal> {
         self.0.clone()
     }
-    fn yields(&self) -> Result<(), String> {
+    fn yields(&self) -> Result<(), Refusal> {
         self.0.clone()
     }
-    fn held(&self, handle: Handle) -> Result<String, String> {
+    fn held(&self, handle: Handle) -> Result<String, Refusal> {
         if handle == Handle(7) { Ok("somebody".into()) } else { Err("nobody holds it".into()) }
     }
 }

@@ -60,7 +60,7 @@ pub use routes::Reply;
 use routes::{Effect, Route};
 use serde_json::Value;
 use sessions::Sessions;
-pub use view::{Command, View};
+pub use view::{Command, Refusal, View};
 
 /// The admin pages of a node.
 #[derive(Clone, Debug)]

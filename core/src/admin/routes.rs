@@ -4,7 +4,7 @@
 
 use super::http::{Request, Response};
 use super::principal::Principal;
-use super::{Admin, Asked, Command, View, allocations, page, settings, usage};
+use super::{Admin, Asked, Command, Refusal, View, allocations, page, settings, usage};
 use crate::base::credentials::Rights;
 use crate::base::keepalived::{Notice, Script};
 use crate::base::metrics::Page;
@@ -163,7 +163,7 @@ const ROUTES: &[Route] = &[
     post("/api/release", Permission::Owner, release),
     get("/api/recover", Permission::Machine, |_, context| match context.view.recovery() {
         Ok(shown) => found(&shown),
-        Err(reason) => Response::text(409, &reason).into(),
+        Err(refusal) => Response::text(409, refusal.reason()).into(),
     }),
     post("/api/recover", Permission::Machine, recover),
     get("/api/config", Permission::Reader, config),
@@ -250,10 +250,10 @@ fn no_front() -> Reply {
     Response::text(404, sentence).into()
 }
 
-fn told(ready: Result<(), String>) -> Reply {
+fn told(ready: Result<(), Refusal>) -> Reply {
     match ready {
         Ok(()) => Response::text(200, "ok").into(),
-        Err(reason) => Response::text(503, &reason).into(),
+        Err(refusal) => Response::text(503, refusal.reason()).into(),
     }
 }
 
@@ -342,8 +342,8 @@ fn sign_out(_: &Request<'_>, context: &Context<'_>) -> Reply {
 
 fn failover(_: &Request<'_>, context: &Context<'_>) -> Reply {
     let change = "give the active role away";
-    if let Err(reason) = context.view.yields() {
-        return Reply::refused(409, change, &reason);
+    if let Err(refusal) = context.view.yields() {
+        return Reply::refused(409, change, refusal.reason());
     }
     let sentence = "The role is being given away; /api/status says when it is.";
     Reply::command(Command::Failover, change, sentence)
@@ -363,7 +363,7 @@ fn release(request: &Request<'_>, context: &Context<'_>) -> Reply {
         return Response::text(400, sentence).into();
     };
     match context.view.held(handle) {
-        Err(reason) => Reply::refused(409, format!("take back handle {handle}"), &reason),
+        Err(refusal) => Reply::refused(409, format!("take back handle {handle}"), refusal.reason()),
         Ok(whose) => {
             let sentence = format!("Handle {handle} is being taken back from {whose}.");
             let change = format!("take back handle {handle} from {whose}");
@@ -375,7 +375,9 @@ fn release(request: &Request<'_>, context: &Context<'_>) -> Reply {
 /// Takes all handles of an address back.
 fn release_from(address: IpAddr, context: &Context<'_>) -> Reply {
     match context.view.held_from(address) {
-        Err(reason) => Reply::refused(409, format!("take back all handles of {address}"), &reason),
+        Err(refusal) => {
+            Reply::refused(409, format!("take back all handles of {address}"), refusal.reason())
+        }
         Ok(count) => {
             let sentence = format!("{count} handles are being taken back from {address}.");
             let change = format!("take back all {count} handles of {address}");
@@ -389,7 +391,7 @@ fn recover(request: &Request<'_>, context: &Context<'_>) -> Reply {
     let change = "make a new group from what is left of the old one";
     let body: Value = serde_json::from_slice(request.body).unwrap_or_default();
     match context.view.recovery() {
-        Err(reason) => Reply::refused(409, change, &reason),
+        Err(refusal) => Reply::refused(409, change, refusal.reason()),
         Ok(shown) if shown["token"] != body["token"] => {
             let sentence = "What is known has changed, or no token came with this: look again with \
                             GET /api/recover.";

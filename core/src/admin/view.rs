@@ -11,6 +11,30 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 use serde_json::Value;
 
+/// Why a node does not do, or is not, what it is asked for: a sentence for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal(String);
+
+impl Refusal {
+    /// Returns the sentence.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Refusal {
+    fn from(reason: String) -> Self {
+        Self(reason)
+    }
+}
+
+impl From<&str> for Refusal {
+    fn from(reason: &str) -> Self {
+        Self(reason.into())
+    }
+}
+
 /// The facts that a node gives its admin pages.
 pub trait View {
     /// Returns the contents of `/api/status`: one of the structures of [`status`](crate::status).
@@ -32,7 +56,7 @@ pub trait View {
     ///
     /// # Errors
     /// Returns why not, as a sentence.
-    fn ready(&self) -> Result<(), String>;
+    fn ready(&self) -> Result<(), Refusal>;
 
     /// Returns whether it is a front: only a front has to do with the virtual address.
     fn is_front(&self) -> bool {
@@ -43,13 +67,13 @@ pub trait View {
     ///
     /// # Errors
     /// Returns why it is to give the address away, as a sentence.
-    fn holds(&self) -> Result<(), String>;
+    fn holds(&self) -> Result<(), Refusal>;
 
     /// Checks whether this node has the active role, and another front can take it.
     ///
     /// # Errors
     /// Returns why it cannot give the role away, and what would be right, as a sentence.
-    fn yields(&self) -> Result<(), String>;
+    fn yields(&self) -> Result<(), Refusal>;
 
     /// Returns one page of the handles that are held, starting after `from`: for
     /// `/api/allocations`.
@@ -61,7 +85,7 @@ pub trait View {
     ///
     /// # Errors
     /// Returns why none can, as a sentence.
-    fn held_from(&self, _address: IpAddr) -> Result<usize, String> {
+    fn held_from(&self, _address: IpAddr) -> Result<usize, Refusal> {
         Err("this is a backend, which takes no handle back: ask the front that leads".into())
     }
 
@@ -69,14 +93,14 @@ pub trait View {
     ///
     /// # Errors
     /// Returns why it cannot, and what would be right, as a sentence.
-    fn held(&self, handle: Handle) -> Result<String, String>;
+    fn held(&self, handle: Handle) -> Result<String, Refusal>;
 
     /// Returns what is left of the group's lost memory and what recovery would do, with a `token`
     /// that stands for these facts.
     ///
     /// # Errors
     /// Returns why recovery is not possible or not needed here, as a sentence.
-    fn recovery(&self) -> Result<Value, String> {
+    fn recovery(&self) -> Result<Value, Refusal> {
         Err("this is a backend: ask a front".into())
     }
 

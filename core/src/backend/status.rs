@@ -1,7 +1,7 @@
 //! The status of a backend on its admin pages.
 
 use super::Backend;
-use crate::admin::View;
+use crate::admin::{Refusal, View};
 use crate::base::limits::CONFIRMED;
 use crate::base::metrics::Page;
 use crate::history::Span;
@@ -53,20 +53,20 @@ impl View for Backend {
         None
     }
 
-    fn ready(&self) -> Result<(), String> {
-        self.readiness()
+    fn ready(&self) -> Result<(), Refusal> {
+        Ok(self.readiness()?)
     }
 
     /// A backend has nothing to do with the virtual address.
-    fn holds(&self) -> Result<(), String> {
+    fn holds(&self) -> Result<(), Refusal> {
         Ok(())
     }
 
-    fn held(&self, _: Handle) -> Result<String, String> {
+    fn held(&self, _: Handle) -> Result<String, Refusal> {
         Err("this is a backend, which takes no handle back: ask the front that leads".into())
     }
 
-    fn yields(&self) -> Result<(), String> {
+    fn yields(&self) -> Result<(), Refusal> {
         Err("this is a backend, which has no role to give away: ask the front that leads".into())
     }
 

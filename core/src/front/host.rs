@@ -11,8 +11,8 @@ impl Front {
         match event {
             HostEvent::Probe | HostEvent::Backend(_) => {}
             HostEvent::Stopping => {
-                let (usage, context) = self.recording();
-                usage.flush(&context);
+                let (leadership, mut context) = self.with_leadership();
+                leadership.flush_history(&mut context);
             }
             HostEvent::AdminAccess(entrance) => self.operator.set_entrance(*entrance),
             HostEvent::Misplaced { place, found } => self.operator.misplace(place, found),

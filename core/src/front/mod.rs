@@ -7,6 +7,7 @@
 //! What never lives here: what a call means (that is [`service`](crate::service)) and how a seat is
 //! counted (that is [`log`](crate::log)).
 
+mod backend_id;
 mod backend_kind;
 mod calls;
 mod config;
@@ -15,6 +16,8 @@ mod leadership;
 #[cfg(feature = "model")]
 mod model;
 mod operator;
+#[cfg(feature = "model")]
+mod print;
 mod replication;
 mod routes;
 #[cfg(test)]
@@ -32,14 +35,15 @@ use crate::link::{CloseReason, Frame, LinkId, Listener};
 use crate::messages::twin::Version;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+pub use backend_id::BackendId;
 use calls::Calls;
-pub use calls::{Copied, Review, Reviewed, review};
+pub use calls::{Copied, PartDifference, Review, Reviewed, review};
 pub use config::Config;
 use leadership::Leadership;
 use leadership::failover::LEAVES;
 #[cfg(feature = "model")]
 #[doc(hidden)]
-pub use model::{Fingerprint, Timer};
+pub use model::{CommittedLog, Fingerprint, Timer};
 use operator::Operator;
 use replication::Replication;
 use twin::{RemoteHandles, Twin};

@@ -6,9 +6,12 @@
 
 use super::Front;
 use super::leadership::phase::Phase;
+use super::print::Print;
 use crate::base::time::{Mono, Now};
-use crate::front::replication::backend_link::{LinkState, OrderPurpose, PendingOrder};
-use crate::front::replication::exclusion::Exclusion;
+use crate::front::BackendId;
+use crate::front::replication::eligibility::Exclusion;
+use crate::front::replication::link_state::LinkState;
+use crate::front::replication::pending_orders::{OrderPurpose, PendingOrder};
 use crate::front::replication::rounds::Confirmation;
 use crate::link::LinkId;
 use crate::log::{Acked, DiskId, Entry, Epoch, Handle, Slot, State};
@@ -16,13 +19,12 @@ use crate::messages::group::{Facts, Standing};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use serde::Serialize;
 
 /// A timer of a front.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Timer {
     /// To dial this backend again.
-    Dial(usize),
+    Dial(BackendId),
     /// To ask the backends for their confirmation.
     Heartbeat,
     /// To claim after a pause, or to give up a claim without progress.
@@ -39,10 +41,7 @@ impl Front {
     pub fn let_fire(&mut self, timer: Timer) -> bool {
         let due = Mono(0);
         match timer {
-            Timer::Dial(index) => match &mut self.replication.backend_mut(index).link_state {
-                LinkState::Down(at) => *at = due,
-                _ => return false,
-            },
+            Timer::Dial(id) => return self.replication.backend_mut(id).let_dial(due),
             Timer::Heartbeat => self.leadership.ask_at(due),
             Timer::Claim => return self.leadership.let_claim_fire(due),
             Timer::Call => {
@@ -85,7 +84,7 @@ impl Front {
         let (log, backends) = (replication.log(), replication.backends());
         let (witness, rounds) = (replication.witness(), replication.rounds());
         let round = rounds.round();
-        let mut print = Print(Vec::with_capacity(1024));
+        let mut print = Print::with_capacity(1024);
         print.add(&config.front);
         print.add(&(log.group(), log.first(), log.committed()));
         print.add(&log.entries(log.first(), usize::MAX));
@@ -97,56 +96,54 @@ impl Front {
         // Reports arrive in the order of their orders, so the numbers add nothing.
         let asked = backends.each_ref().map(|backend| {
             let present = |pending: &PendingOrder| (pending.what, pending.round == round);
-            format!("{:?}", backend.pending.values().map(present).collect::<Vec<_>>())
+            format!("{:?}", backend.orders().values().map(present).collect::<Vec<_>>())
         });
         let mut disks: Vec<(DiskId, Vec<u8>)> = witness.seen.acked().iter().map(told_of).collect();
         let present = |last: &Confirmation| alloc::vec![u8::from(last.round == round)];
         disks.extend(rounds.confirmations().iter().map(|(&disk, last)| (disk, present(last))));
         let told = backends.each_ref().map(|backend| {
-            let facts = backend.facts.as_ref();
+            let facts = backend.facts();
             facts.map_or(Vec::new(), |facts| facts.acked.iter().map(told_of).collect())
         });
-        let peers = [0, 1, 2].map(|index| self.backend_print(index, name));
-        Fingerprint { own: print.0, peers, asked, disks, told }
+        let peers = BackendId::ALL.map(|id| self.backend_print(id, name));
+        Fingerprint { own: print.into_bytes(), peers, asked, disks, told }
     }
 
-    fn backend_print(&self, index: usize, name: &dyn Fn(DiskId) -> u8) -> Vec<u8> {
-        let (mut print, backend) =
-            (Print(Vec::with_capacity(128)), self.replication.backend(index));
+    fn backend_print(&self, id: BackendId, name: &dyn Fn(DiskId) -> u8) -> Vec<u8> {
+        let (mut print, backend) = (Print::with_capacity(128), self.replication.backend(id));
         // Silence, pauses and load only affect timers; a tmrd backend has no seats here.
-        let wire = match backend.link_state {
+        let wire = match backend.link_state() {
             LinkState::Down(_) => 0u8,
             LinkState::Dialling(..) => 1,
             LinkState::Up(_) => 2,
         };
         // Its parts never change in a check.
-        let standing = backend.description.as_ref().map(|known| {
+        let standing = backend.reported().description().map(|known| {
             let Standing { disk, group, promised, base, committed, last } = known.standing;
             (name(disk), group, promised, base, committed, last, known.led)
         });
-        print.add(&(wire, standing, backend.trouble.is_some(), self.has_confirmed(index)));
-        print.add(&(backend.was_here, backend.was_read));
+        print.add(&(wire, standing, backend.trouble().is_some(), self.has_confirmed(id)));
+        print.add(&(backend.follower().was_here(), backend.follower().was_read()));
         // The name of the disk is known already.
         let had = |was: Acked| (was.promised, was.slot);
-        let exclusion = match backend.exclusion {
+        let exclusion = match backend.exclusion() {
             Some(Exclusion::WentBack { was, last }) => format!("{:?} {last}", had(was)),
             other => format!("{other:?}"),
         };
-        let lapse =
-            backend.went_back.map(|lapse| (had(lapse.was), lapse.promised, lapse.committed));
-        print.add(&(format!("{:?}", backend.progress), exclusion, lapse));
-        let facts = backend.facts.as_ref().map(|facts| {
+        let lapse = backend.lapse().map(|lapse| (had(lapse.was), lapse.promised, lapse.committed));
+        print.add(&(format!("{:?}", backend.progress()), exclusion, lapse));
+        let facts = backend.facts().map(|facts| {
             // The acknowledgements that it knows of are added separately; names and clocks make no
             // difference.
             let Facts { process: _, before, known, digest, differs, acked: _, .. } = facts;
             (before, known, digest, differs)
         });
-        print.add(&(backend.minor, self.replication.is_sure_of(index), facts));
-        self.calls.backend_print(index, &mut print);
+        print.add(&(backend.minor(), self.replication.is_sure_of(id), facts));
+        self.calls.backend_print(id, &mut print);
         if let Phase::Reading(reading) = self.leadership.phase() {
-            print.add(&reading.turn(index));
+            print.add(&reading.turn(id));
         }
-        print.0
+        print.into_bytes()
     }
 
     /// Returns the epoch under which it leads, or assumes to.
@@ -180,21 +177,24 @@ impl Front {
         !self.leadership.role().is_to_lead()
     }
 
-    /// Returns what it knows to be committed: the slot before the first entry, the entries, and the
-    /// state after them.
+    /// Returns what it knows to be committed.
     #[must_use]
-    pub fn committed_log(&self) -> (Slot, Vec<Entry>, &State) {
+    pub fn committed_log(&self) -> CommittedLog<'_> {
         let first = self.replication.log().first();
         let known = self.replication.log().committed().0 + 1 - first.0;
         let entries =
             self.replication.log().entries(first, usize::try_from(known).unwrap_or(usize::MAX));
-        (Slot(first.0 - 1), entries.unwrap_or_default(), self.replication.log().committed_state())
+        CommittedLog {
+            base: Slot(first.0 - 1),
+            entries: entries.unwrap_or_default(),
+            state: self.replication.log().committed_state(),
+        }
     }
 
     /// Returns the link to a backend, if there is one.
     #[must_use]
-    pub fn link_to(&self, index: usize) -> Option<LinkId> {
-        self.replication.backend(index).link()
+    pub fn link_to(&self, id: BackendId) -> Option<LinkId> {
+        self.replication.backend(id).link()
     }
 
     /// Returns the highest epoch that it has seen.
@@ -206,14 +206,14 @@ impl Front {
     /// Whether the oldest order that a backend has not answered is void: it is of a claim that is
     /// over, or it asks for a confirmation that this round has already or that would come too late.
     #[must_use]
-    pub fn is_past(&self, index: usize) -> bool {
-        let oldest = self.replication.backend(index).pending.values().next();
+    pub fn is_past(&self, id: BackendId) -> bool {
+        let oldest = self.replication.backend(id).orders().values().next();
         oldest.is_some_and(|pending| match &pending.what {
             OrderPurpose::Describe | OrderPurpose::Perform(_) => false,
-            OrderPurpose::Confirm(_) if self.has_confirmed(index) => true,
+            OrderPurpose::Confirm(_) if self.has_confirmed(id) => true,
             OrderPurpose::Confirm(_)
                 if pending.round != self.replication.rounds().round()
-                    && self.is_confirmed_by(index) =>
+                    && self.is_confirmed_by(id) =>
             {
                 true
             }
@@ -229,23 +229,34 @@ impl Front {
         })
     }
 
-    fn has_confirmed(&self, index: usize) -> bool {
-        let standing = self.replication.backend(index).standing();
+    fn has_confirmed(&self, id: BackendId) -> bool {
+        let standing = self.replication.backend(id).standing();
         standing.is_some_and(|own| self.replication.in_this_round(&own.disk))
     }
 
     /// Whether the backend has confirmed this front, in any round.
-    fn is_confirmed_by(&self, index: usize) -> bool {
-        let standing = self.replication.backend(index).standing();
+    fn is_confirmed_by(&self, id: BackendId) -> bool {
+        let standing = self.replication.backend(id).standing();
         standing
             .is_some_and(|own| self.replication.rounds().confirmations().contains_key(&own.disk))
     }
 
     /// Returns the number of the oldest order that a backend has not answered.
     #[must_use]
-    pub fn oldest_order(&self, index: usize) -> Option<u32> {
-        self.replication.backend(index).pending.keys().next().copied()
+    pub fn oldest_order(&self, id: BackendId) -> Option<u32> {
+        self.replication.backend(id).orders().keys().next().copied()
     }
+}
+
+/// What a front knows to be committed.
+#[derive(Debug)]
+pub struct CommittedLog<'a> {
+    /// The slot before the first entry.
+    pub base: Slot,
+    /// The entries that are kept.
+    pub entries: Vec<Entry>,
+    /// The state after them.
+    pub state: &'a State,
 }
 
 /// The fingerprint of a front.
@@ -265,21 +276,7 @@ pub struct Fingerprint {
 
 /// How far a disk has come, with its id apart.
 fn told_of(acked: &Acked) -> (DiskId, Vec<u8>) {
-    let mut print = Print(Vec::new());
+    let mut print = Print::with_capacity(0);
     print.add(&(acked.promised, acked.slot));
-    (acked.disk, print.0)
-}
-
-/// The bytes of a fingerprint.
-pub(super) struct Print(Vec<u8>);
-
-impl Print {
-    pub(super) fn extend(&mut self, bytes: &[u8]) {
-        self.0.extend_from_slice(bytes);
-    }
-
-    pub(super) fn add(&mut self, what: &impl Serialize) {
-        let bytes = core::mem::take(&mut self.0);
-        self.0 = postcard::to_extend(what, bytes).expect("what is in memory always encodes");
-    }
+    (acked.disk, print.into_bytes())
 }

@@ -6,7 +6,7 @@ use super::{byte, pieces};
 use arbitrary::Unstructured;
 use serde_json::{Value, json};
 use std::net::Ipv4Addr;
-use tmr_core::admin::{Admin, View};
+use tmr_core::admin::{Admin, Refusal, View};
 use tmr_core::base::credentials::AdminAccess;
 use tmr_core::base::limits::HTTP_REQUEST_MAX;
 use tmr_core::base::metrics::Page;
@@ -26,7 +26,7 @@ impl View for Blank {
     fn events(&self) -> Value {
         json!([])
     }
-    fn held(&self, _: Handle) -> Result<String, String> {
+    fn held(&self, _: Handle) -> Result<String, Refusal> {
         Err("Nobody has it.".into())
     }
     fn measure(&self, page: &mut Page) {
@@ -35,13 +35,13 @@ impl View for Blank {
     fn usage(&self, span: Span) -> Option<Value> {
         Some(json!(span.name()))
     }
-    fn ready(&self) -> Result<(), String> {
+    fn ready(&self) -> Result<(), Refusal> {
         Err("Nothing is reachable.".into())
     }
-    fn holds(&self) -> Result<(), String> {
+    fn holds(&self) -> Result<(), Refusal> {
         Ok(())
     }
-    fn yields(&self) -> Result<(), String> {
+    fn yields(&self) -> Result<(), Refusal> {
         Err("It leads.".into())
     }
 }

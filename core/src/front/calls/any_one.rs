@@ -5,7 +5,9 @@ use super::Context;
 use super::virtual_containers::VirtualContainers;
 use crate::base::limits::ANYONE_TIMEOUT;
 use crate::base::time::Mono;
-use crate::front::replication::backend_link::{BackendLink, OrderPurpose};
+use crate::front::BackendId;
+use crate::front::replication::backend_link::BackendLink;
+use crate::front::replication::pending_orders::OrderPurpose;
 use crate::io::Intent;
 use crate::link::LinkId;
 use crate::log::LicenceKey;
@@ -23,7 +25,8 @@ struct AnyOneCall {
     /// The call, as the client sent it.
     call: Vec<u8>,
     tried: [bool; 3],
-    at: usize,
+    /// The backend that does it; `None` before the first one.
+    at: Option<BackendId>,
     /// When the next backend is tried.
     next_at: Mono,
     until: Mono,
@@ -95,7 +98,7 @@ impl AnyOneCalls {
         let Performance { link, licence, call, until } = performance;
         self.number += 1;
         let tried = [false; 3];
-        let flight = AnyOneCall { link, licence, call, tried, at: 0, next_at: now, until };
+        let flight = AnyOneCall { link, licence, call, tried, at: None, next_at: now, until };
         self.calls.insert(self.number, flight);
         self.failover_to_next(now, self.number, with, out);
     }
@@ -122,17 +125,17 @@ impl AnyOneCalls {
         let Some(flight) = self.calls.get_mut(&number) else { return };
         self.next_attempts.remove(&(flight.next_at, number));
         let next = next_holder(with, flight, number);
-        let Some(index) = next.filter(|_| now < flight.until) else {
+        let Some(id) = next.filter(|_| now < flight.until) else {
             let Some(flight) = self.calls.remove(&number) else { return };
             return unanswered(&flight, with.service, out);
         };
-        flight.tried[index] = true;
-        flight.at = index;
+        flight.tried[id] = true;
+        flight.at = Some(id);
         flight.next_at = (now + ANYONE_TIMEOUT).min(flight.until);
         self.next_attempts.insert((flight.next_at, number));
         let order = Order::Perform { licence: flight.licence, call: flight.call.clone() };
-        with.backends[index].busy += 1;
-        with.backends[index].ask(now, OrderPurpose::Perform(number), &order, out);
+        with.backends[id].begins_call();
+        with.backends[id].ask(now, OrderPurpose::Perform(number), &order, out);
     }
 
     /// Takes a backend's answer to a call. The first answer counts; a later one finds no call. An
@@ -141,16 +144,16 @@ impl AnyOneCalls {
     pub(super) fn performed(
         &mut self,
         now: Mono,
-        index: usize,
+        id: BackendId,
         answer: Performed,
         with: &mut Performers<'_>,
         out: &mut Vec<Intent>,
     ) {
         let Performed { number, reply } = answer;
-        with.backends[index].busy = with.backends[index].busy.saturating_sub(1);
+        with.backends[id].ends_call();
         let Some(flight) = self.calls.get(&number) else { return };
         let gone = Reply::parse(&reply).is_ok_and(|reply| reply.status == CmError::ENTRY_NOT_FOUND);
-        if gone && flight.at != index {
+        if gone && flight.at != Some(id) {
             return;
         }
         if gone && next_holder(with, flight, number).is_some() {
@@ -166,14 +169,14 @@ impl AnyOneCalls {
     pub(super) fn failover_from(
         &mut self,
         now: Mono,
-        index: usize,
+        id: BackendId,
         lost: Vec<OrderPurpose>,
         with: &mut Performers<'_>,
         out: &mut Vec<Intent>,
     ) {
         for purpose in lost {
             if let OrderPurpose::Perform(number) = purpose {
-                if self.calls.get(&number).is_some_and(|flight| flight.at == index) {
+                if self.calls.get(&number).is_some_and(|flight| flight.at == Some(id)) {
                     self.failover_to_next(now, number, with, out);
                 }
             }
@@ -205,11 +208,11 @@ fn unanswered(flight: &AnyOneCall, service: &mut LicenceService, out: &mut Vec<I
 
 /// Returns the healthy backend with the least load that holds a matching part and was not tried
 /// yet.
-fn next_holder(with: &Performers<'_>, flight: &AnyOneCall, number: u64) -> Option<usize> {
+fn next_holder(with: &Performers<'_>, flight: &AnyOneCall, number: u64) -> Option<BackendId> {
     let merged = with.virtuals.merged.get(&flight.licence)?;
-    (0..3)
+    BackendId::all()
         .filter(|&i| !flight.tried[i] && merged.prints[i] == Some(merged.print))
         .filter(|&i| with.backends[i].is_up())
         // Equally loaded backends take turns.
-        .min_by_key(|&i| (with.backends[i].busy, (i as u64 + number) % 3))
+        .min_by_key(|&i| (with.backends[i].busy(), (i.place() as u64 + number) % 3))
 }

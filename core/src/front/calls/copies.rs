@@ -3,7 +3,7 @@
 //! another part. What lives here: which backends hold the same container, and how that is reported.
 //! What never lives here: the properties of a licence (that is `catalogue`).
 
-use super::virtual_containers::VirtualContainers;
+use crate::front::BackendId;
 use crate::licence::Part;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
@@ -16,7 +16,7 @@ pub struct Copied {
     /// Its name for people, like `130-1000001`.
     pub name: String,
     /// The backends that hold it: two or three, lowest first.
-    pub backends: Vec<usize>,
+    pub backends: Vec<BackendId>,
 }
 
 impl Copied {
@@ -24,8 +24,7 @@ impl Copied {
     /// three backends.
     #[must_use]
     pub fn trouble(&self, addresses: &[String; 3]) -> String {
-        let holders: Vec<&str> =
-            self.backends.iter().map(|index| addresses[*index].as_str()).collect();
+        let holders: Vec<&str> = self.backends.iter().map(|id| addresses[*id].as_str()).collect();
         let holders = match holders.as_slice() {
             [one, other] => format!("backends {one} and {other}"),
             _ => format!("backends {}", holders.join(", ")),
@@ -36,13 +35,13 @@ impl Copied {
 
 /// Returns the containers with TMR licences that more than one of three backends holds, by serial.
 pub(super) fn copies(parts: &[Option<&[Part]>; 3]) -> Vec<Copied> {
-    let mut holders: BTreeMap<u32, (String, BTreeSet<usize>)> = BTreeMap::new();
-    for (index, held) in parts.iter().enumerate() {
+    let mut holders: BTreeMap<u32, (String, BTreeSet<BackendId>)> = BTreeMap::new();
+    for (id, held) in BackendId::all().zip(parts) {
         for part in held.unwrap_or_default() {
             if part.licences(part.id()).any(|(key, ..)| key.tmr_id != 0) {
                 let (_, backends) =
                     holders.entry(part.serial).or_insert_with(|| (part.name(), BTreeSet::new()));
-                backends.insert(index);
+                backends.insert(id);
             }
         }
     }
@@ -57,17 +56,15 @@ pub(super) fn distinct(serials: impl Iterator<Item = u32>) -> usize {
     serials.collect::<BTreeSet<u32>>().len()
 }
 
-impl VirtualContainers {
-    /// Logs copies that are new since `before`, and when there are none any more.
-    pub(super) fn log_copies(&self, before: &[Copied], addresses: &[String; 3]) {
-        for copied in self.copies.iter().filter(|copied| !before.contains(copied)) {
-            tracing::error!(target: "tmr_core::front::copies", "{}", copied.trouble(addresses));
-        }
-        if self.copies.is_empty() && !before.is_empty() {
-            tracing::info!(
-                target: "tmr_core::front::copies",
-                "no two backends hold the same part any more"
-            );
-        }
+/// Logs copies that are new since `before`, and when there are none any more.
+pub(super) fn log_copies(before: &[Copied], copies: &[Copied], addresses: &[String; 3]) {
+    for copied in copies.iter().filter(|copied| !before.contains(copied)) {
+        tracing::error!(target: "tmr_core::front::copies", "{}", copied.trouble(addresses));
+    }
+    if copies.is_empty() && !before.is_empty() {
+        tracing::info!(
+            target: "tmr_core::front::copies",
+            "no two backends hold the same part any more"
+        );
     }
 }

@@ -14,11 +14,11 @@ use alloc::vec::Vec;
 
 /// A call that can be decided.
 #[derive(Debug)]
-pub(in crate::front) struct Call<'a> {
+pub(in crate::front) struct Call {
     pub(in crate::front) link: LinkId,
     /// When its time ends.
     pub(in crate::front) until: Mono,
-    pub(in crate::front) request: &'a Request,
+    pub(in crate::front) request: Request,
     /// Its bytes as received, for a backend that is to do it.
     pub(in crate::front) bytes: Vec<u8>,
 }
@@ -28,11 +28,12 @@ impl Calls {
     pub(in crate::front) fn serve(
         &mut self,
         now: Now,
-        call: Call<'_>,
+        call: Call,
         context: &mut Context<'_>,
         out: &mut Vec<Intent>,
     ) {
         let Call { link, until, request, bytes } = call;
+        let request = &request;
         context.twin.iter_mut().for_each(|twin| twin.guest_begins(link));
         let now = Now { wall: context.date, ..now };
         let state = context.log.speculative_state();
@@ -42,7 +43,7 @@ impl Calls {
             CallAction::Refused(error) => self.denied(link, request, error, context),
             // A release is always accepted: its handle is not watched any more, and there are no
             // more releases than handles.
-            CallAction::Commit(Entry::Grant(_)) if context.uncommitted() >= UNCOMMITTED_MAX => {
+            CallAction::Commit(Entry::Grant(_)) if context.log.uncommitted() >= UNCOMMITTED_MAX => {
                 self.turn_down(link, request, CmError::REQUEST_OVERLOAD_REJECTED, context, out);
             }
             CallAction::Commit(entry) => {
@@ -58,7 +59,7 @@ impl Calls {
                 let error = CmError::COMMAND_NOT_SUPPORTED_BY_TMR;
                 self.service.refuse(link, request, error, out);
             }
-            CallAction::Spend(_, _) if context.uncommitted() >= UNCOMMITTED_MAX => {
+            CallAction::Spend(_, _) if context.log.uncommitted() >= UNCOMMITTED_MAX => {
                 self.service.refuse(link, request, CmError::REQUEST_OVERLOAD_REJECTED, out);
             }
             CallAction::Spend(entry, licence) => {

@@ -5,10 +5,10 @@
 //! What lives here: which licences are gone. The log counts, by the quantity in a grant; nothing of
 //! this is part of the state, so fronts of all versions count alike.
 
-use super::virtual_containers::VirtualContainers;
 use crate::licence::Part;
 use crate::log::{ContainerId, LicenceKey, State};
-use alloc::collections::BTreeSet;
+use crate::service::Offer;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -38,59 +38,55 @@ fn counts_against(places: &Places, gone: &LicenceKey, offered: &LicenceKey) -> b
     same && !lists && !apart(places, gone.container, offered.container)
 }
 
-impl VirtualContainers {
-    /// Finds the licences that are gone: seats of them are held, and two of their parts are
-    /// missing.
-    pub(super) fn find_gone(
-        &mut self,
-        parts: &[Option<&[Part]>; 3],
-        places: &Places,
-        state: &State,
-    ) {
-        let available = |key: &LicenceKey| {
-            self.catalogue.offers.get(key).is_some_and(|offer| offer.bar.is_none())
-        };
-        let orphans: Vec<LicenceKey> =
-            state.licences_in_use().filter(|key| !available(key)).copied().collect();
-        let mut gone = BTreeSet::new();
-        for orphan in &orphans {
-            for offer in self.catalogue.offers.values_mut().filter(|offer| offer.bar.is_none()) {
-                if counts_against(places, orphan, &offer.key) {
-                    offer.charged.push(*orphan);
-                    gone.insert(*orphan);
-                }
+/// Finds the licences that are gone: seats of them are held, and two of their parts are missing.
+/// Those that count against a licence in `offers` are charged to it. `merged` says whether any part
+/// of a licence is there.
+pub(super) fn find_gone(
+    offers: &mut BTreeMap<LicenceKey, Offer>,
+    merged: impl Fn(&LicenceKey) -> bool,
+    parts: &[Option<&[Part]>; 3],
+    places: &Places,
+    state: &State,
+) -> BTreeSet<LicenceKey> {
+    let available = |key: &LicenceKey| offers.get(key).is_some_and(|offer| offer.bar.is_none());
+    let orphans: Vec<LicenceKey> =
+        state.licences_in_use().filter(|key| !available(key)).copied().collect();
+    let mut gone = BTreeSet::new();
+    for orphan in &orphans {
+        for offer in offers.values_mut().filter(|offer| offer.bar.is_none()) {
+            if counts_against(places, orphan, &offer.key) {
+                offer.charged.push(*orphan);
+                gone.insert(*orphan);
             }
         }
-        // With one backend alone, too little is known of what is gone.
-        if parts.iter().flatten().count() >= 2 {
-            gone.extend(orphans.into_iter().filter(|key| !self.merged.contains_key(key)));
-        }
-        self.gone = gone;
     }
+    // With one backend alone, too little is known of what is gone.
+    if parts.iter().flatten().count() >= 2 {
+        gone.extend(orphans.into_iter().filter(|key| !merged(key)));
+    }
+    gone
 }
 
-impl VirtualContainers {
-    /// Returns how many handles of a licence are held.
-    pub(in crate::front) fn handles_of(key: &LicenceKey, state: &State) -> usize {
-        state.seats().filter(|seat| seat.held.licence() == Some(key)).count()
-    }
+/// Returns how many handles of a licence are held.
+pub(in crate::front) fn handles_of(key: &LicenceKey, state: &State) -> usize {
+    state.seats().filter(|seat| seat.held.licence() == Some(key)).count()
+}
 
-    /// Returns a sentence for people: a licence is gone, and this many handles of it are held.
-    pub(in crate::front) fn gone_in_words(key: &LicenceKey, state: &State) -> String {
-        let count = Self::handles_of(key, state);
-        let handles = if count == 1 { "handle" } else { "handles" };
-        let container = key.container;
-        format!(
-            "{count} {handles} of a licence that is gone, {key} of the container with {container}: \
-             {} seats count against what took its place for as long as they are held",
-            state.usage(key).map_or(0, |usage| usage.used())
-        )
-    }
+/// Returns a sentence for people: a licence is gone, and this many handles of it are held.
+pub(in crate::front) fn gone_in_words(key: &LicenceKey, state: &State) -> String {
+    let count = handles_of(key, state);
+    let handles = if count == 1 { "handle" } else { "handles" };
+    let container = key.container;
+    format!(
+        "{count} {handles} of a licence that is gone, {key} of the container with {container}: \
+         {} seats count against what took its place for as long as they are held",
+        state.usage(key).map_or(0, |usage| usage.used())
+    )
+}
 
-    /// Logs which licences are gone since `before`.
-    pub(super) fn log_gone(&self, before: &BTreeSet<LicenceKey>, state: &State) {
-        for key in self.gone.difference(before) {
-            tracing::warn!(target: "tmr_core::front::gone", "{}", Self::gone_in_words(key, state));
-        }
+/// Logs which licences are gone since `before`.
+pub(super) fn log_gone(before: &BTreeSet<LicenceKey>, gone: &BTreeSet<LicenceKey>, state: &State) {
+    for key in gone.difference(before) {
+        tracing::warn!(target: "tmr_core::front::gone", "{}", gone_in_words(key, state));
     }
 }

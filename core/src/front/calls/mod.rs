@@ -11,17 +11,20 @@ mod gone;
 mod naming;
 mod parked;
 mod pending;
+mod taken_back;
 mod virtual_containers;
 
 use super::Config;
 use super::operator::Operator;
-use super::replication::backend_link::{BackendLink, OrderPurpose};
+use super::replication::backend_link::BackendLink;
+use super::replication::pending_orders::OrderPurpose;
 use super::replication::replicated_log::ReplicatedLog;
 use super::twin::Twin;
 use super::usage::{self, Usage};
-use crate::base::limits::{HANDLE_BLOCK, HANDLE_LAST};
+use crate::base::limits::{CALL_TIMEOUT, HANDLE_BLOCK, HANDLE_LAST, PASSED_TIMEOUT};
 use crate::base::random::Random;
 use crate::base::time::{Deadline, Mono, Wall};
+use crate::front::BackendId;
 use crate::io::Intent;
 use crate::link::{CloseReason, LinkId};
 use crate::log::{Entry, Handle, Setting, Slot};
@@ -33,11 +36,13 @@ use any_one::{AnyOneCalls, Performers};
 pub use copies::Copied;
 use core::ops::RangeInclusive;
 pub(super) use dispatch::Call;
+pub(super) use gone::{gone_in_words, handles_of};
 pub(super) use parked::ParkedCall;
 use parked::ParkedCalls;
 use pending::PendingCommits;
-pub(super) use virtual_containers::{MergedLicence, VirtualContainers};
-pub use virtual_containers::{Review, Reviewed, review};
+pub(super) use virtual_containers::MergedLicence;
+use virtual_containers::VirtualContainers;
+pub use virtual_containers::{PartDifference, Review, Reviewed, review};
 
 /// The clients of a front, and their calls.
 #[derive(Debug)]
@@ -84,11 +89,6 @@ impl Context<'_> {
     fn could_serve(&self) -> bool {
         self.backends.iter().filter(|backend| backend.counts()).count() >= 2
     }
-
-    /// Returns the number of entries that are proposed and not committed.
-    fn uncommitted(&self) -> u64 {
-        self.log.last().0 - self.log.committed().0
-    }
 }
 
 impl Calls {
@@ -134,47 +134,74 @@ impl Calls {
     }
 
     /// Notes that a backend's part differs from the grant in this slot.
-    pub(super) fn differs(&mut self, index: usize, slot: Slot) {
-        self.pending.differs(index, slot);
+    pub(super) fn differs(&mut self, id: BackendId, slot: Slot) {
+        self.pending.differs(id, slot);
     }
 
     /// Notes that a stock server has refused the grant in this slot; its part will count as
     /// different.
-    pub(super) fn refused_there(&mut self, index: usize, slot: Slot, error: CmError) {
-        self.pending.refused(index, slot, error);
+    pub(super) fn refused_there(&mut self, id: BackendId, slot: Slot, error: CmError) {
+        self.pending.refused(id, slot, error);
     }
 
     /// Takes a backend's answer to an any-one call.
     pub(super) fn performed(
         &mut self,
         now: Mono,
-        index: usize,
+        id: BackendId,
         answer: Performed,
         context: &mut Context<'_>,
         out: &mut Vec<Intent>,
     ) {
         let Self { service, virtuals, any_one, .. } = self;
-        any_one.performed(
-            now,
-            index,
-            answer,
-            &mut Performers::new(service, virtuals, context),
-            out,
-        );
+        any_one.performed(now, id, answer, &mut Performers::new(service, virtuals, context), out);
     }
 
     /// Tries calls at another backend, because this one is gone or cannot do them.
     pub(super) fn failover_from(
         &mut self,
         now: Mono,
-        index: usize,
+        id: BackendId,
         lost: Vec<OrderPurpose>,
         context: &mut Context<'_>,
         out: &mut Vec<Intent>,
     ) {
         let Self { service, virtuals, any_one, .. } = self;
         let mut with = Performers::new(service, virtuals, context);
-        any_one.failover_from(now, index, lost, &mut with, out);
+        any_one.failover_from(now, id, lost, &mut with, out);
+    }
+
+    /// Tries a call at another server, because this stock server cannot do it now.
+    pub(super) fn unable(
+        &mut self,
+        now: Mono,
+        id: BackendId,
+        correlation: u32,
+        context: &mut Context<'_>,
+        out: &mut Vec<Intent>,
+    ) {
+        let backend = &mut context.backends[id];
+        let Some(pending) = backend.answered(now, correlation) else { return };
+        backend.ends_call();
+        self.failover_from(now, id, alloc::vec![pending.what], context, out);
+    }
+
+    /// Returns when the time of a call ends that begins now: one deadline for everything that it
+    /// waits for.
+    pub(super) fn time_ends(now: Mono, link: LinkId) -> Mono {
+        now + if link.is_passed() { PASSED_TIMEOUT } else { CALL_TIMEOUT }
+    }
+
+    /// Returns whether a client has been silent for its clean-up time.
+    pub(super) fn has_silent(&self, now: Mono) -> bool {
+        self.service.due().is_some_and(|due| due <= now)
+    }
+
+    /// Proposes the end of the handles of silent clients.
+    pub(super) fn end_silent(&mut self, now: Mono, log: &mut ReplicatedLog) {
+        for entry in self.service.ended(now, log.speculative_state()) {
+            log.propose(entry);
+        }
     }
 
     /// Ends calls that have waited too long.
@@ -313,7 +340,8 @@ fn recording<'a>(
 mod model {
     use super::Calls;
     use crate::base::time::Mono;
-    use crate::front::model::Print;
+    use crate::front::BackendId;
+    use crate::front::print::Print;
     use crate::log::Handle;
 
     impl Calls {
@@ -328,10 +356,10 @@ mod model {
         }
 
         /// For an exhaustive check: adds a backend's parts, and where they differ.
-        pub(in crate::front) fn backend_print(&self, index: usize, print: &mut Print) {
-            let merged = self.virtuals.merged.values().map(|merged| merged.prints[index]);
+        pub(in crate::front) fn backend_print(&self, id: BackendId, print: &mut Print) {
+            let merged = self.virtuals.merged.values().map(|merged| merged.prints[id]);
             print.add(&merged.collect::<alloc::vec::Vec<_>>());
-            print.add(&self.pending.differing(index));
+            print.add(&self.pending.differing(id));
         }
 
         /// For an exhaustive check: makes the oldest call that waits for its slot late. Returns

@@ -1,7 +1,10 @@
 //! The virtual containers, merged from what the backends hold, and their serials, which are kept in
 //! the log.
 
-use super::{Calls, Context, VirtualContainers};
+use super::copies::log_copies;
+use super::gone::log_gone;
+use super::virtual_containers::VirtualContainers;
+use super::{Calls, Context};
 use crate::log::{ContainerId, Entry, Setting};
 use alloc::string::ToString;
 use alloc::vec::Vec;
@@ -10,16 +13,16 @@ impl Calls {
     /// Merges the parts again after a backend came, went, or changed its licences.
     pub(in crate::front) fn merge_parts(&mut self, context: &Context<'_>) {
         let parts = context.backends.each_ref().map(|backend| {
-            let known = backend.known().filter(|_| backend.trouble.is_none());
+            let known = backend.known().filter(|_| backend.trouble().is_none());
             known.map(|description| description.parts.as_slice())
         });
         let lists = context.config.virtuals.iter().map(|(id, _)| *id);
         let state = context.log.speculative_state();
         let merged = VirtualContainers::merge(parts, state, lists);
         let before = core::mem::replace(&mut self.virtuals, merged);
-        let addresses = context.backends.each_ref().map(|backend| backend.address.to_string());
-        self.virtuals.log_copies(&before.copies, &addresses);
-        self.virtuals.log_gone(&before.gone, state);
+        let addresses = context.backends.each_ref().map(|backend| backend.address().to_string());
+        log_copies(&before.copies, &self.virtuals.copies, &addresses);
+        log_gone(&before.gone, &self.virtuals.gone, state);
         self.unnamed = true;
     }
 

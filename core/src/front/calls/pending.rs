@@ -4,7 +4,8 @@ use super::any_one::{Performance, Performers};
 use super::copies::distinct;
 use super::{Calls, Context, recording};
 use crate::base::time::Mono;
-use crate::front::replication::backend_link::Progress;
+use crate::front::BackendId;
+use crate::front::replication::follower::Progress;
 use crate::front::replication::vote::{Vote, vote};
 use crate::io::Intent;
 use crate::link::LinkId;
@@ -72,15 +73,15 @@ impl PendingCommits {
         self.until.first().map(|&(until, _)| until)
     }
 
-    pub(super) fn differs(&mut self, index: usize, slot: Slot) {
+    pub(super) fn differs(&mut self, id: BackendId, slot: Slot) {
         if let Some(flight) = self.commits.get_mut(&slot) {
-            flight.differs[index] = true;
+            flight.differs[id] = true;
         }
     }
 
-    pub(super) fn refused(&mut self, index: usize, slot: Slot, error: CmError) {
+    pub(super) fn refused(&mut self, id: BackendId, slot: Slot, error: CmError) {
         if let Some(flight) = self.commits.get_mut(&slot) {
-            flight.errors[index] = Some(error);
+            flight.errors[id] = Some(error);
         }
     }
 
@@ -169,11 +170,11 @@ impl Calls {
                     Waits::Grant(grant) => {
                         let agree = |i| self.agrees(i, slot, grant, flight.differs, context);
                         // The same container at two backends counts as one part.
-                        distinct((0..3).filter_map(agree)) >= 2
+                        distinct(BackendId::all().filter_map(agree)) >= 2
                     }
                     Waits::Release | Waits::Spend(..) => true,
                 };
-            let awaited = (0..3).any(|i| match context.backends[i].progress {
+            let awaited = BackendId::all().any(|i| match context.backends[i].progress() {
                 Progress::Following { matched, .. } => matched < slot && !flight.differs[i],
                 _ => false,
             });
@@ -243,18 +244,17 @@ impl Calls {
     /// that grant again.
     fn agrees(
         &self,
-        index: usize,
+        id: BackendId,
         slot: Slot,
         grant: &Grant,
         differs: [bool; 3],
         context: &Context<'_>,
     ) -> Option<u32> {
         let merged = self.virtuals.merged.get(grant.held.licence()?)?;
-        let backend = &context.backends[index];
-        let follows =
-            matches!(backend.progress, Progress::Following { .. }) && backend.matched() >= slot;
-        let same = merged.prints[index] == Some(grant.fingerprint) && !differs[index];
-        merged.serials[index].filter(|_| follows && same)
+        let backend = &context.backends[id];
+        let follows = backend.follows() && backend.matched() >= slot;
+        let same = merged.prints[id] == Some(grant.fingerprint) && !differs[id];
+        merged.serials[id].filter(|_| follows && same)
     }
 
     /// Ends calls whose slot was not committed in time.
@@ -317,7 +317,7 @@ fn why_not(errors: [Option<CmError>; 3], context: &Context<'_>) -> CmError {
 #[cfg(feature = "model")]
 impl PendingCommits {
     /// For an exhaustive check: adds which slots are waited for, by which clients, and for what.
-    pub(super) fn fingerprint(&self, print: &mut crate::front::model::Print) {
+    pub(super) fn fingerprint(&self, print: &mut crate::front::print::Print) {
         for (slot, flight) in &self.commits {
             // Whose parts differ is added with each backend.
             let PendingCommit { link, waits, differs: _, errors: _, twin: _, until: _ } = flight;
@@ -326,8 +326,8 @@ impl PendingCommits {
     }
 
     /// For an exhaustive check: returns from which grants the parts of a backend differ.
-    pub(super) fn differing(&self, index: usize) -> Vec<bool> {
-        self.commits.values().map(|flight| flight.differs[index]).collect()
+    pub(super) fn differing(&self, id: BackendId) -> Vec<bool> {
+        self.commits.values().map(|flight| flight.differs[id]).collect()
     }
 
     /// For an exhaustive check: makes the oldest call late. Returns `false` if there is none.

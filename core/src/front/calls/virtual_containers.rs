@@ -5,8 +5,9 @@
 //! at two backends is a copy, and counts once.
 
 use super::copies::{Copied, copies, distinct};
-use super::gone::Places;
+use super::gone::{Places, find_gone};
 use crate::base::time::Wall;
+use crate::front::BackendId;
 use crate::licence::{FirmItem, Part, Product, differences};
 use crate::log::{ContainerId, LicenceKey, State};
 use crate::service::{Catalogue, ContainerInfo, Offer};
@@ -15,6 +16,19 @@ use crate::wire::constants::mask;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
+
+/// A property in which one backend's part of a licence differs from the agreed one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartDifference {
+    /// The backend.
+    pub backend: BackendId,
+    /// The name of the property.
+    pub field: &'static str,
+    /// Its value in that part.
+    pub value: String,
+    /// The agreed value.
+    pub expected: String,
+}
 
 /// One licence, merged from its three parts.
 #[derive(Clone, Debug)]
@@ -28,8 +42,8 @@ pub(in crate::front) struct MergedLicence {
     pub(in crate::front) print: u64,
     /// The number of containers whose part has that fingerprint.
     pub(in crate::front) matching: usize,
-    /// Where the other parts differ: backend, field, its value, the agreed value.
-    pub(in crate::front) differs: Vec<(usize, &'static str, String, String)>,
+    /// Where the other parts differ.
+    pub(in crate::front) differs: Vec<PartDifference>,
 }
 
 /// What the three backends hold, merged.
@@ -42,7 +56,7 @@ pub(in crate::front) struct VirtualContainers {
     /// The containers of each virtual container, in their form for people.
     pub(in crate::front) containers: BTreeMap<ContainerId, Vec<String>>,
     /// Containers with TMR licences that have no CmActId and are in no list: backend and name.
-    pub(in crate::front) strays: Vec<(usize, String)>,
+    pub(in crate::front) strays: Vec<(BackendId, String)>,
     /// Containers with TMR licences that more than one backend holds.
     pub(in crate::front) copies: Vec<Copied>,
     /// Licences that are not available any more and of which seats are held.
@@ -62,10 +76,10 @@ impl VirtualContainers {
             let listed = lists.clone().find(|list| part.belongs_to(list));
             state.list_of(part.serial).or(listed)
         };
-        let mut all: BTreeMap<LicenceKey, [Third<'_>; 3]> = BTreeMap::new();
+        let mut all: BTreeMap<LicenceKey, [Option<HeldPart<'_>>; 3]> = BTreeMap::new();
         let mut places = Places::default();
         let mut made = Self { copies: copies(&parts), ..Self::default() };
-        for (index, held) in parts.iter().enumerate() {
+        for (backend, held) in BackendId::all().zip(parts) {
             for part in held.unwrap_or_default() {
                 let id = match part.cm_act_id {
                     0 => list_of(part),
@@ -73,15 +87,16 @@ impl VirtualContainers {
                 };
                 let Some(id) = id else {
                     if part.licences(part.id()).any(|(key, ..)| key.tmr_id != 0) {
-                        made.strays.push((index, part.name()));
+                        made.strays.push((backend, part.name()));
                     }
                     continue;
                 };
                 made.containers.entry(id).or_default().push(part.name());
-                places[index].push((id, part.serial));
+                places[backend].push((id, part.serial));
                 for (key, item, product) in part.licences(id).filter(|(key, ..)| key.tmr_id != 0) {
                     // One backend has two containers of one list: it does calls with the first.
-                    all.entry(key).or_default()[index].get_or_insert((part.serial, item, product));
+                    let held = HeldPart { serial: part.serial, item, product };
+                    all.entry(key).or_default()[backend].get_or_insert(held);
                 }
             }
         }
@@ -98,7 +113,8 @@ impl VirtualContainers {
                 made.catalogue.offers.insert(key, offer);
             }
         }
-        made.find_gone(&parts, &places, state);
+        let merged = |key: &LicenceKey| made.merged.contains_key(key);
+        made.gone = find_gone(&mut made.catalogue.offers, merged, &parts, &places, state);
         made
     }
 }
@@ -114,8 +130,8 @@ pub struct Reviewed {
     pub matching: usize,
     /// The time from which it cannot be used.
     pub expires: Option<Wall>,
-    /// Where the other parts differ: backend, field, its value, the agreed value.
-    pub differs: Vec<(usize, &'static str, String, String)>,
+    /// Where the other parts differ.
+    pub differs: Vec<PartDifference>,
 }
 
 /// What three backends hold, for callers that are not a front.
@@ -124,7 +140,7 @@ pub struct Review {
     /// The licences.
     pub licences: Vec<Reviewed>,
     /// Containers without a CmActId that no list names: backend and name.
-    pub strays: Vec<(usize, String)>,
+    pub strays: Vec<(BackendId, String)>,
     /// Containers that more than one backend holds.
     pub copies: Vec<Copied>,
 }
@@ -147,8 +163,14 @@ pub fn review(
     Review { licences: merged.into_iter().map(reviewed).collect(), strays, copies }
 }
 
-/// One backend's part of a licence: the serial of its container, its firm item and its product.
-type Third<'a> = Option<(u32, &'a FirmItem, &'a Product)>;
+/// One backend's part of a licence.
+#[derive(Clone, Copy, Debug)]
+struct HeldPart<'a> {
+    /// The serial of its container.
+    serial: u32,
+    item: &'a FirmItem,
+    product: &'a Product,
+}
 
 /// Returns the fingerprint of parts of at least two different containers; `None` if no two agree.
 fn agreed(prints: [Option<u64>; 3], serials: [Option<u32>; 3]) -> Option<u64> {
@@ -157,23 +179,21 @@ fn agreed(prints: [Option<u64>; 3], serials: [Option<u32>; 3]) -> Option<u64> {
     prints.into_iter().flatten().find(agreed)
 }
 
-fn merge_one(key: LicenceKey, three: [Third<'_>; 3]) -> Option<(MergedLicence, Offer)> {
-    let prints = three.map(|part| part.map(|(_, item, product)| item.fingerprint(product)));
-    let serials = three.map(|part| part.map(|(serial, ..)| serial));
+fn merge_one(key: LicenceKey, three: [Option<HeldPart<'_>>; 3]) -> Option<(MergedLicence, Offer)> {
+    let prints = three.map(|part| part.map(|held| held.item.fingerprint(held.product)));
+    let serials = three.map(|part| part.map(|held| held.serial));
     let print = match agreed(prints, serials) {
         Some(print) => print,
         None => prints.iter().flatten().next().copied()?,
     };
     let as_that = || three.iter().zip(prints).filter(|(_, p)| *p == Some(print));
-    let (_, item, product) = as_that().find_map(|(part, _)| *part)?;
-    let matching = distinct(as_that().filter_map(|(part, _)| part.map(|(serial, ..)| serial)));
+    let HeldPart { item, product, .. } = as_that().find_map(|(part, _)| *part)?;
+    let matching = distinct(as_that().filter_map(|(part, _)| part.map(|held| held.serial)));
     let mut differs = Vec::new();
-    for (index, (other, p)) in three.iter().zip(prints).enumerate() {
-        let Some((_, other_item, other_product)) = other.filter(|_| p != Some(print)) else {
-            continue;
-        };
-        for (field, expected, value) in differences((item, product), (other_item, other_product)) {
-            differs.push((index, field, value, expected));
+    for (backend, (other, p)) in BackendId::all().zip(three.iter().zip(prints)) {
+        let Some(other) = other.filter(|_| p != Some(print)) else { continue };
+        for (field, expected, value) in differences((item, product), (other.item, other.product)) {
+            differs.push(PartDifference { backend, field, value, expected });
         }
     }
     let bar = (matching < 2).then_some(CmError::NO_LICENSE_AVAILABLE);

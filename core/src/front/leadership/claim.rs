@@ -6,9 +6,12 @@ use super::phase::Phase;
 use super::{Context, Leadership};
 use crate::base::limits::{CLAIM_DOUBLED, CLAIM_PAUSE, CLAIM_TIMEOUT};
 use crate::base::time::Mono;
-use crate::front::leadership::reading::{BestCopy, LogRecovery, PartialState};
-use crate::front::replication::backend_link::{BackendLink, LinkState, OrderPurpose, Progress};
+use crate::front::BackendId;
+use crate::front::leadership::log_recovery::{BestCopy, LogRecovery, PartialState};
+use crate::front::replication::backend_link::BackendLink;
+use crate::front::replication::follower::Progress;
 use crate::front::replication::membership::is_unborn;
+use crate::front::replication::pending_orders::OrderPurpose;
 use crate::io::Intent;
 use crate::log::{Epoch, GroupId, Slot};
 use crate::messages::group::{Order, Standing};
@@ -37,7 +40,7 @@ impl Leadership {
         out: &mut Vec<Intent>,
     ) {
         for backend in
-            ctx.replication.backends().iter().filter(|backend| backend.exclusion.is_none())
+            ctx.replication.backends().iter().filter(|backend| backend.exclusion().is_none())
         {
             if let Some(standing) = backend.standing() {
                 self.highest = self.highest.max(standing.promised);
@@ -58,10 +61,9 @@ impl Leadership {
         tracing::debug!(target: "tmr_core::front::claim", %epoch, "claiming the lead");
         ctx.replication.forget_confirmations();
         for backend in ctx.replication.backends_mut() {
-            backend.progress = Progress::NotPromised;
-            backend.was_read = false;
-            backend.was_here = matches!(backend.link_state, LinkState::Up(_));
-            if backend.known().is_some() && backend.exclusion.is_none() {
+            let here = backend.is_up();
+            backend.follower_mut().claimed(here);
+            if backend.known().is_some() && backend.exclusion().is_none() {
                 backend.ask(now, OrderPurpose::Claim(epoch), &Order::Claim { epoch }, out);
             }
         }
@@ -95,32 +97,32 @@ impl Leadership {
     pub(in crate::front) fn promised(
         &mut self,
         now: Mono,
-        index: usize,
+        id: BackendId,
         before: Epoch,
         ctx: &mut Context<'_>,
         out: &mut Vec<Intent>,
     ) {
         if self.recovery.is_busy() {
-            return self.promised_to_recover(now, index, ctx, out);
+            return self.promised_to_recover(now, id, ctx, out);
         }
         let (replication, context) = self.with_replication(ctx);
-        replication.look_back(index, before, &context);
+        replication.look_back(id, before, &context);
         self.judge(now, ctx, out);
-        if ctx.replication.backend(index).exclusion.is_some() {
+        if ctx.replication.backend(id).exclusion().is_some() {
             return;
         }
         self.progress(now);
-        ctx.replication.backend_mut(index).progress = Progress::Promised;
+        ctx.replication.backend_mut(id).set_progress(Progress::Promised);
         match self.phase {
             Phase::Claiming { epoch } => self.weigh(now, epoch, ctx, out),
             Phase::Reproposing { .. } | Phase::Leading { .. }
-                if ctx.replication.contradicts(index, &self.surroundings(ctx.view())) =>
+                if ctx.replication.contradicts(id, &self.surroundings(ctx.view())) =>
             {
-                self.contradicted(now, index, ctx, out);
+                self.contradicted(now, id, ctx, out);
             }
             Phase::Reproposing { .. } | Phase::Leading { .. } => {
-                self.has_come_back(now, index, ctx, out);
-                self.follow(now, index, ctx, out);
+                self.has_come_back(now, id, ctx, out);
+                self.follow(now, id, ctx, out);
             }
             Phase::Standby
             | Phase::Pausing { .. }
@@ -138,11 +140,9 @@ impl Leadership {
         ctx: &mut Context<'_>,
         out: &mut Vec<Intent>,
     ) {
-        let promised: Vec<(usize, Standing)> = (0..3)
-            .filter(|&index| ctx.replication.backend(index).progress == Progress::Promised)
-            .filter_map(|index| {
-                ctx.replication.backend(index).standing().map(|standing| (index, *standing))
-            })
+        let promised: Vec<(BackendId, Standing)> = BackendId::all()
+            .filter(|&id| ctx.replication.backend(id).progress() == Progress::Promised)
+            .filter_map(|id| ctx.replication.backend(id).standing().map(|standing| (id, *standing)))
             .collect();
         if promised.len() == 3 && promised.iter().all(|(_, standing)| is_unborn(standing)) {
             if ctx.replication.remembers(&self.surroundings(ctx.view())) {
@@ -155,22 +155,21 @@ impl Leadership {
         else {
             return;
         };
-        let mut from: Vec<(usize, Standing)> =
+        let mut from: Vec<(BackendId, Standing)> =
             promised.into_iter().filter(|(_, standing)| standing.group == Some(group)).collect();
         if from.iter().all(|(_, standing)| is_unborn(standing)) {
             return;
         }
         let kept = ctx.replication.remember_group(group);
         self.date.begin(kept, now);
-        from.sort_by_key(|&(index, standing)| (core::cmp::Reverse(standing.committed), index));
+        from.sort_by_key(|&(id, standing)| (core::cmp::Reverse(standing.committed), id));
         let base = from[0].1;
         let whole = ctx.replication.log().group() != Some(group)
             || ctx.replication.log().committed() < base.base
             || ctx.usage.has_gap(ctx.replication.log())
                 && ctx.usage.backfill(group, base.base, base.committed).is_some();
-        let process =
-            ctx.replication.backend(from[0].0).facts.as_ref().map_or(0, |facts| facts.process);
-        let from = from.iter().map(|&(index, _)| index).collect();
+        let process = ctx.replication.backend(from[0].0).reported().process();
+        let from = from.iter().map(|&(id, _)| id).collect();
         let next = ctx.replication.log().committed().next();
         let best = BestCopy { group, standing: base, process };
         let mut reading = LogRecovery::new(epoch, best, from, whole, next);
@@ -185,7 +184,7 @@ impl Leadership {
         &mut self,
         now: Mono,
         epoch: Epoch,
-        read: &[usize],
+        read: &[BackendId],
         ctx: &mut Context<'_>,
         out: &mut Vec<Intent>,
     ) {
@@ -201,21 +200,19 @@ impl Leadership {
         &mut self,
         now: Mono,
         epoch: Epoch,
-        read: &[usize],
+        read: &[BackendId],
         reason: &str,
         ctx: &mut Context<'_>,
         out: &mut Vec<Intent>,
     ) {
         let group = ctx.replication.log().group();
-        let unread = |index: usize| {
-            let backend = ctx.replication.backend(index);
+        let unread = |id: BackendId| {
+            let backend = ctx.replication.backend(id);
             let same = backend.standing().is_some_and(|standing| standing.group == group);
-            backend.progress == Progress::Promised && same && !read.contains(&index)
+            backend.progress() == Progress::Promised && same && !read.contains(&id)
         };
-        let asked = |backend: &BackendLink| {
-            backend.pending.values().any(|pending| pending.what == OrderPurpose::Claim(epoch))
-        };
-        if (0..3).any(unread) {
+        let asked = |backend: &BackendLink| backend.is_asked(OrderPurpose::Claim(epoch));
+        if BackendId::all().any(unread) {
             self.weigh(now, epoch, ctx, out);
         } else if ctx.replication.backends().iter().any(asked) {
             self.phase = Phase::Claiming { epoch };
@@ -232,7 +229,8 @@ impl Leadership {
         }
         if need == 3 {
             for backend in ctx.replication.backends_mut() {
-                backend.was_read = matches!(backend.progress, Progress::Following { .. });
+                let follows = backend.follows();
+                backend.follower_mut().set_read(follows);
             }
             ctx.calls.reserve_handles(ctx.replication.log_mut());
             self.phase = Phase::Reproposing { epoch, upto: ctx.replication.log().last(), need: 2 };
@@ -243,7 +241,7 @@ impl Leadership {
         self.claim.partial = None;
         let (log, backends) = ctx.replication.log_and_backends();
         for backend in backends {
-            log.learn_digest(backend.facts.as_ref().and_then(|facts| facts.digest));
+            log.learn_digest(backend.facts().and_then(|facts| facts.digest));
         }
         ctx.replication.log_mut().begin_digest();
         self.role.takes_effect();

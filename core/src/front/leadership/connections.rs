@@ -3,6 +3,7 @@
 use super::phase::Phase;
 use super::{Context, Leadership};
 use crate::base::time::Mono;
+use crate::front::BackendId;
 use crate::io::Intent;
 use crate::link::{CloseReason, LinkId};
 use alloc::format;
@@ -13,46 +14,46 @@ impl Leadership {
         &mut self,
         now: Mono,
         link: LinkId,
-        index: usize,
+        id: BackendId,
         reason: CloseReason,
         ctx: &mut Context<'_>,
         out: &mut Vec<Intent>,
     ) {
         out.push(Intent::Close { link, reason: reason.clone() });
-        self.lost_backend(now, index, &reason, ctx, out);
+        self.lost_backend(now, id, &reason, ctx, out);
     }
 
     pub(in crate::front) fn lost_backend(
         &mut self,
         now: Mono,
-        index: usize,
+        id: BackendId,
         reason: &CloseReason,
         ctx: &mut Context<'_>,
         out: &mut Vec<Intent>,
     ) {
         let (replication, context) = self.with_replication(ctx);
         replication.note_acked(&context);
-        let backend = ctx.replication.backend_mut(index);
+        let backend = ctx.replication.backend_mut(id);
         if backend.known().is_some() {
             tracing::warn!(
                 target: "tmr_core::front::backends",
-                backend = %backend.address, %reason, "backend is down"
+                backend = %backend.address(), %reason, "backend is down"
             );
         } else {
-            let text = format!("backend {} cannot be used: {reason}", backend.address);
-            backend.unreached.warn(now, &text);
+            let text = format!("backend {} cannot be used: {reason}", backend.address());
+            backend.warn_unreached(now, &text);
         }
-        backend.trouble = Some(format!("{reason}"));
+        backend.set_trouble(format!("{reason}"));
         let lost = backend.lost(now, ctx.config.retry);
         self.judge(now, ctx, out);
         self.merge_parts(ctx);
         let (calls, mut context) = self.with_calls(ctx);
-        calls.failover_from(now, index, lost, &mut context, out);
+        calls.failover_from(now, id, lost, &mut context, out);
         if self.recovery.is_busy() {
-            return self.lost_for_recovery(now, index, ctx, out);
+            return self.lost_for_recovery(now, id, ctx, out);
         }
         let leads_nowhere = match &self.phase {
-            Phase::Reading(reading) => reading.reads(index),
+            Phase::Reading(reading) => reading.reads(id),
             Phase::Founding { .. } => true,
             Phase::Reproposing { need: 2, .. } => {
                 !ctx.replication.can_be_proved(&self.surroundings(ctx.view()))

@@ -255,13 +255,8 @@ impl Leadership {
     pub(in crate::front) fn twin_has_taken_over(&mut self, now: Mono, ctx: &mut Context<'_>) {
         self.let_go(ctx);
         // The backends may not know it from the twin yet; they are asked with the next heartbeat.
-        for description in ctx
-            .replication
-            .backends_mut()
-            .iter_mut()
-            .filter_map(|backend| backend.description.as_mut())
-        {
-            description.led = true;
+        for backend in ctx.replication.backends_mut() {
+            backend.reported_mut().is_led();
         }
         self.heartbeat = now + HEARTBEAT;
         self.stand_by();

@@ -6,6 +6,7 @@
 use super::{Context, Leadership, View};
 use crate::base::limits::{ASKED_ANEW, CONFIRMED};
 use crate::base::time::Mono;
+use crate::front::BackendId;
 use crate::io::Intent;
 use alloc::vec::Vec;
 
@@ -15,12 +16,12 @@ impl Leadership {
     pub(in crate::front) fn has_come_back(
         &mut self,
         now: Mono,
-        index: usize,
+        id: BackendId,
         ctx: &mut Context<'_>,
         out: &mut Vec<Intent>,
     ) {
         let (replication, context) = self.with_replication(ctx);
-        if replication.begin_round_if_back(now, index, &context) {
+        if replication.begin_round_if_back(now, id, &context) {
             self.beat(now, ctx, out);
         }
     }
@@ -30,7 +31,7 @@ impl Leadership {
     /// confirmed just before still holds. Calls wait meanwhile, and no decision depends on this.
     pub(in crate::front) fn seems_confirmed(&self, now: Mono, view: View<'_>) -> bool {
         let asked = view.replication.asked_anew().is_some_and(|at| now.since(at) < ASKED_ANEW);
-        let heard = |at: Mono| self.vigil.horizon() <= Some(at) && now.since(at) < CONFIRMED;
+        let heard = |at: Mono| self.sleep.horizon() <= Some(at) && now.since(at) < CONFIRMED;
         let still = || {
             view.replication.has_two_members(&self.surroundings(view))
                 && view.replication.confirmed_at().is_some_and(heard)
@@ -41,7 +42,7 @@ impl Leadership {
     /// Returns whether two members have confirmed this front in the present round, within
     /// [`CONFIRMED`] by the monotonic clock and by the wall clock.
     pub(in crate::front) fn is_confirmed(&self, now: Mono, view: View<'_>) -> bool {
-        let lately = |at: Mono| now.since(at) < CONFIRMED && self.vigil.horizon() <= Some(at);
+        let lately = |at: Mono| now.since(at) < CONFIRMED && self.sleep.horizon() <= Some(at);
         view.replication.confirmed_at().is_some_and(lately) && view.replication.is_sure()
     }
 }

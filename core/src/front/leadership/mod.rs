@@ -5,7 +5,6 @@
 //! What never lives here: how the log is brought to the backends
 //! ([`replication`](crate::front::replication)), and the meaning of calls.
 
-mod birth;
 pub(super) mod claim;
 pub(super) mod clocks;
 mod connections;
@@ -13,19 +12,22 @@ pub(super) mod date;
 mod descriptions;
 pub(super) mod failover;
 mod fence;
-mod lent;
-mod loss;
+mod founding;
+pub(super) mod handling;
+mod lending;
+mod log_recovery;
 mod obstacles;
+mod other_leaders;
 mod peer;
 pub(super) mod phase;
 mod readiness;
 mod reading;
 mod recovery;
+mod recovery_plan;
 mod reports;
-mod rivals;
 pub(super) mod role;
+mod sleep;
 mod timers;
-mod vigil;
 
 use super::calls::Calls;
 use super::operator::Operator;
@@ -43,7 +45,7 @@ use obstacles::Obstacles;
 use phase::Phase;
 use recovery::Recovery;
 use role::Role;
-use vigil::Vigil;
+use sleep::SleepDetector;
 
 /// Whether this front leads, and everything that decides it.
 #[derive(Clone, Debug)]
@@ -58,7 +60,7 @@ pub(super) struct Leadership {
     /// The date by which licences are judged.
     date: GroupDate,
     /// Whether this front has slept.
-    vigil: Vigil,
+    sleep: SleepDetector,
     /// The recovery that an operator has ordered.
     recovery: Recovery,
     /// When the backends are next asked to confirm this front.
@@ -115,7 +117,7 @@ impl Leadership {
             claim: Claim::default(),
             obstacles: Obstacles::default(),
             date: GroupDate::default(),
-            vigil: Vigil::default(),
+            sleep: SleepDetector::default(),
             recovery: Recovery::default(),
             heartbeat: Mono(0),
             fenced: false,
@@ -145,6 +147,11 @@ impl Leadership {
     /// Returns the highest epoch that this front has seen anywhere.
     pub(super) fn highest(&self) -> Epoch {
         self.highest
+    }
+
+    /// Returns the epoch under which this front writes, or else the highest that it has seen.
+    pub(super) fn latest_epoch(&self) -> Epoch {
+        self.epoch().unwrap_or(self.highest)
     }
 
     /// Returns the role of this front.
@@ -192,7 +199,7 @@ mod model {
     use super::{Leadership, Phase};
     use crate::base::limits::CLAIMS_FUTILE;
     use crate::base::time::Mono;
-    use crate::front::model::Print;
+    use crate::front::print::Print;
     use crate::log::DiskId;
     use alloc::format;
 
@@ -225,7 +232,7 @@ mod model {
                 obstacles: Obstacles { unproved: _, shortfall, contradiction, logged: _ },
                 // No licence of a check has a date, and no front sleeps in it.
                 date: _,
-                vigil: _,
+                sleep: _,
                 // Only an operator begins a recovery.
                 recovery: _,
                 heartbeat,

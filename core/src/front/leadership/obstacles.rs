@@ -2,11 +2,12 @@
 //!
 //! What never lives here: which backends count as members
 //! ([`membership`](crate::front::replication::membership)), and what an operator can do about a
-//! loss (that is `loss`).
+//! loss (that is `recovery_plan`).
 
 use super::phase::Phase;
 use super::{Context, Leadership, View};
 use crate::base::time::Mono;
+use crate::front::BackendId;
 use crate::front::replication::membership::is_unborn;
 use crate::io::Intent;
 use crate::log::Slot;
@@ -52,7 +53,7 @@ impl Leadership {
         }
         let strangers = view.replication.strangers(&self.surroundings(view));
         if strangers.len() >= 2 {
-            let named = |&index: &usize| format!("{}", view.replication.backend(index).address);
+            let named = |&id: &BackendId| format!("{}", view.replication.backend(id).address());
             let named: Vec<String> = strangers.iter().map(named).collect();
             return Some(format!(
                 "the group's memory is lost: the disks of {} are not those that it was on; put the old \
@@ -142,15 +143,15 @@ impl Leadership {
     pub(in crate::front) fn contradicted(
         &mut self,
         now: Mono,
-        index: usize,
+        id: BackendId,
         ctx: &mut Context<'_>,
         out: &mut Vec<Intent>,
     ) {
-        let backend = ctx.replication.backend(index);
+        let backend = ctx.replication.backend(id);
         let text = format!(
             "{} knows slots up to {} to be chosen, and the other backends, which led on, end at {}: \
              their disks went back in time; run tmrd recover",
-            backend.address,
+            backend.address(),
             backend.known_chosen(),
             ctx.replication.log().last()
         );

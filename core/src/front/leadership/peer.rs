@@ -73,6 +73,11 @@ impl Leadership {
         view.twin.and_then(Twin::leads)
     }
 
+    /// Returns the epoch under which a front is known to lead: this one, or the twin.
+    pub(in crate::front) fn leader(&self, view: View<'_>) -> Option<Epoch> {
+        if self.leads() { self.epoch() } else { self.twin_epoch(view) }
+    }
+
     /// Returns when this front may claim, as far as the twin is concerned.
     pub(in crate::front) fn twin_awaited(&self, view: View<'_>) -> Mono {
         view.twin.map_or(Mono(0), |twin| twin.awaited(view.replication.log()))

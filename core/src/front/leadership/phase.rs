@@ -1,6 +1,6 @@
 //! How far a front has come to lead.
 
-use super::reading::LogRecovery;
+use super::log_recovery::LogRecovery;
 use crate::base::time::Mono;
 use crate::log::{Epoch, GroupId, Slot};
 use alloc::boxed::Box;
@@ -32,7 +32,7 @@ impl Phase {
     pub(in crate::front) fn epoch(&self) -> Option<Epoch> {
         match self {
             Self::Standby | Self::Pausing { .. } => None,
-            Self::Reading(reading) => Some(reading.epoch),
+            Self::Reading(reading) => Some(reading.epoch()),
             Self::Claiming { epoch }
             | Self::Founding { epoch, .. }
             | Self::Reproposing { epoch, .. }

@@ -8,7 +8,6 @@ use super::phase::Phase;
 use super::{Leadership, View};
 use crate::base::limits::CONFIRMED;
 use crate::base::time::Mono;
-use crate::front::replication::backend_link::{BackendLink, Progress};
 use crate::front::replication::membership::is_unborn;
 use alloc::format;
 use alloc::string::String;
@@ -63,9 +62,7 @@ impl Leadership {
     /// Whether calls can be decided, as reported to people and keepalived: see
     /// [`Leadership::seems_confirmed`].
     pub(super) fn seems_to_serve(&self, now: Mono, view: View<'_>) -> bool {
-        let follows =
-            |backend: &&BackendLink| matches!(backend.progress, Progress::Following { .. });
-        let two = view.replication.backends().iter().filter(follows).count() >= 2;
+        let two = view.replication.following() >= 2;
         matches!(self.phase, Phase::Leading { .. }) && two && self.seems_confirmed(now, view)
     }
 
@@ -92,11 +89,8 @@ impl Leadership {
 
     /// Whether calls can be decided: this front leads, is confirmed, and two backends follow.
     pub(in crate::front) fn serves(&self, now: Mono, view: View<'_>) -> bool {
-        let following = view.replication.backends().iter();
-        let following =
-            following.filter(|it| matches!(it.progress, Progress::Following { .. })).count();
         matches!(self.phase, Phase::Leading { .. })
-            && following >= 2
+            && view.replication.following() >= 2
             && self.is_confirmed(now, view)
     }
 }

@@ -6,17 +6,19 @@
 //! so that the ordinary claim succeeds from then on.
 //!
 //! What lives here: how a recovery is carried out. What never lives here: what is known before it,
-//! and what may be lost (that is `loss`).
+//! and what may be lost (that is `recovery_plan`).
 
-use super::loss::{Plan, Source};
+use super::log_recovery::{BestCopy, LogRecovery};
 use super::phase::Phase;
-use super::reading::{BestCopy, LogRecovery};
+use super::recovery_plan::{Plan, Source};
 use super::{Context, Leadership, View};
 use crate::base::limits::{
     CLAIM_TIMEOUT, HANDLE_BLOCK, HANDLE_LAST, PIECE_BYTES, RECOVER_BLOCKS, RECOVER_BLOCKS_MAX,
 };
 use crate::base::time::{Mono, Now};
-use crate::front::replication::backend_link::{OrderPurpose, Progress};
+use crate::front::BackendId;
+use crate::front::replication::follower::Progress;
+use crate::front::replication::pending_orders::OrderPurpose;
 use crate::io::Intent;
 use crate::link::LinkId;
 use crate::log::{DiskId, Epoch, GroupId, Slot, State};
@@ -111,16 +113,16 @@ impl Leadership {
             self.step_back(ctx, out);
         }
         self.order(now.mono);
-        for &index in &plan.takes_part {
-            if let Some(standing) = ctx.replication.backend(index).standing() {
+        for &id in &plan.takes_part {
+            if let Some(standing) = ctx.replication.backend(id).standing() {
                 self.highest = self.highest.max(standing.promised);
             }
         }
         let epoch = self.highest.next_of(ctx.config.front);
         self.highest = epoch;
         let mut steps = [Step::Out; 3];
-        for &index in &plan.takes_part {
-            steps[index] = Step::Asked;
+        for &id in &plan.takes_part {
+            steps[id] = Step::Asked;
         }
         let work = Work {
             steps,
@@ -137,7 +139,7 @@ impl Leadership {
         self.phase = Phase::Claiming { epoch };
         self.claim.until = now.mono + CLAIM_TIMEOUT;
         for (backend, step) in ctx.replication.backends_mut().iter_mut().zip(work.steps) {
-            backend.progress = Progress::NotPromised;
+            backend.set_progress(Progress::NotPromised);
             if step == Step::Asked {
                 backend.ask(now.mono, OrderPurpose::Claim(epoch), &Order::Claim { epoch }, out);
             }
@@ -150,7 +152,7 @@ impl Leadership {
     pub(in crate::front) fn promised_to_recover(
         &mut self,
         now: Mono,
-        index: usize,
+        id: BackendId,
         ctx: &mut Context<'_>,
         out: &mut Vec<Intent>,
     ) {
@@ -158,30 +160,30 @@ impl Leadership {
             return;
         };
         let epoch = *epoch;
-        if work.steps[index] == Step::Asked {
-            work.steps[index] = Step::Promised;
+        if work.steps[id] == Step::Asked {
+            work.steps[id] = Step::Promised;
             self.claim.until = now + CLAIM_TIMEOUT;
         }
         if work.count(Step::Asked) > 0 {
             return;
         }
         let Some(group) = work.plan.group else { return self.make_anew(now, epoch, ctx, out) };
-        let holds = |&index: &usize| {
-            let standing = ctx.replication.backend(index).standing();
+        let holds = |&id: &BackendId| {
+            let standing = ctx.replication.backend(id).standing();
             standing.is_some_and(|standing| standing.group == Some(group))
         };
-        let mut from: Vec<usize> = work.plan.takes_part.iter().copied().filter(holds).collect();
+        let mut from: Vec<BackendId> = work.plan.takes_part.iter().copied().filter(holds).collect();
         // If memory contradicts itself, only one of the copies is used.
         if work.plan.contradicts {
-            from.retain(|&index| work.plan.source == Source::Backend(index));
+            from.retain(|&id| work.plan.source == Source::Backend(id));
         }
         if work.plan.source == Source::Front && from.is_empty() {
             return self.make_anew(now, epoch, ctx, out);
         }
-        let best = |index: &usize| {
+        let best = |id: &BackendId| {
             let committed =
-                ctx.replication.backend(*index).standing().map_or(Slot(0), |own| own.committed);
-            (core::cmp::Reverse(committed), *index)
+                ctx.replication.backend(*id).standing().map_or(Slot(0), |own| own.committed);
+            (core::cmp::Reverse(committed), *id)
         };
         from.sort_by_key(best);
         let Some(&first) = from.first() else {
@@ -189,8 +191,7 @@ impl Leadership {
         };
         let Some(best) = ctx.replication.backend(first).standing().copied() else { return };
         let whole = work.plan.source != Source::Front;
-        let process =
-            ctx.replication.backend(first).facts.as_ref().map_or(0, |facts| facts.process);
+        let process = ctx.replication.backend(first).reported().process();
         let kept = ctx.replication.remember_group(group);
         self.date.begin(kept, now);
         let next = ctx.replication.log().committed().next();
@@ -230,8 +231,8 @@ impl Leadership {
         self.claim.until = now + CLAIM_TIMEOUT;
         let bytes = state.encode();
         let pieces = bytes.len().div_ceil(PIECE_BYTES);
-        for (index, backend) in ctx.replication.backends_mut().iter_mut().enumerate() {
-            if work.steps[index] != Step::Promised {
+        for (id, backend) in ctx.replication.backends_mut().iter_mut().enumerate() {
+            if work.steps[id] != Step::Promised {
                 continue;
             }
             for (number, piece) in bytes.chunks(PIECE_BYTES).enumerate() {
@@ -239,7 +240,7 @@ impl Leadership {
                 let order = Order::Recover {
                     epoch,
                     group: work.group,
-                    disk: work.disks[index],
+                    disk: work.disks[id],
                     slot,
                     offset: (number * PIECE_BYTES) as u64,
                     bytes: piece.to_vec(),
@@ -263,19 +264,19 @@ impl Leadership {
     pub(in crate::front) fn recovered(
         &mut self,
         now: Mono,
-        index: usize,
+        id: BackendId,
         description: Description,
         ctx: &mut Context<'_>,
         out: &mut Vec<Intent>,
     ) {
         let Some(work) = &mut self.recovery.work else { return };
-        work.steps[index] = Step::Done;
-        let backend = ctx.replication.backend_mut(index);
-        backend.went_back = None;
-        backend.description = Some(description);
+        work.steps[id] = Step::Done;
+        let backend = ctx.replication.backend_mut(id);
+        backend.set_lapse(None);
+        backend.reported_mut().began_anew(description);
         tracing::info!(
             target: "tmr_core::front::recover",
-            backend = %backend.address, "it has begun anew as a disk of the new group"
+            backend = %backend.address(), "it has begun anew as a disk of the new group"
         );
         self.recover_goes_on(now);
         self.end_recovery_if_done(now, ctx, out);
@@ -285,30 +286,30 @@ impl Leadership {
     pub(in crate::front) fn lost_for_recovery(
         &mut self,
         now: Mono,
-        index: usize,
+        id: BackendId,
         ctx: &mut Context<'_>,
         out: &mut Vec<Intent>,
     ) {
         let sending = self.is_sending();
         let Some(work) = &mut self.recovery.work else { return };
-        if work.steps[index] == Step::Out {
+        if work.steps[id] == Step::Out {
             return;
         }
-        if work.steps[index] != Step::Done {
-            work.steps[index] = Step::Out;
+        if work.steps[id] != Step::Done {
+            work.steps[id] = Step::Out;
         }
         if 3 - work.count(Step::Out) < 2 {
             return self.claim_again(now, "a backend went away, and fewer than two are left", ctx);
         }
-        let reading = matches!(&self.phase, Phase::Reading(reading) if reading.reads(index));
-        if reading || work.plan.source == Source::Backend(index) && !sending {
+        let reading = matches!(&self.phase, Phase::Reading(reading) if reading.reads(id));
+        if reading || work.plan.source == Source::Backend(id) && !sending {
             return self.claim_again(now, "the backend with the copy that counts went away", ctx);
         }
         match self.phase {
             Phase::Claiming { .. } if work.count(Step::Asked) == 0 => {
-                let promised = work.steps.iter().position(|step| *step == Step::Promised);
-                if let Some(index) = promised {
-                    self.promised_to_recover(now, index, ctx, out);
+                let promised = BackendId::all().find(|&id| work.steps[id] == Step::Promised);
+                if let Some(id) = promised {
+                    self.promised_to_recover(now, id, ctx, out);
                 }
             }
             Phase::Recovering { .. } => self.end_recovery_if_done(now, ctx, out),
@@ -321,8 +322,8 @@ impl Leadership {
     }
 
     /// Returns whether a backend takes part in a recovery that is under way.
-    pub(in crate::front) fn recovers(&self, index: usize) -> bool {
-        self.recovery.work.as_ref().is_some_and(|work| work.steps[index] != Step::Out)
+    pub(in crate::front) fn recovers(&self, id: BackendId) -> bool {
+        self.recovery.work.as_ref().is_some_and(|work| work.steps[id] != Step::Out)
     }
 
     /// Ends the recovery when all that take part have begun anew and they are at least two.
@@ -406,8 +407,8 @@ impl Leadership {
     /// Returns the name of the copy that counts, for people.
     pub(in crate::front) fn name_source(&self, plan: &Plan, view: View<'_>) -> String {
         match plan.source {
-            Source::Backend(index) => {
-                format!("the copy of backend {}", view.replication.backend(index).address)
+            Source::Backend(id) => {
+                format!("the copy of backend {}", view.replication.backend(id).address())
             }
             Source::Front => "what this front remembers".into(),
             Source::Nothing => "nothing".into(),

@@ -1,11 +1,14 @@
 //! The reports of the three backends, and what follows when one confirms or refuses this front.
 
+use super::descriptions::Answer;
 use super::phase::Phase;
 use super::{Context, Leadership};
 use crate::base::limits::FENCE;
 use crate::base::time::Mono;
+use crate::front::BackendId;
 use crate::front::calls::Performed;
-use crate::front::replication::backend_link::{OrderPurpose, Progress};
+use crate::front::replication::follower::Progress;
+use crate::front::replication::pending_orders::OrderPurpose;
 use crate::io::Intent;
 use crate::messages::group::{Order, Report};
 use alloc::vec::Vec;
@@ -14,24 +17,24 @@ impl Leadership {
     pub(in crate::front) fn report(
         &mut self,
         now: Mono,
-        index: usize,
+        id: BackendId,
         number: u32,
         report: Report,
         ctx: &mut Context<'_>,
         out: &mut Vec<Intent>,
     ) {
-        let asked = ctx.replication.backend_mut(index).answered(now, number);
+        let asked = ctx.replication.backend_mut(id).answered(now, number);
         let Some(pending) = asked else {
             match report {
                 Report::Described(description) if number == 0 => {
-                    self.described_anew(index, description, ctx);
+                    self.described_anew(id, description, ctx);
                 }
-                Report::Facts(facts) if number == 0 => self.told_facts(now, index, facts, ctx, out),
+                Report::Facts(facts) if number == 0 => self.told_facts(now, id, facts, ctx, out),
                 Report::Lost(lost) if number == 0 => {
-                    ctx.replication.backend_mut(index).told_lost(lost);
+                    ctx.replication.backend_mut(id).told_lost(lost);
                 }
                 Report::Unusable { files } if number == 0 => {
-                    ctx.replication.backend_mut(index).told_unusable(files);
+                    ctx.replication.backend_mut(id).told_unusable(files);
                 }
                 _ => {}
             }
@@ -40,19 +43,20 @@ impl Leadership {
         let epoch = self.phase.epoch();
         match (pending.what, report) {
             (OrderPurpose::Describe | OrderPurpose::Disown(_), Report::Described(description)) => {
-                self.described(now, index, (description, pending.sent), ctx, out);
+                let answer = Answer { description, sent: pending.sent };
+                self.described(now, id, answer, ctx, out);
             }
             (OrderPurpose::Witness(at), Report::Facts(facts)) if Some(at) == epoch => {
-                self.told_facts(now, index, facts, ctx, out);
+                self.told_facts(now, id, facts, ctx, out);
             }
             (OrderPurpose::Perform(flight), Report::Performed { reply }) => {
                 let (calls, mut context) = self.with_calls(ctx);
                 let answer = Performed { number: flight, reply };
-                calls.performed(now, index, answer, &mut context, out);
+                calls.performed(now, id, answer, &mut context, out);
             }
             // The promise of a backend of another group does not concern this front.
             (_, Report::Refused { .. })
-                if self.is_foreign(index, ctx.view()) && !self.recovers(index) => {}
+                if self.is_foreign(id, ctx.view()) && !self.recovers(id) => {}
             (OrderPurpose::Confirm(at), Report::Refused { promised }) if Some(at) != epoch => {
                 self.highest = self.highest.max(promised);
             }
@@ -60,9 +64,9 @@ impl Leadership {
             (OrderPurpose::Claim(at), Report::Refused { promised })
                 if at == promised
                     && Some(at) == epoch
-                    && ctx.replication.backend(index).progress == Progress::NotPromised =>
+                    && ctx.replication.backend(id).progress() == Progress::NotPromised =>
             {
-                ctx.replication.backend_mut(index).ask(
+                ctx.replication.backend_mut(id).ask(
                     now,
                     OrderPurpose::Describe,
                     &Order::Describe,
@@ -71,19 +75,16 @@ impl Leadership {
             }
             (_, Report::Refused { promised }) => self.refused(now, promised, ctx, out),
             (OrderPurpose::Claim(at), Report::Promised(standing)) if Some(at) == epoch => {
-                let before =
-                    ctx.replication.backend(index).facts.as_ref().map_or(at, |facts| facts.before);
-                let backend = ctx.replication.backend_mut(index);
-                if let Some(description) = &mut backend.description {
-                    description.standing = standing;
-                    backend.as_of = pending.sent;
-                }
-                ctx.replication.confirm(index, pending);
-                self.promised(now, index, before, ctx, out);
+                let facts = ctx.replication.backend(id).facts();
+                let before = facts.map_or(at, |facts| facts.before);
+                let reported = ctx.replication.backend_mut(id).reported_mut();
+                reported.promised(standing, pending.sent);
+                ctx.replication.confirm(id, pending);
+                self.promised(now, id, before, ctx, out);
             }
             (OrderPurpose::Recover(at), Report::Described(description)) if Some(at) == epoch => {
-                ctx.replication.backend_mut(index).as_of = pending.sent;
-                self.recovered(now, index, description, ctx, out);
+                ctx.replication.backend_mut(id).reported_mut().set_as_of(pending.sent);
+                self.recovered(now, id, description, ctx, out);
             }
             (OrderPurpose::Recover(at), Report::Stored { .. }) if Some(at) == epoch => {
                 self.recover_goes_on(now);
@@ -95,31 +96,31 @@ impl Leadership {
                 self.fetched(now, report, ctx, out);
             }
             (OrderPurpose::Found(at), Report::Stored { .. }) if Some(at) == epoch => {
-                self.founded(now, index, ctx);
+                self.founded(now, id, ctx);
             }
             (OrderPurpose::Append(at), Report::Stored { last, differing }) if Some(at) == epoch => {
-                ctx.replication.confirm(index, pending);
-                if ctx.replication.acknowledged(index, last) {
+                ctx.replication.confirm(id, pending);
+                if ctx.replication.acknowledged(id, last) {
                     for slot in differing {
-                        ctx.calls.differs(index, slot);
+                        ctx.calls.differs(id, slot);
                     }
                 }
             }
             (OrderPurpose::Install(at, Some(slot)), Report::Stored { .. }) if Some(at) == epoch => {
                 let (replication, context) = self.with_replication(ctx);
-                replication.installed(now, index, slot, &context, out);
+                replication.installed(now, id, slot, &context, out);
             }
             (
                 OrderPurpose::Append(at) | OrderPurpose::Install(at, _),
                 Report::Gap { committed },
             ) if Some(at) == epoch => {
                 let (replication, context) = self.with_replication(ctx);
-                if replication.gap(now, index, committed, &context, out) {
+                if replication.gap(now, id, committed, &context, out) {
                     self.merge_parts(ctx);
                 }
             }
             (OrderPurpose::Confirm(at), Report::Confirmed) if Some(at) == epoch => {
-                ctx.replication.confirm(index, pending);
+                ctx.replication.confirm(id, pending);
                 let leads = matches!(self.phase, Phase::Leading { .. });
                 if leads && self.fenced && ctx.replication.confirmed(now, FENCE) {
                     self.fenced = false;

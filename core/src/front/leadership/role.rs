@@ -162,7 +162,7 @@ impl Role {
 #[cfg(feature = "model")]
 impl Role {
     /// For an exhaustive check: adds everything except the time of the request.
-    pub(in crate::front) fn fingerprint(&self, print: &mut crate::front::model::Print) {
+    pub(in crate::front) fn fingerprint(&self, print: &mut crate::front::print::Print) {
         let Self { request: _, address, away } = self;
         assert!(self.offered_until().is_none() && address.is_none() && !away);
         print.add(&(self.is_to_lead(), self.is_ordered(), self.waits(), self.is_deposed()));

@@ -2,9 +2,12 @@
 
 use super::phase::Phase;
 use super::{Context, Leadership, View};
-use crate::base::limits::{BACKEND_SILENCE, FENCE, HEARTBEAT};
+use crate::base::limits::{FENCE, HEARTBEAT};
 use crate::base::time::{Deadline, Mono};
-use crate::front::replication::backend_link::{BackendLink, LinkState, OrderPurpose};
+use crate::front::BackendId;
+use crate::front::replication::backend_link::BackendLink;
+use crate::front::replication::link_state::LinkState;
+use crate::front::replication::pending_orders::OrderPurpose;
 use crate::front::twin::Twin;
 use crate::io::Intent;
 use crate::link::CloseReason;
@@ -28,22 +31,20 @@ impl Leadership {
         ctx: &mut Context<'_>,
         out: &mut Vec<Intent>,
     ) {
-        for index in 0..3 {
-            let backend = ctx.replication.backend_mut(index);
-            match backend.link_state {
+        for id in BackendId::all() {
+            let backend = ctx.replication.backend_mut(id);
+            match backend.link_state() {
                 LinkState::Down(at) if at <= now => {
                     backend.dial(now, ctx.numbers.next(), out);
                 }
                 LinkState::Dialling(link, until) if until <= now => {
-                    self.drop_backend(now, link, index, UNPROVEN, ctx, out);
+                    self.drop_backend(now, link, id, UNPROVEN, ctx, out);
                 }
-                LinkState::Up(link)
-                    if !backend.pending.is_empty() && backend.heard + BACKEND_SILENCE <= now =>
-                {
+                LinkState::Up(link) if backend.silent_at().is_some_and(|at| at <= now) => {
                     self.drop_backend(
                         now,
                         link,
-                        index,
+                        id,
                         CloseReason::Timeout("a backend is silent"),
                         ctx,
                         out,
@@ -64,9 +65,9 @@ impl Leadership {
             self.stand_by();
         }
         let (replication, context) = self.with_replication(ctx);
-        if let Some(index) = replication.take_doubled(now, &context) {
-            if let Some(link) = ctx.replication.backend(index).link() {
-                self.drop_backend(now, link, index, LOOKED_UP, ctx, out);
+        if let Some(id) = replication.take_doubled(now, &context) {
+            if let Some(link) = ctx.replication.backend(id).link() {
+                self.drop_backend(now, link, id, LOOKED_UP, ctx, out);
             }
         }
         self.failover_timers(now, ctx, out);
@@ -98,12 +99,12 @@ impl Leadership {
             || self.fenced
             || self.misses_clocks(now, ctx.view())
             || ctx.replication.seems_lost();
-        let doubled = [0, 1, 2].map(|index| ctx.replication.is_doubled(index));
+        let doubled = BackendId::ALL.map(|id| ctx.replication.is_doubled(id));
         let backends = ctx.replication.backends_mut().iter_mut().zip(doubled);
         for (backend, doubled) in backends.filter(|(backend, _)| backend.known().is_some()) {
             backend.ask(now, OrderPurpose::Confirm(epoch), &order, out);
             // A backend that is left out may have been put right, and gets no claim.
-            if asks || doubled || backend.exclusion.is_some() {
+            if asks || doubled || backend.exclusion().is_some() {
                 backend.ask(now, OrderPurpose::Describe, &Order::Describe, out);
             }
         }
@@ -152,16 +153,15 @@ impl Leadership {
 
     pub(in crate::front) fn deadline(&self, view: View<'_>) -> Option<Deadline> {
         let backends =
-            view.replication.backends().iter().filter_map(|backend| match backend.link_state {
+            view.replication.backends().iter().filter_map(|backend| match backend.link_state() {
                 LinkState::Down(at) => Some(Deadline { at, reason: "dial a backend" }),
                 LinkState::Dialling(_, at) => {
                     Some(Deadline { at, reason: "backend does not answer" })
                 }
-                LinkState::Up(_) if !backend.pending.is_empty() => Some(Deadline {
-                    at: backend.heard + BACKEND_SILENCE,
-                    reason: "backend is silent",
-                }),
-                LinkState::Up(_) => None,
+                LinkState::Up(_) => {
+                    let at = backend.silent_at()?;
+                    Some(Deadline { at, reason: "backend is silent" })
+                }
             });
         let heartbeat = Deadline { at: self.heartbeat, reason: "heartbeat" };
         let claim = match self.phase {

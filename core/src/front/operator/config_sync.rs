@@ -12,6 +12,8 @@ use crate::admin::settings as page;
 use crate::base::limits::TWIN_SETTINGS_MAX;
 use crate::base::time::Now;
 use crate::config::{self, InForce};
+use crate::front::Config;
+use crate::front::twin::shared;
 use crate::io::{ConfigStoreResult, HostRequest, Intent};
 use crate::link::LinkId;
 use crate::messages::twin::TwinMessage;
@@ -158,10 +160,12 @@ impl Operator {
         }
     }
 
-    /// Returns the message that sends the configuration to the twin; `None` if none is in effect
-    /// yet, or if it is too long.
-    pub(in crate::front) fn told_configuration(&self) -> Option<TwinMessage> {
-        self.config_sync.told()
+    /// Returns the message that sends the configuration to the twin. It has the `whole` text if the
+    /// twin understands that, and if a configuration is in effect that is not too long; otherwise
+    /// only what both fronts must have alike.
+    pub(in crate::front) fn told_configuration(&self, whole: bool, own: &Config) -> TwinMessage {
+        let told = self.config_sync.told().filter(|_| whole);
+        told.unwrap_or_else(|| TwinMessage::Shared(shared(own)))
     }
 
     /// Takes the configuration that the twin has sent.

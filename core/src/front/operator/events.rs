@@ -18,12 +18,31 @@ use serde_json::{Value, json};
 /// The last events, the latest first.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Events {
-    last: VecDeque<(Wall, &'static str, String)>,
-    /// Refusals: the time of the last one, its text, their number, and the time of the first one.
-    /// They are kept apart, so that many of them push no other events out.
-    denied: VecDeque<(Wall, String, u64, Wall)>,
+    last: VecDeque<Event>,
+    /// Refusals, which are kept apart so that many of them push no other events out.
+    denied: VecDeque<Denials>,
     /// What was last observed of what may change with any step.
     seen: Option<Observed>,
+}
+
+/// One event.
+#[derive(Clone, Debug)]
+struct Event {
+    time: Wall,
+    /// The subject in a word.
+    topic: &'static str,
+    text: String,
+}
+
+/// Refusals with equal texts.
+#[derive(Clone, Debug)]
+struct Denials {
+    /// When the last one was.
+    last: Wall,
+    text: String,
+    count: u64,
+    /// When the first one was.
+    since: Wall,
 }
 
 /// What is noted when it changes.
@@ -51,27 +70,29 @@ impl Events {
     /// Adds an event; `topic` names its subject in a word.
     pub(super) fn note(&mut self, now: Wall, topic: &'static str, text: String) {
         self.last.truncate(EVENTS_KEPT - 1);
-        self.last.push_front((now, topic, text));
+        self.last.push_front(Event { time: now, topic, text });
     }
 
     /// Adds a refusal; equal ones share one line.
     pub(super) fn denied(&mut self, now: Wall, text: String) {
-        let same = self.denied.iter().position(|(_, same, ..)| *same == text);
+        let same = self.denied.iter().position(|denials| denials.text == text);
         let same = same.and_then(|at| self.denied.remove(at));
-        let (count, since) = same.map_or((0, now), |(.., count, since)| (count, since));
+        let mut denials = same.unwrap_or(Denials { last: now, text, count: 0, since: now });
+        denials.last = now;
+        denials.count += 1;
         self.denied.truncate(EVENTS_DENIED - 1);
-        self.denied.push_front((now, text, count + 1, since));
+        self.denied.push_front(denials);
     }
 
     pub(super) fn shown(&self) -> Value {
-        let denied = self.denied.iter().map(|(time, text, count, since)| {
+        let denied = self.denied.iter().map(|Denials { last, text, count, since }| {
             let times =
                 if *count > 1 { format!(", {count} times since {since}") } else { "".into() };
-            (*time, "denied", text.clone() + &times)
+            Event { time: *last, topic: "denied", text: text.clone() + &times }
         });
-        let mut all: Vec<_> = self.last.iter().cloned().chain(denied).collect();
-        all.sort_by_key(|(time, ..)| Reverse(*time));
-        let one = |(time, topic, text): &(Wall, &str, String)| json!({ "time": time.to_string(), "topic": topic, "text": text });
+        let mut all: Vec<Event> = self.last.iter().cloned().chain(denied).collect();
+        all.sort_by_key(|event| Reverse(event.time));
+        let one = |event: &Event| json!({ "time": event.time.to_string(), "topic": event.topic, "text": event.text });
         Value::Array(all.iter().map(one).collect())
     }
 
@@ -92,11 +113,11 @@ impl Events {
             self.note(now.wall, "role", text);
         }
         for (index, backend) in around.backends.iter().enumerate() {
-            let address = &backend.address;
+            let address = backend.address();
             let text = match (before.backends[index], seen.backends[index]) {
                 (false, true) => format!("backend {address} is connected"),
                 (true, false) => {
-                    let reason = backend.trouble.as_deref().map(|reason| format!(": {reason}"));
+                    let reason = backend.trouble().map(|reason| format!(": {reason}"));
                     format!("backend {address} is gone{}", reason.unwrap_or_default())
                 }
                 _ => continue,

@@ -3,6 +3,7 @@
 use super::status::At;
 use crate::admin::metrics::common;
 use crate::base::metrics::Page;
+use crate::front::BackendId;
 use crate::front::leadership::phase::Phase;
 use crate::log::{Epoch, Mode};
 use crate::status::{AddressStatus, BackendState, LicenceStatus};
@@ -47,7 +48,7 @@ impl At<'_> {
         let role = self.role().name();
         let help = "What part this server plays: 1 for the one it does.";
         page.state("tmrd_role", help, "role", &["active", "standby", "starting"], role);
-        let epoch = front.leadership.epoch().unwrap_or_else(|| front.leadership.highest()).round;
+        let epoch = front.leadership.latest_epoch().round;
         page.gauge("tmrd_epoch", "Round of the highest epoch that was seen.").is(&[], epoch);
         page.counter("tmrd_leader_changes", "How often a front was seen to begin to lead.")
             .is(&[], front.operator.leaders.count);
@@ -79,11 +80,11 @@ impl At<'_> {
         page.gauge("tmrd_committed_slot", "Log entries that are known to hold for ever.")
             .is(&[], front.replication.log().committed().0);
         page.gauge("tmrd_uncommitted_entries", "Log entries that two backends have not confirmed.")
-            .is(&[], front.uncommitted());
+            .is(&[], front.replication.log().uncommitted());
     }
 
     fn write_backends(&self, page: &mut Page) {
-        let rows = [0, 1, 2].map(|index| self.backend(index));
+        let rows = BackendId::ALL.map(|id| self.backend(id));
         let up = |state| matches!(state, BackendState::Up | BackendState::Unfenced);
         let counting = rows.iter().filter(|row| up(row.state)).count();
         page.gauge("tmrd_backends_up", "Backends that count, of three; two are needed.")
@@ -109,11 +110,11 @@ impl At<'_> {
         }
         let mut family = page.counter("tmrd_backend_dials", "How often a backend was dialled.");
         for (row, backend) in rows.iter().zip(front.replication.backends()) {
-            family.is(&[("backend", &row.address)], backend.dials);
+            family.is(&[("backend", &row.address)], backend.dials());
         }
         let mut family = page.gauge("tmrd_backend_calls", "Calls that a backend works on.");
         for (row, backend) in rows.iter().zip(front.replication.backends()) {
-            family.is(&[("backend", &row.address)], backend.busy);
+            family.is(&[("backend", &row.address)], backend.busy());
         }
         let help = "Handles whose grant a backend has on disk.";
         let mut family = page.gauge("tmrd_backend_handles", help);

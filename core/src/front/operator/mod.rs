@@ -4,6 +4,7 @@
 //! What lives here: the admin pages with their sessions, and what is kept only for them. What never
 //! lives here: a decision. A command goes back to the front as a value.
 
+mod clocks;
 mod config_sync;
 mod events;
 mod metrics;

@@ -1,14 +1,16 @@
 //! The status of a front on its admin pages.
 
 use crate::admin::usage::usage;
-use crate::admin::{Asked, Reply, View};
+use crate::admin::{Asked, Refusal, Reply, View};
 use crate::base::limits::{ALLOCATIONS_SHOWN, DENIED_RECENT, HISTORY_GAP_TOLD};
 use crate::base::metrics::Page;
 use crate::base::time::{Now, Wall};
 use crate::config::InForce;
+use crate::front::BackendId;
 use crate::front::Front;
-use crate::front::calls::{MergedLicence, VirtualContainers};
-use crate::front::replication::backend_link::{LinkState, Progress};
+use crate::front::calls::{MergedLicence, gone_in_words, handles_of};
+use crate::front::replication::follower::Progress;
+use crate::front::replication::link_state::LinkState;
 use crate::history::{Chart, Span};
 use crate::link::Listener;
 use crate::log::{Client, DiskId, Grant, Handle, LicenceKey, Usage};
@@ -79,7 +81,7 @@ impl View for At<'_> {
         serde_json::json!({ "total": total, "allocations": self.page(from) })
     }
 
-    fn held_from(&self, address: IpAddr) -> Result<usize, String> {
+    fn held_from(&self, address: IpAddr) -> Result<usize, Refusal> {
         self.takes_back("handles")?;
         match self
             .front
@@ -88,34 +90,34 @@ impl View for At<'_> {
             .held_from(address, self.front.replication.log().speculative_state())
             .len()
         {
-            0 => Err(format!("{address} holds no handle")),
+            0 => Err(format!("{address} holds no handle").into()),
             count => Ok(count),
         }
     }
 
-    fn held(&self, handle: Handle) -> Result<String, String> {
+    fn held(&self, handle: Handle) -> Result<String, Refusal> {
         self.takes_back("the handle")?;
         let seat = self.front.replication.log().speculative_state().seat(handle);
-        seat.map(holder).ok_or_else(|| format!("nobody holds handle {handle} any more"))
+        seat.map(holder).ok_or_else(|| format!("nobody holds handle {handle} any more").into())
     }
 
-    fn ready(&self) -> Result<(), String> {
-        self.front.leadership.readiness(self.now.mono, self.front.view())
+    fn ready(&self) -> Result<(), Refusal> {
+        Ok(self.front.leadership.readiness(self.now.mono, self.front.view())?)
     }
 
-    fn holds(&self) -> Result<(), String> {
+    fn holds(&self) -> Result<(), Refusal> {
         if self.front.leadership.is_misplaced(self.front.view()) {
-            return Err("another front leads: the virtual address belongs there".to_string());
+            return Err("another front leads: the virtual address belongs there".into());
         }
         Ok(())
     }
 
-    fn yields(&self) -> Result<(), String> {
-        self.front.leadership.could_fail_over(self.now.mono, self.front.view())
+    fn yields(&self) -> Result<(), Refusal> {
+        Ok(self.front.leadership.could_fail_over(self.now.mono, self.front.view())?)
     }
 
-    fn recovery(&self) -> Result<Value, String> {
-        self.front.leadership.plan_shown(self.now.mono, self.front.view())
+    fn recovery(&self) -> Result<Value, Refusal> {
+        Ok(self.front.leadership.plan_shown(self.now.mono, self.front.view())?)
     }
 
     fn measure(&self, page: &mut Page) {
@@ -156,7 +158,7 @@ impl At<'_> {
             runtime: front.config.identity.runtime,
             process: format!("{:08x}", front.config.front),
             role: self.role(),
-            epoch: front.leadership.epoch().unwrap_or_else(|| front.leadership.highest()).round,
+            epoch: front.leadership.latest_epoch().round,
             fenced: front.config.backend_kind().fences(),
             cluster: front.replication.log().group().map(|group| group.to_string()),
             virtual_ip: front.leadership.role().address(),
@@ -164,7 +166,7 @@ impl At<'_> {
             failover_trouble: front.leadership.failover().trouble.clone(),
             obstacle: front.leadership.obstacle(front.view()),
             twin: self.twin(),
-            backends: (0..3).map(|index| self.backend(index)).collect(),
+            backends: BackendId::all().map(|id| self.backend(id)).collect(),
             clocks: self.clocks(),
             containers: self.containers(),
             strays: self.strays(),
@@ -212,16 +214,16 @@ impl At<'_> {
             .is_some_and(|members| members.contains(disk))
     }
 
-    pub(in crate::front) fn backend(&self, index: usize) -> BackendStatus {
+    pub(in crate::front) fn backend(&self, id: BackendId) -> BackendStatus {
         let front = self.front;
-        let backend = front.replication.backend(index);
+        let backend = front.replication.backend(id);
         let standing = backend.standing();
         let leading = front.leadership.leads();
-        let state = match (backend.link_state, backend.progress, standing) {
+        let state = match (backend.link_state(), backend.progress(), standing) {
             (LinkState::Up(_), _, Some(_)) if !front.config.backend_kind().fences() => {
                 BackendState::Unfenced
             }
-            (LinkState::Up(_), _, Some(_)) if !leading && backend.trouble.is_none() => {
+            (LinkState::Up(_), _, Some(_)) if !leading && backend.trouble().is_none() => {
                 BackendState::Up
             }
             (LinkState::Up(_), Progress::Following { matched, .. }, Some(standing))
@@ -236,18 +238,19 @@ impl At<'_> {
         let on_disk = leading && matched >= front.replication.log().committed();
         let on_disk =
             if on_disk { front.replication.log().committed_state().seat_count() } else { 0 };
-        let handles = backend.seats.as_ref().map_or(on_disk, BTreeSet::len);
+        let handles = backend.seats().map_or(on_disk, BTreeSet::len);
+        let lost_files = backend.reported().lost_files();
         BackendStatus {
-            address: backend.address.to_string(),
+            address: backend.address().to_string(),
             state,
             serial: backend.known().and_then(|d| d.parts.first()).map(|part| part.name()),
             epoch: standing.map_or(0, |standing| standing.promised.round),
             handles: handles as u64,
-            trouble: backend.trouble.clone(),
-            disk_slow: backend.writes.slow(self.now.mono),
-            state_lost: backend.lost_files.state,
-            socket_lost: backend.lost_files.socket,
-            files_unusable: backend.unusable,
+            trouble: backend.trouble().map(ToString::to_string),
+            disk_slow: backend.is_disk_slow(self.now.mono),
+            state_lost: lost_files.state,
+            socket_lost: lost_files.socket,
+            files_unusable: backend.reported().unusable(),
         }
     }
 
@@ -269,8 +272,8 @@ impl At<'_> {
     }
 
     fn strays(&self) -> Vec<StrayStatus> {
-        let stray = |(index, serial): &(usize, String)| StrayStatus {
-            backend: self.front.replication.backend(*index).address.to_string(),
+        let stray = |(id, serial): &(BackendId, String)| StrayStatus {
+            backend: self.front.replication.backend(*id).address().to_string(),
             serial: serial.clone(),
             trouble: "it has no CmActId, and no list of Serials in VirtualContainers names it: \
                       its TMR licences are not served",
@@ -279,11 +282,15 @@ impl At<'_> {
     }
 
     fn copies(&self) -> Vec<CopyStatus> {
-        let addresses =
-            self.front.replication.backends().each_ref().map(|backend| backend.address.to_string());
+        let addresses = self
+            .front
+            .replication
+            .backends()
+            .each_ref()
+            .map(|backend| backend.address().to_string());
         let shown = self.front.calls.virtuals().copies.iter().map(|copied| CopyStatus {
             serial: copied.name.clone(),
-            backends: copied.backends.iter().map(|index| addresses[*index].clone()).collect(),
+            backends: copied.backends.iter().map(|id| addresses[*id].clone()).collect(),
             trouble: copied.trouble(&addresses),
         });
         shown.collect()
@@ -300,23 +307,23 @@ impl At<'_> {
             let used = state.usage(key).map_or(0, Usage::used);
             let gone = offer.map_or(0, |offer| offer.seats_gone(state));
             let expires = offer.and_then(|offer| offer.ends(state));
-            let differs = merged.differs.iter().map(|(index, field, value, expected)| Difference {
-                backend: front.replication.backend(*index).address.to_string(),
-                field: (*field).to_string(),
-                value: value.clone(),
-                expected: expected.clone(),
+            let differs = merged.differs.iter().map(|part| Difference {
+                backend: front.replication.backend(part.backend).address().to_string(),
+                field: part.field.to_string(),
+                value: part.value.clone(),
+                expected: part.expected.clone(),
             });
             // A connected backend without a part of the licence.
-            let lacks = |index: &usize| {
-                let backend = front.replication.backend(*index);
-                merged.prints[*index].is_none()
+            let lacks = |id: &BackendId| {
+                let backend = front.replication.backend(*id);
+                merged.prints[*id].is_none()
                     && backend.known().is_some()
-                    && backend.trouble.is_none()
+                    && backend.trouble().is_none()
             };
-            let missing = (0..3).filter(lacks).map(|index| Difference {
-                backend: front.replication.backend(index).address.to_string(),
+            let missing = BackendId::all().filter(lacks).map(|id| Difference {
+                backend: front.replication.backend(id).address().to_string(),
                 field: "ProductCode".to_string(),
-                value: format!("missing in part {}", index + 1),
+                value: format!("missing in part {}", id.part()),
                 expected: key.product_code.to_string(),
             });
             let now = front.leadership.date();
@@ -359,16 +366,16 @@ impl At<'_> {
             product_code: key.product_code,
             tmr_id: key.tmr_id,
             cm_act_id: key.container.cm_act_id(),
-            handles: VirtualContainers::handles_of(key, state) as u64,
+            handles: handles_of(key, state) as u64,
             seats: state.usage(key).map_or(0, Usage::used),
-            trouble: VirtualContainers::gone_in_words(key, state),
+            trouble: gone_in_words(key, state),
         };
         let held = front.calls.virtuals().gone.iter().filter(|key| state.usage(key).is_some());
         held.map(one).collect()
     }
 
     /// Returns whether handles can be taken back here.
-    fn takes_back(&self, what: &str) -> Result<(), String> {
+    fn takes_back(&self, what: &str) -> Result<(), Refusal> {
         if self.front.leadership.leads()
             && self.front.leadership.serves(self.now.mono, self.front.view())
         {
@@ -378,7 +385,7 @@ impl At<'_> {
             Some(twin) => format!("at the one that does, which may be {}", twin.address.host),
             None => "when it does".to_string(),
         };
-        Err(format!("this front does not lead: take {what} back {where_else}"))
+        Err(format!("this front does not lead: take {what} back {where_else}").into())
     }
 
     /// Returns a page of the handles that are held, after `from`: seats first.
@@ -395,8 +402,8 @@ impl At<'_> {
         // A seat that is not committed yet does not count.
         let there = log.committed_state().seat(seat.handle).is_some();
         let holders = self.front.replication.backends().iter().filter(|backend| {
-            let follows = matches!(backend.progress, Progress::Following { .. });
-            let given = backend.seats.as_ref().is_none_or(|seats| seats.contains(&seat.handle));
+            let follows = backend.follows();
+            let given = backend.seats().is_none_or(|seats| seats.contains(&seat.handle));
             there && given && follows && backend.matched() >= log.committed()
         });
         Allocation {

@@ -4,70 +4,21 @@
 //! The rules are those of *Consistency* 7. What never lives here: which of the other backends are
 //! members (that is `membership`), and how a backend is repaired (that is `progress`).
 
-use super::backend_link::{BackendLink, OrderPurpose, Progress};
+use super::backend_link::BackendLink;
+use super::eligibility::{Exclusion, Lapse};
 use super::membership::is_unborn;
+use super::pending_orders::OrderPurpose;
 use super::{Context, Replication};
 use crate::base::limits::DOUBLED_REDIAL;
 use crate::base::time::Mono;
+use crate::front::BackendId;
 use crate::front::leadership::phase::Phase;
 use crate::io::Intent;
-use crate::log::{Acked, Epoch, GroupId, Slot};
+use crate::log::{Epoch, Slot};
 use crate::messages::group::{Order, Standing};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-
-/// Why a backend that is connected is not counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::front) enum Exclusion {
-    /// It is the same process as the backend at this place: one backend has two addresses.
-    Doubled(usize),
-    /// Its state folder is a copy of that of the backend at this place, or the other way round.
-    Copied(usize),
-    /// It belongs to another group.
-    Foreign(GroupId),
-    /// It holds less than it has acknowledged: its disk has gone back in time.
-    WentBack {
-        /// What the disk is known to have acknowledged.
-        was: Acked,
-        /// The last slot that it holds.
-        last: Slot,
-    },
-    /// Its copy of the log differs from that of the others.
-    Differs,
-    /// It is blank, and so is another backend: one disk holds the group's memory, or none does.
-    Emptied,
-}
-
-/// A disk that had gone back in time when it promised an epoch of this front.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::front) struct Lapse {
-    /// What the disk is known to have acknowledged.
-    pub(in crate::front) was: Acked,
-    /// The epoch that it promised then.
-    pub(in crate::front) promised: Epoch,
-    /// The last slot that it knew to be committed then.
-    pub(in crate::front) committed: Slot,
-}
-
-impl Lapse {
-    /// Whether a front of a later epoch has the disk follow its log, and the disk has again all
-    /// that it is known to have had. A front sends no entries to a disk that it leaves out: so that
-    /// front has read two members and found nothing wrong with the disk, and its entries are on the
-    /// disk now.
-    fn is_made_good(&self, standing: &Standing) -> bool {
-        standing.promised > self.promised
-            && standing.committed > self.committed
-            && standing.committed >= self.was.slot
-    }
-}
-
-impl Exclusion {
-    /// Whether the disk has lost its memory, and has to begin anew under another id.
-    fn ends_the_disk(self) -> bool {
-        matches!(self, Self::Copied(_) | Self::WentBack { .. } | Self::Differs)
-    }
-}
 
 impl Replication {
     /// Decides anew which backends are left out, and why, after one came, went, or described
@@ -79,17 +30,16 @@ impl Replication {
         out: &mut Vec<Intent>,
     ) -> bool {
         let (mut again, mut changed) = (Vec::new(), false);
-        for index in 0..3 {
-            let (before, after) = (self.backends[index].exclusion, self.exclusion(index, context));
+        for id in BackendId::all() {
+            let (before, after) = (self.backends[id].exclusion(), self.exclusion(id, context));
             if before == after {
                 continue;
             }
-            self.backends[index].exclusion = after;
             match after {
                 Some(exclusion) => {
-                    self.backends[index].progress = Progress::NotPromised;
+                    self.backends[id].exclude(exclusion);
                     let (text, backend) =
-                        (self.explain(index, exclusion, context), &mut self.backends[index]);
+                        (self.explain(id, exclusion, context), &mut self.backends[id]);
                     match exclusion {
                         // Two backends that report the name of a new group are believed. A third
                         // one that changes to that group a moment earlier or later is not logged as
@@ -100,37 +50,36 @@ impl Replication {
                 }
                 // The reason is gone: the backend is asked for its description again.
                 None => {
-                    self.backends[index].trouble = None;
-                    self.backends[index].counts_since = now;
-                    if self.backends[index].known().is_some() {
-                        again.push(index);
+                    self.backends[id].include(now);
+                    if self.backends[id].known().is_some() {
+                        again.push(id);
                     }
                 }
             }
             changed = true;
         }
-        for index in again {
-            self.backends[index].ask(now, OrderPurpose::Describe, &Order::Describe, out);
+        for id in again {
+            self.backends[id].ask(now, OrderPurpose::Describe, &Order::Describe, out);
         }
         self.disown(now, context, out);
         changed
     }
 
-    fn exclusion(&self, index: usize, context: &Context<'_>) -> Option<Exclusion> {
-        let backend = &self.backends[index];
+    fn exclusion(&self, id: BackendId, context: &Context<'_>) -> Option<Exclusion> {
+        let backend = &self.backends[id];
         let standing = backend.standing()?;
         // The earlier connection counts, unless it leads to a copy that is known to be old.
-        let rank = |backend: &BackendLink| (backend.went_back.is_some(), backend.link());
-        let twins: Vec<usize> = (0..3)
+        let rank = |backend: &BackendLink| (backend.lapse().is_some(), backend.link());
+        let twins: Vec<BackendId> = BackendId::all()
             .filter(|&other| {
                 let before = rank(&self.backends[other]) < rank(backend);
                 let same = |own: &Standing| own.disk == standing.disk;
-                other != index && before && self.backends[other].standing().is_some_and(same)
+                other != id && before && self.backends[other].standing().is_some_and(same)
             })
             .collect();
         // A disk that is reached twice may have a copy as well, on either connection. An address is
         // dialled anew only once the disk is known to be reached twice.
-        if let Some(&other) = twins.iter().find(|&&other| !self.are_two_processes(index, other)) {
+        if let Some(&other) = twins.iter().find(|&&other| !self.are_two_processes(id, other)) {
             return Some(Exclusion::Doubled(other));
         }
         if let Some(&other) = twins.first() {
@@ -142,31 +91,31 @@ impl Replication {
         }) {
             return Some(Exclusion::Foreign(group));
         }
-        let differs = backend.facts.as_ref().is_some_and(|facts| facts.differs);
+        let differs = backend.facts().is_some_and(|facts| facts.differs);
         if differs && Some(standing.promised) == context.epoch() {
             return Some(Exclusion::Differs);
         }
         if standing.group.is_none() && self.is_emptied(context) {
             return Some(Exclusion::Emptied);
         }
-        backend.went_back.map(|lapse| Exclusion::WentBack { was: lapse.was, last: standing.last })
+        backend.lapse().map(|lapse| Exclusion::WentBack { was: lapse.was, last: standing.last })
     }
 
     /// Whether two backends with the same disk are two processes that run at the same time. A
     /// process that was restarted differs too, as long as its old connection is not known to be
     /// dead: so each has to answer an order that was sent after both had described themselves.
-    fn are_two_processes(&self, one: usize, other: usize) -> bool {
-        let both = [one, other].map(|index| &self.backends[index]);
-        let met = both.map(|backend| backend.met).into_iter().max();
-        let process = both.map(|backend| backend.facts.as_ref().map(|facts| facts.process));
+    fn are_two_processes(&self, one: BackendId, other: BackendId) -> bool {
+        let both = [one, other].map(|id| &self.backends[id]);
+        let met = both.map(|backend| backend.reported().met()).into_iter().max();
+        let process = both.map(|backend| backend.facts().map(|facts| facts.process));
         let [Some(first), Some(second)] = process else { return false };
-        first != second && both.iter().all(|backend| Some(backend.as_of) > met)
+        first != second && both.iter().all(|backend| Some(backend.reported().as_of()) > met)
     }
 
     /// Whether another connection to the same disk is left out.
-    pub(in crate::front) fn is_doubled(&self, index: usize) -> bool {
-        let with = |backend: &BackendLink| match backend.exclusion {
-            Some(Exclusion::Doubled(other) | Exclusion::Copied(other)) => other == index,
+    pub(in crate::front) fn is_doubled(&self, id: BackendId) -> bool {
+        let with = |backend: &BackendLink| match backend.exclusion() {
+            Some(Exclusion::Doubled(other) | Exclusion::Copied(other)) => other == id,
             _ => false,
         };
         self.backends.iter().any(with)
@@ -175,7 +124,7 @@ impl Replication {
     /// Notes at the end of a step whether one backend is reached by two addresses.
     pub(in crate::front) fn watch_doubled(&mut self, now: Mono) {
         let doubled =
-            |backend: &BackendLink| matches!(backend.exclusion, Some(Exclusion::Doubled(_)));
+            |backend: &BackendLink| matches!(backend.exclusion(), Some(Exclusion::Doubled(_)));
         let since = self.backends.iter().any(doubled).then_some(now + DOUBLED_REDIAL);
         self.doubled_until = since.map(|until| self.doubled_until.unwrap_or(until));
     }
@@ -187,11 +136,11 @@ impl Replication {
         &mut self,
         now: Mono,
         context: &Context<'_>,
-    ) -> Option<usize> {
+    ) -> Option<BackendId> {
         self.redial_due(context).filter(|until| *until <= now)?;
         self.doubled_until = None;
-        let ends = (0..3).find_map(|index| match self.backends[index].exclusion {
-            Some(Exclusion::Doubled(other)) => Some([index, other]),
+        let ends = BackendId::all().find_map(|id| match self.backends[id].exclusion() {
+            Some(Exclusion::Doubled(other)) => Some([id, other]),
             _ => None,
         });
         ends?.into_iter().min_by_key(|&it| self.backends[it].link())
@@ -206,8 +155,8 @@ impl Replication {
     }
 
     /// Explains what is wrong and what an operator can do.
-    fn explain(&self, index: usize, exclusion: Exclusion, context: &Context<'_>) -> String {
-        let address = &self.backends[index].address;
+    fn explain(&self, id: BackendId, exclusion: Exclusion, context: &Context<'_>) -> String {
+        let address = &self.backends[id].address();
         match exclusion {
             Exclusion::Emptied => {
                 "has an empty state folder, and another one has too: two backends \
@@ -217,13 +166,13 @@ impl Replication {
             Exclusion::Doubled(other) => format!(
                 "{address} and {} are the same disk: one backend is reached by two addresses and \
                  counts once; name each of the three backends once in CmServer.Server",
-                self.backends[other].address
+                self.backends[other].address()
             ),
             Exclusion::Copied(other) => format!(
                 "{address} and {} are the same disk: the state folder of one is a copy of the \
                  other's, and counts once; it begins anew under another name as soon as two others \
                  serve, or before a group is born",
-                self.backends[other].address
+                self.backends[other].address()
             ),
             Exclusion::Foreign(group) => format!(
                 "its state folder belongs to group {group}, this one is {}; start it with its own \
@@ -247,11 +196,11 @@ impl Replication {
     /// have acknowledged to another front.
     pub(in crate::front) fn look_back(
         &mut self,
-        index: usize,
+        id: BackendId,
         before: Epoch,
         context: &Context<'_>,
     ) {
-        let Some(standing) = self.backends[index].standing().copied() else { return };
+        let Some(standing) = self.backends[id].standing().copied() else { return };
         let own = self.own_group(context);
         let was = self.witness_of(own).of(standing.disk);
         // A disk that has gone back to before the birth has another group's name, or none. A disk
@@ -263,15 +212,16 @@ impl Replication {
         }
         let lost = was.filter(|was| before < was.promised || standing.last < was.slot);
         let Standing { promised, committed, .. } = standing;
-        self.backends[index].went_back = lost.map(|was| Lapse { was, promised, committed });
+        self.backends[id].set_lapse(lost.map(|was| Lapse { was, promised, committed }));
     }
 
     /// Clears the lapse of a backend that has described itself, if another front has claimed since,
     /// counts the disk, and has brought it up to where it had been.
-    pub(in crate::front) fn forgive(&mut self, index: usize) {
-        let backend = &mut self.backends[index];
+    pub(in crate::front) fn forgive(&mut self, id: BackendId) {
+        let backend = &mut self.backends[id];
         let Some(standing) = backend.standing().copied() else { return };
-        backend.went_back = backend.went_back.filter(|lapse| !lapse.is_made_good(&standing));
+        let lapse = backend.lapse().filter(|lapse| !lapse.is_made_good(&standing));
+        backend.set_lapse(lapse);
     }
 
     /// Orders disks that have lost their memory to begin anew, once two members serve without them
@@ -288,40 +238,38 @@ impl Replication {
             Phase::Claiming { epoch } if self.are_all_unborn() => epoch,
             _ => return,
         };
-        for index in 0..3 {
-            let backend = &self.backends[index];
-            let (Some(exclusion), Some(standing)) = (backend.exclusion, backend.standing()) else {
+        for id in BackendId::all() {
+            let backend = &self.backends[id];
+            let (Some(exclusion), Some(standing)) = (backend.exclusion(), backend.standing())
+            else {
                 continue;
             };
             let more = standing.committed > self.log.committed();
             let leads = context.leads();
             let ends =
                 leads && exclusion.ends_the_disk() || matches!(exclusion, Exclusion::Copied(_));
-            if !ends || more || backend.minor < 1 {
+            if !ends || more || backend.minor() < 1 {
                 continue;
             }
             let disk = standing.disk;
-            let asks = |asked: &OrderPurpose| {
-                backend.pending.values().any(|pending| pending.what == *asked)
-            };
-            if standing.promised == epoch && !asks(&OrderPurpose::Disown(epoch)) {
+            if standing.promised == epoch && !backend.is_asked(OrderPurpose::Disown(epoch)) {
                 let order = Order::Disown { epoch, disk };
-                self.backends[index].ask(now, OrderPurpose::Disown(epoch), &order, out);
-            } else if standing.promised < epoch && !asks(&OrderPurpose::Claim(epoch)) {
+                self.backends[id].ask(now, OrderPurpose::Disown(epoch), &order, out);
+            } else if standing.promised < epoch && !backend.is_asked(OrderPurpose::Claim(epoch)) {
                 let order = Order::Claim { epoch };
-                self.backends[index].ask(now, OrderPurpose::Claim(epoch), &order, out);
+                self.backends[id].ask(now, OrderPurpose::Claim(epoch), &order, out);
             }
         }
     }
 
     /// Whether a backend knows slots to be chosen that this front, which leads, does not have: then
     /// the other backends have gone back in time, and every further answer would be wrong.
-    pub(in crate::front) fn contradicts(&self, index: usize, context: &Context<'_>) -> bool {
-        let standing = self.backends[index].standing();
+    pub(in crate::front) fn contradicts(&self, id: BackendId, context: &Context<'_>) -> bool {
+        let standing = self.backends[id].standing();
         standing.is_some_and(|own| {
             own.group == self.log.group()
                 && Some(own.promised) == context.epoch()
-                && self.backends[index].known_chosen() > self.log.last()
+                && self.backends[id].known_chosen() > self.log.last()
         })
     }
 }

@@ -3,13 +3,15 @@
 //! The rules are those of *Consistency* 7. What never lives here: which backends are left out, and
 //! why (that is `exclusion`), and how promises are collected (that is `claim`).
 
-use super::backend_link::{BackendLink, OrderPurpose, Progress};
-use super::exclusion::Exclusion;
+use super::backend_link::BackendLink;
+use super::eligibility::Exclusion;
+use super::follower::Progress;
+use super::pending_orders::OrderPurpose;
 use super::vote::reached;
 use super::{Context, Replication};
 use crate::base::limits::DATE_STEP;
 use crate::base::time::{Mono, Wall};
-use crate::front::leadership::clocks::Reading;
+use crate::front::BackendId;
 use crate::front::leadership::date::later;
 use crate::front::leadership::phase::Phase;
 use crate::io::Intent;
@@ -52,16 +54,16 @@ impl Replication {
         let has = |backend: &&BackendLink| {
             backend.standing().is_some_and(|standing| standing.disk == *disk)
         };
-        self.backends.iter().filter(|backend| backend.exclusion.is_none()).find(has)
+        self.backends.iter().filter(|backend| backend.exclusion().is_none()).find(has)
     }
 
     /// Whether these backends include two members of every set, so that one of them has whatever
     /// was chosen.
-    pub(in crate::front) fn are_voters(&self, read: &[usize]) -> bool {
+    pub(in crate::front) fn are_voters(&self, read: &[BackendId]) -> bool {
         let voter = |disk: &DiskId| {
             let has =
                 |backend: &BackendLink| backend.standing().is_some_and(|own| own.disk == *disk);
-            read.iter().any(|&index| has(&self.backends[index]))
+            read.iter().any(|&id| has(&self.backends[id]))
         };
         self.reached_by_members(2, voter)
     }
@@ -80,12 +82,12 @@ impl Replication {
 
     /// Returns the backends that are connected and not a duplicate of another one, with their
     /// standing.
-    pub(in crate::front) fn counted(&self) -> impl Iterator<Item = (usize, Standing)> + '_ {
-        (0..3).filter_map(|index| {
-            let backend = &self.backends[index];
+    pub(in crate::front) fn counted(&self) -> impl Iterator<Item = (BackendId, Standing)> + '_ {
+        BackendId::all().filter_map(|id| {
+            let backend = &self.backends[id];
             let twice =
-                matches!(backend.exclusion, Some(Exclusion::Doubled(_) | Exclusion::Copied(_)));
-            backend.standing().filter(|_| !twice).map(|standing| (index, *standing))
+                matches!(backend.exclusion(), Some(Exclusion::Doubled(_) | Exclusion::Copied(_)));
+            backend.standing().filter(|_| !twice).map(|standing| (id, *standing))
         })
     }
 
@@ -93,10 +95,10 @@ impl Replication {
     /// Copies of one disk count as three: they get ids of their own before the birth.
     pub(in crate::front) fn are_all_unborn(&self) -> bool {
         let unborn = |backend: &BackendLink| {
-            let is_one = match backend.exclusion {
+            let is_one = match backend.exclusion() {
                 Some(Exclusion::Doubled(_)) => false,
                 // An older program cannot be told to begin anew.
-                Some(Exclusion::Copied(_)) => backend.minor >= 1,
+                Some(Exclusion::Copied(_)) => backend.minor() >= 1,
                 _ => true,
             };
             is_one && backend.standing().is_some_and(is_unborn)
@@ -107,10 +109,10 @@ impl Replication {
     /// Lists the backends that do not count, each with the reason.
     pub(in crate::front) fn missing(&self) -> String {
         let counts =
-            |backend: &&BackendLink| backend.known().is_none() || backend.exclusion.is_some();
+            |backend: &&BackendLink| backend.known().is_none() || backend.exclusion().is_some();
         let reason = |backend: &BackendLink| {
-            let reason = backend.trouble.as_deref().unwrap_or("not connected yet");
-            format!("{} ({reason})", backend.address)
+            let reason = backend.trouble().unwrap_or("not connected yet");
+            format!("{} ({reason})", backend.address())
         };
         let missing: Vec<String> = self.backends.iter().filter(counts).map(reason).collect();
         missing.join(", ")
@@ -121,8 +123,8 @@ impl Replication {
     pub(in crate::front) fn witness_of(&self, group: Option<GroupId>) -> Witness {
         let same = self.witness.group == group;
         let mut witness = if same { self.witness.seen.clone() } else { Witness::default() };
-        for (index, _) in self.counted().filter(|(_, standing)| standing.group == group) {
-            if let Some(facts) = &self.backends[index].facts {
+        for (id, _) in self.counted().filter(|(_, standing)| standing.group == group) {
+            if let Some(facts) = self.backends[id].facts() {
                 witness.hear(facts.known, facts.date, &facts.acked);
             }
         }
@@ -144,9 +146,9 @@ impl Replication {
     pub(in crate::front) fn note_acked(&mut self, context: &Context<'_>) {
         let Some(epoch) = context.epoch() else { return };
         let acked = |backend: &BackendLink| {
-            let disk = backend.standing().filter(|_| backend.exclusion.is_none())?.disk;
+            let disk = backend.standing().filter(|_| backend.exclusion().is_none())?.disk;
             // A backend that does not follow yet has promised nevertheless.
-            let promised = (backend.progress != Progress::NotPromised).then_some(epoch)?;
+            let promised = (backend.progress() != Progress::NotPromised).then_some(epoch)?;
             Some(Acked { disk, promised, slot: backend.matched() })
         };
         let acked: Vec<Acked> = self.backends.iter().filter_map(acked).collect();
@@ -176,12 +178,12 @@ impl Replication {
         let leads = context.leads();
         let group = if leads { self.log.group() } else { self.own_group(context) };
         let Some(standing) = backend.standing().filter(|_| group.is_some()) else { return false };
-        let counts = match backend.progress {
+        let counts = match backend.progress() {
             Progress::Following { .. } if leads => self.is_member(standing),
             _ if leads => false,
             _ => standing.group == group && !is_unborn(standing) && self.may_be_member(standing),
         };
-        backend.exclusion.is_none() && counts
+        backend.exclusion().is_none() && counts
     }
 
     /// Whether a disk is a member, as far as this front knows. A copy of the log that is older than
@@ -202,8 +204,8 @@ impl Replication {
         let why = |backend: &BackendLink| {
             let standing = backend.standing();
             let blank = standing.is_some_and(is_blank);
-            let why = match &backend.trouble {
-                Some(trouble) => trouble.as_str(),
+            let why = match backend.trouble() {
+                Some(trouble) => trouble,
                 None if blank => "its state folder is empty",
                 None if standing.is_none() => "not connected yet",
                 None if !self.counts_as_member(backend, context) => {
@@ -211,7 +213,7 @@ impl Replication {
                 }
                 None => return None,
             };
-            Some(format!("{} ({why})", backend.address))
+            Some(format!("{} ({why})", backend.address()))
         };
         self.backends.iter().filter_map(why).collect::<Vec<_>>().join(", ")
     }
@@ -252,9 +254,9 @@ impl Replication {
             date: self.witness.seen.date(),
         };
         for backend in self.backends.iter_mut().filter(|backend| {
-            backend.minor >= 1
-                && backend.exclusion.is_none()
-                && matches!(backend.progress, Progress::Following { .. })
+            backend.minor() >= 1
+                && backend.exclusion().is_none()
+                && matches!(backend.progress(), Progress::Following { .. })
         }) {
             backend.ask(now, OrderPurpose::Witness(epoch), &order, out);
         }
@@ -262,22 +264,8 @@ impl Replication {
 
     /// Takes facts that a backend reports. Returns whether they may change which backends are left
     /// out.
-    pub(in crate::front) fn told_facts(&mut self, now: Mono, index: usize, facts: Facts) -> bool {
-        let backend = &mut self.backends[index];
-        let differed = backend.facts.as_ref().is_some_and(|facts| facts.differs);
-        let differs = facts.differs;
-        backend.clock = Some(Reading { clock: facts.clock, at: now });
-        backend.facts = Some(facts);
-        differed != differs
-    }
-}
-
-impl BackendLink {
-    /// Returns the last slot that the backend knows to be chosen, whether it holds that slot or
-    /// not.
-    pub(in crate::front) fn known_chosen(&self) -> Slot {
-        let told = self.facts.as_ref().map_or(Slot(0), |facts| facts.known);
-        self.standing().map_or(told, |standing| told.max(standing.committed))
+    pub(in crate::front) fn told_facts(&mut self, now: Mono, id: BackendId, facts: Facts) -> bool {
+        self.backends[id].told_facts(now, facts)
     }
 }
 

@@ -4,13 +4,20 @@
 //! What never lives here: whether this front leads. Each call passes that in its [`Context`].
 
 pub(super) mod backend_link;
-pub(super) mod disk_writes;
-pub(super) mod exclusion;
+mod connection;
+mod disk_writes;
+pub(super) mod eligibility;
+mod exclusion;
+pub(super) mod follower;
+pub(super) mod link_state;
 pub(super) mod membership;
-mod memory;
+mod memory_loss;
+pub(super) mod pending_orders;
 mod progress;
 pub(super) mod replicated_log;
+mod reported;
 pub(super) mod rounds;
+mod trouble;
 pub(super) mod vote;
 
 use super::Config;
@@ -19,7 +26,8 @@ use super::twin::Twin;
 use super::usage::Usage;
 use crate::base::network::Address;
 use crate::base::time::Mono;
-use crate::front::replication::backend_link::OrderPurpose;
+use crate::front::BackendId;
+use crate::front::replication::pending_orders::OrderPurpose;
 use crate::io::Intent;
 use crate::link::LinkId;
 use crate::log::Epoch;
@@ -27,7 +35,7 @@ use crate::messages::group::Order;
 use alloc::vec::Vec;
 use backend_link::BackendLink;
 use membership::Remembered;
-use memory::Doubt;
+use memory_loss::Doubt;
 use replicated_log::ReplicatedLog;
 use rounds::Rounds;
 
@@ -105,24 +113,24 @@ impl Replication {
     }
 
     /// Returns the backend at this place.
-    pub(super) fn backend(&self, index: usize) -> &BackendLink {
-        &self.backends[index]
+    pub(super) fn backend(&self, id: BackendId) -> &BackendLink {
+        &self.backends[id]
     }
 
     /// Lends the backend at this place.
-    pub(super) fn backend_mut(&mut self, index: usize) -> &mut BackendLink {
-        &mut self.backends[index]
+    pub(super) fn backend_mut(&mut self, id: BackendId) -> &mut BackendLink {
+        &mut self.backends[id]
     }
 
     /// Returns the place of the backend that this link leads to.
-    pub(super) fn backend_of(&self, link: LinkId) -> Option<usize> {
-        self.backends.iter().position(|backend| backend.link() == Some(link))
+    pub(super) fn backend_of(&self, link: LinkId) -> Option<BackendId> {
+        BackendId::all().find(|&id| self.backends[id].link() == Some(link))
     }
 
     /// Marks the link of a backend as up, and asks the backend for its description.
     pub(super) fn joined(&mut self, now: Mono, link: LinkId, minor: u16, out: &mut Vec<Intent>) {
-        let Some(index) = self.backend_of(link) else { return };
-        let backend = &mut self.backends[index];
+        let Some(id) = self.backend_of(link) else { return };
+        let backend = &mut self.backends[id];
         backend.joined(now, link, minor);
         backend.ask(now, OrderPurpose::Describe, &Order::Describe, out);
     }
@@ -132,10 +140,15 @@ impl Replication {
         self.backends.iter().filter(|backend| backend.counts()).count() >= 2
     }
 
+    /// Returns how many backends follow the log.
+    pub(super) fn following(&self) -> usize {
+        self.backends.iter().filter(|backend| backend.follows()).count()
+    }
+
     /// Puts another backend in the place of one that is no longer configured.
-    pub(super) fn replace(&mut self, index: usize, address: Address) {
-        self.backends[index] = BackendLink::new(address);
-        self.backends[index].round = self.rounds.round();
+    pub(super) fn replace(&mut self, id: BackendId, address: Address) {
+        self.backends[id] = BackendLink::new(address);
+        self.backends[id].set_round(self.rounds.round());
     }
 
     /// Returns what is known of the group beyond the copy of its log.

@@ -1,15 +1,26 @@
 //! Writing: entries go to every backend that follows, acknowledgements return, slots commit. And
 //! repair: a backend that is behind or blank is brought up to date while the others serve.
 
-use super::backend_link::{BackendLink, OrderPurpose, Progress};
+use super::follower::Progress;
+use super::pending_orders::OrderPurpose;
 use super::{Context, Replication};
-use crate::base::limits::{APPEND_ENTRIES, PIECE_BYTES, TROUBLE_LASTS, UNCOMMITTED_MAX};
+use crate::base::limits::{APPEND_ENTRIES, PIECE_BYTES, UNCOMMITTED_MAX};
 use crate::base::time::Mono;
+use crate::front::BackendId;
 use crate::io::Intent;
 use crate::log::{DiskId, Entry, Epoch, Setting, Slot};
 use crate::messages::group::{Order, encode};
-use alloc::string::String;
 use alloc::vec::Vec;
+
+/// An append that may go to several backends.
+#[derive(Debug)]
+struct EncodedAppend {
+    /// The slot of its first entry.
+    first: Slot,
+    /// The slot after its last entry.
+    after: Slot,
+    order: Vec<u8>,
+}
 
 impl Replication {
     /// Has a backend that has promised follow the log from where its copy ends. Returns whether its
@@ -17,37 +28,37 @@ impl Replication {
     pub(in crate::front) fn follow(
         &mut self,
         now: Mono,
-        index: usize,
+        id: BackendId,
         context: &Context<'_>,
         out: &mut Vec<Intent>,
     ) -> bool {
         let Some(epoch) = context.epoch() else { return false };
-        let Some(standing) = self.backends[index].standing().copied() else { return false };
+        let Some(standing) = self.backends[id].standing().copied() else { return false };
         match standing.group {
             Some(_)
                 if standing.group == self.log.group()
                     && standing.committed.next() >= self.log.first() =>
             {
                 let (next, matched) = (standing.committed.next(), standing.committed);
-                self.backends[index].progress = Progress::Following { next, matched };
+                self.backends[id].set_progress(Progress::Following { next, matched });
             }
-            _ => self.install(now, index, epoch, out),
+            _ => self.install(now, id, epoch, out),
         }
         // Whatever kept the backend from being counted is over: it follows, and its parts count.
-        self.backends[index].trouble.take().is_some()
+        self.backends[id].clear_trouble()
     }
 
     /// Sends the whole committed state.
-    fn install(&mut self, now: Mono, index: usize, epoch: Epoch, out: &mut Vec<Intent>) {
+    fn install(&mut self, now: Mono, id: BackendId, epoch: Epoch, out: &mut Vec<Intent>) {
         let Some(group) = self.log.group() else { return };
         let slot = self.log.committed();
         let state = self.log.committed_state().encode();
-        let backend = &mut self.backends[index];
+        let backend = &mut self.backends[id];
         tracing::info!(
             target: "tmr_core::front::replicate",
-            backend = %backend.address, %slot, bytes = state.len(), "sending a whole state"
+            backend = %backend.address(), %slot, bytes = state.len(), "sending a whole state"
         );
-        backend.progress = Progress::Installing { slot };
+        backend.set_progress(Progress::Installing { slot });
         let pieces = state.len().div_ceil(PIECE_BYTES);
         for (number, bytes) in state.chunks(PIECE_BYTES).enumerate() {
             let last = number + 1 == pieces;
@@ -62,26 +73,20 @@ impl Replication {
     pub(in crate::front) fn installed(
         &mut self,
         now: Mono,
-        index: usize,
+        id: BackendId,
         at: Slot,
         context: &Context<'_>,
         out: &mut Vec<Intent>,
     ) {
         let Some(epoch) = context.epoch() else { return };
-        if self.backends[index].progress != (Progress::Installing { slot: at }) {
+        if self.backends[id].progress() != (Progress::Installing { slot: at }) {
             return;
         }
-        if let Some(description) = &mut self.backends[index].description {
-            let standing = &mut description.standing;
-            standing.group = self.log.group();
-            standing.base = at;
-            standing.committed = at;
-            standing.last = at;
-        }
+        self.backends[id].reported_mut().installed(self.log.group(), at);
         if at.next() < self.log.first() {
-            return self.install(now, index, epoch, out);
+            return self.install(now, id, epoch, out);
         }
-        self.backends[index].progress = Progress::Following { next: at.next(), matched: at };
+        self.backends[id].set_progress(Progress::Following { next: at.next(), matched: at });
     }
 
     /// Handles an append that did not connect to what the backend has; `committed` is how far the
@@ -89,15 +94,13 @@ impl Replication {
     pub(in crate::front) fn gap(
         &mut self,
         now: Mono,
-        index: usize,
+        id: BackendId,
         committed: Slot,
         context: &Context<'_>,
         out: &mut Vec<Intent>,
     ) -> bool {
-        if let Some(description) = &mut self.backends[index].description {
-            description.standing.committed = committed;
-        }
-        self.follow(now, index, context, out)
+        self.backends[id].reported_mut().is_sure_up_to(committed);
+        self.follow(now, id, context, out)
     }
 
     /// Sends entries that are proposed and not sent, as far as each backend's window allows.
@@ -109,54 +112,48 @@ impl Replication {
     ) {
         let Some(epoch) = context.epoch() else { return };
         // Backends that are equally far get the same encoded order.
-        let mut made: Option<(Slot, Slot, Vec<u8>)> = None;
-        for index in 0..3 {
-            while let Progress::Following { next, matched } = self.backends[index].progress {
+        let mut made: Option<EncodedAppend> = None;
+        for id in BackendId::all() {
+            while let Progress::Following { next, matched } = self.backends[id].progress() {
                 let last = self.log.last();
                 if next > last || next.0 - matched.0 > UNCOMMITTED_MAX {
                     break;
                 }
-                let same = made.take().filter(|(first, ..)| *first == next);
-                let Some((first, after, order)) = same.or_else(|| self.append(epoch, next)) else {
-                    self.install(now, index, epoch, out);
+                let same = made.take().filter(|append| append.first == next);
+                let Some(append) = same.or_else(|| self.append(epoch, next)) else {
+                    self.install(now, id, epoch, out);
                     break;
                 };
-                self.backends[index].ask_encoded(
+                self.backends[id].ask_encoded(
                     now,
                     OrderPurpose::Append(epoch),
-                    order.clone(),
+                    append.order.clone(),
                     out,
                 );
-                self.backends[index].progress = Progress::Following { next: after, matched };
-                made = Some((first, after, order));
+                let next = append.after;
+                self.backends[id].set_progress(Progress::Following { next, matched });
+                made = Some(append);
             }
         }
     }
 
-    /// Returns the append that begins with a slot: its first slot, the slot after its last one, and
-    /// the encoded order.
-    fn append(&self, epoch: Epoch, first: Slot) -> Option<(Slot, Slot, Vec<u8>)> {
+    /// Returns the append that begins with a slot.
+    fn append(&self, epoch: Epoch, first: Slot) -> Option<EncodedAppend> {
         let entries = self.log.entries(first, APPEND_ENTRIES)?;
         let after = Slot(first.0 + entries.len() as u64);
         let committed = self.log.committed();
-        Some((first, after, encode(0, &Order::Append { epoch, first, entries, committed })))
+        let order = encode(0, &Order::Append { epoch, first, entries, committed });
+        Some(EncodedAppend { first, after, order })
     }
 
     /// Notes that a backend has every slot up to `last` on disk. Returns whether it follows the
     /// log.
-    pub(in crate::front) fn acknowledged(&mut self, index: usize, last: Slot) -> bool {
-        let Progress::Following { next, matched } = self.backends[index].progress else {
-            return false;
-        };
-        // A late report of an older link cannot arrive here, since reports are matched with the
-        // orders of this link. A slot that was not sent yet cannot be acknowledged.
-        let last = last.min(Slot(next.0 - 1));
-        self.backends[index].progress = Progress::Following { next, matched: matched.max(last) };
+    pub(in crate::front) fn acknowledged(&mut self, id: BackendId, last: Slot) -> bool {
+        let backend = &mut self.backends[id];
+        let Some(last) = backend.follower_mut().acknowledged(last) else { return false };
         // A backend that has followed since the birth of its group has not described itself since
         // then.
-        if let Some(description) = &mut self.backends[index].description {
-            description.standing.last = last.max(description.standing.last);
-        }
+        backend.reported_mut().acknowledged(last);
         true
     }
 
@@ -174,15 +171,15 @@ impl Replication {
         // A backend that is left out may still be a member, and its place is not free before it has
         // begun anew.
         let disks = self.backends.each_ref().map(|backend| backend.standing().map(|s| s.disk));
-        let stranger = (0..3).find(|&index| {
-            let caught_up = self.backends[index].matched() >= self.log.committed();
-            let follows = matches!(self.backends[index].progress, Progress::Following { .. });
-            follows && caught_up && disks[index].is_some_and(|disk| !members.contains(&disk))
+        let stranger = BackendId::all().find(|&id| {
+            let caught_up = self.backends[id].matched() >= self.log.committed();
+            let follows = self.backends[id].follows();
+            follows && caught_up && disks[id].is_some_and(|disk| !members.contains(&disk))
         });
-        let Some(index) = stranger else { return };
+        let Some(id) = stranger else { return };
         let mut gone = members.iter().filter(|disk| !disks.contains(&Some(**disk)));
         let (Some(&gone), None) = (gone.next(), gone.next()) else { return };
-        let Some(new) = disks[index] else { return };
+        let Some(new) = disks[id] else { return };
         // A dead connection that was not noticed yet must not count as a member. Otherwise the
         // place of a member that is only unreachable would go to a disk that belongs into the place
         // behind the dead connection.
@@ -192,45 +189,9 @@ impl Replication {
         }
         tracing::info!(
             target: "tmr_core::front::replicate",
-            backend = %self.backends[index].address, "taking it in as a member of the group"
+            backend = %self.backends[id].address(), "taking it in as a member of the group"
         );
         let members = members.map(|disk| if disk == gone { new } else { disk });
         self.log.propose(Entry::Configure(Setting::Members(members)));
-    }
-}
-
-impl BackendLink {
-    /// Logs what keeps this backend from being counted, once for each trouble.
-    pub(in crate::front) fn complain(&mut self, trouble: String) {
-        if self.trouble.as_ref() != Some(&trouble) {
-            tracing::warn!(
-                target: "tmr_core::front::replicate",
-                backend = %self.address, "{trouble}"
-            );
-            self.trouble = Some(trouble);
-        }
-    }
-
-    /// Does the same, but logs only what lasts: see [`BackendLink::log_what_lasts`].
-    pub(in crate::front) fn complain_later(&mut self, trouble: String) {
-        if self.trouble.as_ref() != Some(&trouble) {
-            self.unlogged = Some((TROUBLE_LASTS, trouble.clone()));
-            self.trouble = Some(trouble);
-        }
-    }
-
-    /// Logs, with a heartbeat, what has kept this backend from being counted for [`TROUBLE_LASTS`]
-    /// of them.
-    pub(in crate::front) fn log_what_lasts(&mut self) {
-        let due = self.unlogged.take_if(|(beats, _)| {
-            *beats = beats.saturating_sub(1);
-            *beats == 0
-        });
-        if let Some((_, trouble)) = due.filter(|(_, text)| self.trouble.as_ref() == Some(text)) {
-            tracing::warn!(
-                target: "tmr_core::front::replicate",
-                backend = %self.address, "{trouble}"
-            );
-        }
     }
 }

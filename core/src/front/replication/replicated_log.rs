@@ -86,6 +86,11 @@ impl ReplicatedLog {
         Slot(self.base.0 + self.log.len() as u64)
     }
 
+    /// Returns the number of entries that are proposed and not committed.
+    pub(in crate::front) fn uncommitted(&self) -> u64 {
+        self.last().0 - self.committed.0
+    }
+
     /// Returns the first slot whose entry can still be sent.
     pub(in crate::front) fn first(&self) -> Slot {
         self.base.next()

@@ -4,13 +4,15 @@
 //! disk counts once it has answered an order of the present round. The argument is in *Consistency*
 //! 7.
 //!
-//! What never lives here: how a front finds out that it has slept (that is `vigil`), and which
+//! What never lives here: how a front finds out that it has slept (that is `sleep`), and which
 //! disks are members (that is `membership`).
 
-use super::backend_link::{BackendLink, PendingOrder};
+use super::backend_link::BackendLink;
+use super::pending_orders::PendingOrder;
 use super::{Context, Replication};
 use crate::base::limits::WITNESSED_MAX;
 use crate::base::time::{Duration, Mono};
+use crate::front::BackendId;
 use crate::front::leadership::phase::Phase;
 use crate::log::{DiskId, Slot};
 use alloc::collections::BTreeMap;
@@ -54,7 +56,7 @@ impl Replication {
     pub(in crate::front) fn begin_round(&mut self) {
         self.rounds.round = self.rounds.round.wrapping_add(1);
         for backend in &mut self.backends {
-            backend.round = self.rounds.round;
+            backend.set_round(self.rounds.round);
         }
     }
 
@@ -70,14 +72,15 @@ impl Replication {
     pub(in crate::front) fn begin_round_if_back(
         &mut self,
         now: Mono,
-        index: usize,
+        id: BackendId,
         context: &Context<'_>,
     ) -> bool {
         // A stand-in of a stock server has no disk.
-        if self.backends[index].was_here || !context.config.backend_kind().keeps_log() {
+        let keeps_log = context.config.backend_kind().keeps_log();
+        if self.backends[id].follower().was_here() || !keeps_log {
             return false;
         }
-        self.backends[index].was_here = true;
+        self.backends[id].follower_mut().came_back();
         self.begin_round();
         self.rounds.asked_anew = Some(now);
         true
@@ -100,8 +103,8 @@ impl Replication {
     }
 
     /// Notes that a backend has answered an order under this front's epoch.
-    pub(in crate::front) fn confirm(&mut self, index: usize, answered: PendingOrder) {
-        let Some(standing) = self.backends[index].standing() else { return };
+    pub(in crate::front) fn confirm(&mut self, id: BackendId, answered: PendingOrder) {
+        let Some(standing) = self.backends[id].standing() else { return };
         let confirmation = Confirmation { sent: answered.sent, round: answered.round };
         let last = self.rounds.confirmations.entry(standing.disk).or_insert(confirmation);
         // One connection answers orders in the order in which they were sent; two connections do
@@ -144,13 +147,14 @@ impl Replication {
     fn are_still_promised(&self) -> bool {
         self.reached_by_members(2, |disk| {
             self.in_this_round(disk)
-                && self.backend_with(disk).is_some_and(|backend| backend.was_read)
+                && self.backend_with(disk).is_some_and(|backend| backend.follower().was_read())
         })
     }
 
     /// Whether two members are connected whose copies were read for this claim.
     pub(in crate::front) fn can_be_proved(&self, context: &Context<'_>) -> bool {
-        let read: Vec<usize> = (0..3).filter(|&index| self.backends[index].was_read).collect();
+        let read: Vec<BackendId> =
+            BackendId::all().filter(|&id| self.backends[id].follower().was_read()).collect();
         !context.config.backend_kind().keeps_log() || self.are_voters(&read)
     }
 

@@ -1,13 +1,13 @@
 //! Routes between the calls of clients and the rest of the front.
 
-use crate::base::limits::{CALL_TIMEOUT, PASSED_TIMEOUT};
 use crate::base::time::{Mono, Now};
+use crate::front::BackendId;
 use crate::front::Front;
 use crate::front::calls::{self, Call, Calls, ParkedCall};
+use crate::front::leadership::handling::Handling;
 use crate::io::Intent;
 use crate::link::LinkId;
 use crate::log::Handle;
-use crate::service::LicenceService;
 use crate::wire::{CmError, Request};
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
@@ -53,9 +53,8 @@ impl Front {
             Err(malformed) => return service.misread(link, &malformed, out),
         };
         service.named(now.mono, link, &request, self.replication.log().speculative_state());
-        // A call has one deadline, for everything that it waits for.
-        let until = now.mono + if link.is_passed() { PASSED_TIMEOUT } else { CALL_TIMEOUT };
-        self.take(now, until, link, (request, bytes), out);
+        let until = Calls::time_ends(now.mono, link);
+        self.take(now, Call { link, until, request, bytes }, out);
     }
 
     /// Continues with calls whose delay for a wrong handle is over, within the rest of their time.
@@ -63,39 +62,31 @@ impl Front {
         for (link, bytes) in self.calls.service_mut().waited(now.mono) {
             if let Ok(request) = Request::parse(&bytes) {
                 let until = self.calls.service().expected(link);
-                self.take(now, until, link, (request, bytes), out);
+                self.take(now, Call { link, until, request, bytes }, out);
             }
         }
     }
 
     /// Has a call decided here or by the twin, or parks it until it can be.
-    fn take(
-        &mut self,
-        now: Now,
-        until: Mono,
-        link: LinkId,
-        (request, bytes): (Request, Vec<u8>),
-        out: &mut Vec<Intent>,
-    ) {
-        self.calls.service_mut().expects(link, until);
-        // A call that the twin has passed on is not passed on again.
-        if !link.is_passed() && self.leadership.passes(self.view()) {
-            self.pass_on(now.mono, until, link, bytes, out);
-        } else if LicenceService::is_timeless(&request)
-            || self.leadership.begins(now.mono, self.view())
-        {
-            let (calls, mut context) = self.with_calls();
-            calls.serve(now, Call { link, until, request: &request, bytes }, &mut context, out);
-        } else if self.leadership.role().is_to_lead()
-            || link.is_passed()
-            || self.leadership.may_pass(self.view())
-        {
-            self.not_decided(now.mono, link, &request);
-            self.calls.park(ParkedCall { link, until, call: request });
-        } else {
-            self.not_decided(now.mono, link, &request);
-            let (calls, mut context) = self.with_calls();
-            calls.turn_down(link, &request, CmError::SERVER_START_PENDING, &mut context, out);
+    fn take(&mut self, now: Now, call: Call, out: &mut Vec<Intent>) {
+        self.calls.service_mut().expects(call.link, call.until);
+        match self.leadership.handling(now.mono, call.link, &call.request, self.view()) {
+            Handling::PassOn => self.pass_on(now.mono, call.until, call.link, call.bytes, out),
+            Handling::Decide => {
+                let (calls, mut context) = self.with_calls();
+                calls.serve(now, call, &mut context, out);
+            }
+            Handling::Park => {
+                let Call { link, until, request, .. } = call;
+                self.not_decided(now.mono, link, &request);
+                self.calls.park(ParkedCall { link, until, call: request });
+            }
+            Handling::TurnDown => {
+                let Call { link, request, .. } = call;
+                self.not_decided(now.mono, link, &request);
+                let (calls, mut context) = self.with_calls();
+                calls.turn_down(link, &request, CmError::SERVER_START_PENDING, &mut context, out);
+            }
         }
     }
 
@@ -109,13 +100,8 @@ impl Front {
         if self.calls.has_parked() && self.leadership.begins(now.mono, self.view()) {
             self.serve_parked(now, out);
         }
-        let due = self.calls.service().due().is_some_and(|due| due <= now.mono);
-        if due && self.leadership.hears_clients(self.view()) {
-            let log = self.replication.log_mut();
-            let service = self.calls.service_mut();
-            for entry in service.ended(now.mono, log.speculative_state()) {
-                log.propose(entry);
-            }
+        if self.calls.has_silent(now.mono) && self.leadership.hears_clients(self.view()) {
+            self.calls.end_silent(now.mono, self.replication.log_mut());
         }
         self.calls.see_to_handles(self.replication.log_mut());
     }
@@ -125,7 +111,7 @@ impl Front {
         let (calls, mut context) = self.with_calls();
         for ParkedCall { link, until, call } in calls.unpark() {
             let bytes = call.encode();
-            calls.serve(now, Call { link, until, request: &call, bytes }, &mut context, out);
+            calls.serve(now, Call { link, until, request: call, bytes }, &mut context, out);
         }
     }
 
@@ -146,19 +132,11 @@ impl Front {
     pub(in crate::front) fn unable(
         &mut self,
         now: Mono,
-        index: usize,
+        id: BackendId,
         correlation: u32,
         out: &mut Vec<Intent>,
     ) {
-        let backend = self.replication.backend_mut(index);
-        let Some(pending) = backend.answered(now, correlation) else { return };
-        backend.busy = backend.busy.saturating_sub(1);
         let (calls, mut context) = self.with_calls();
-        calls.failover_from(now, index, alloc::vec![pending.what], &mut context, out);
-    }
-
-    /// Returns the number of entries that are proposed and not committed.
-    pub(in crate::front) fn uncommitted(&self) -> u64 {
-        self.replication.log().last().0 - self.replication.log().committed().0
+        calls.unable(now, id, correlation, &mut context, out);
     }
 }

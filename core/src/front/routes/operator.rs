@@ -5,17 +5,14 @@ use crate::admin::Command;
 use crate::base::credentials::Rights;
 use crate::base::time::{Mono, Now};
 use crate::front::Front;
-use crate::front::leadership::phase::Phase;
-use crate::front::operator::{At, Compared, Observed, Surroundings, holder};
+use crate::front::calls::Calls;
+use crate::front::operator::{At, Compared, Observed, Surroundings};
 use crate::front::replication::backend_link::BackendLink;
-use crate::front::twin::{self, Twin};
+use crate::front::twin::Twin;
 use crate::io::{Intent, VipRequest};
 use crate::link::LinkId;
-use crate::log::Handle;
-use crate::messages::twin::{TwinMessage, Version};
-use alloc::format;
+use crate::messages::twin::Version;
 use alloc::vec::Vec;
-use core::net::IpAddr;
 
 impl Front {
     /// Takes a request to the admin pages. `checked`: the rights of the password that came with it.
@@ -42,8 +39,14 @@ impl Front {
                 self.operator.notified(now.mono, notice);
                 out.push(VipRequest::Look.into());
             }
-            Some(Command::Release(handle)) => self.take_back(now, handle),
-            Some(Command::ReleaseFrom(address)) => self.take_all_back(now, address),
+            Some(Command::Release(handle)) => {
+                let (_, mut context) = self.with_calls();
+                Calls::take_back(now.wall, handle, &mut context);
+            }
+            Some(Command::ReleaseFrom(address)) => {
+                let (calls, mut context) = self.with_calls();
+                calls.take_all_back(now.wall, address, &mut context);
+            }
             Some(Command::Recover) => {
                 let (leadership, mut context) = self.with_leadership();
                 leadership.recover(now, link, &mut context, out);
@@ -66,26 +69,6 @@ impl Front {
         }
     }
 
-    /// Takes back all handles of an address by an operator's order. That is one event for any
-    /// number of handles.
-    fn take_all_back(&mut self, now: Now, address: IpAddr) {
-        let handles =
-            self.calls.service().held_from(address, self.replication.log().speculative_state());
-        let text = format!("all {} handles of {address} taken back", handles.len());
-        self.operator.note(now.wall, "seat", text);
-        for handle in handles {
-            self.give_back(handle, "an operator took back all of its address");
-        }
-    }
-
-    /// Takes back a handle by an operator's order.
-    fn take_back(&mut self, now: Now, handle: Handle) {
-        let Some(seat) = self.replication.log().speculative_state().seat(handle) else { return };
-        let text = format!("handle {handle} ({}) taken back from {}", seat.held, holder(seat));
-        self.operator.note(now.wall, "seat", text);
-        self.give_back(handle, "an operator took it back");
-    }
-
     /// Records, at the end of a step, what has changed for an operator.
     pub(in crate::front) fn observe(&mut self, now: Now) {
         let observed = Observed {
@@ -94,11 +77,8 @@ impl Front {
             twin: self.twin.as_ref().map(Twin::stands),
             address: self.leadership.role().address(),
         };
-        let leader = match *self.leadership.phase() {
-            Phase::Leading { epoch } => Some(epoch),
-            _ => self.leadership.twin_epoch(self.view()),
-        };
-        let epoch = self.leadership.epoch().unwrap_or_else(|| self.leadership.highest()).round;
+        let leader = self.leadership.leader(self.view());
+        let epoch = self.leadership.latest_epoch().round;
         let Self { operator, replication, twin, .. } = self;
         let backends = replication.backends();
         let surroundings = Surroundings { backends, twin: twin.as_ref(), epoch };
@@ -108,12 +88,8 @@ impl Front {
     /// Sends the twin the part of this configuration that both fronts must have alike.
     pub(in crate::front) fn tell_settings(&mut self, now: Mono, out: &mut Vec<Intent>) {
         let Some(twin) = &mut self.twin else { return };
-        let tell = self.operator.told_configuration().filter(|_| twin.speaks(Version::SETTINGS));
-        twin.tell(
-            now,
-            &tell.unwrap_or_else(|| TwinMessage::Shared(twin::shared(&self.config))),
-            out,
-        );
+        let whole = twin.speaks(Version::SETTINGS);
+        twin.tell(now, &self.operator.told_configuration(whole, &self.config), out);
     }
 
     /// Follows the twin if its configuration was changed later, or has the twin follow; and keeps

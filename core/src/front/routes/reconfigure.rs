@@ -8,6 +8,7 @@
 use crate::base::network::Address;
 use crate::base::time::Mono;
 use crate::config::{self, InForce};
+use crate::front::BackendId;
 use crate::front::Front;
 use crate::front::twin::Twin;
 use crate::io::Intent;
@@ -48,19 +49,19 @@ impl Front {
         if places == self.config.backends {
             return;
         }
-        for (index, address) in places.iter().enumerate() {
-            if self.replication.backend(index).address == *address {
+        for (id, address) in BackendId::all().zip(&places) {
+            if self.replication.backend(id).address() == address {
                 continue;
             }
             tracing::info!(
                 target: "tmr_core::front::configure",
-                old = %self.replication.backend(index).address, new = %address, "a backend is another one"
+                old = %self.replication.backend(id).address(), new = %address, "a backend is another one"
             );
-            if let Some(link) = self.replication.backend(index).link() {
+            if let Some(link) = self.replication.backend(id).link() {
                 let (leadership, mut context) = self.with_leadership();
-                leadership.drop_backend(now, link, index, MOVED, &mut context, out);
+                leadership.drop_backend(now, link, id, MOVED, &mut context, out);
             }
-            self.replication.replace(index, address.clone());
+            self.replication.replace(id, address.clone());
         }
         self.config.backends = places;
         self.merge_parts();

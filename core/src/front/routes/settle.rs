@@ -3,8 +3,6 @@
 
 use crate::base::time::Now;
 use crate::front::Front;
-use crate::front::twin::Twin;
-use crate::front::usage::{self, Usage};
 use crate::io::Intent;
 use alloc::vec::Vec;
 
@@ -18,8 +16,8 @@ impl Front {
             let (leadership, mut context) = self.with_leadership();
             leadership.admit(&mut context);
         }
-        self.record_committed();
         let (leadership, mut context) = self.with_leadership();
+        leadership.record_committed(&mut context);
         leadership.failover_settle(now.mono, &mut context, out);
         if self.leadership.leads() {
             self.serve(now, out);
@@ -34,21 +32,5 @@ impl Front {
         }
         let (leadership, mut context) = self.with_leadership();
         leadership.failover_close(now.mono, &mut context, out);
-    }
-
-    /// Has the usage history record what was committed, unless the twin sends those lines.
-    fn record_committed(&mut self) {
-        let told =
-            !self.leadership.leads() && !self.twin.as_ref().is_some_and(Twin::tells_no_history);
-        let (usage, mut context) = self.recording();
-        usage.record_committed(told, &mut context);
-    }
-
-    /// Lends the usage history what it needs to record.
-    pub(in crate::front) fn recording(&mut self) -> (&mut Usage, usage::Context<'_>) {
-        let leads = self.leadership.leads();
-        let Self { usage, replication, calls, config, .. } = self;
-        let log = replication.log_mut();
-        (usage, usage::Context { leads, log, catalogue: &calls.virtuals().catalogue, config })
     }
 }

@@ -179,7 +179,7 @@ impl Front {
         let machine = self.leadership.machine_report(now.mono, self.view());
         let part = self.leadership.part(now.mono, self.view());
         let leads = self.leadership.leads();
-        let epoch = self.leadership.epoch().unwrap_or_else(|| self.leadership.highest());
+        let epoch = self.leadership.latest_epoch();
         let own = OwnRole { part, epoch, leads };
         if let Some((twin, context)) = self.with_twin() {
             twin.settle(now, own, machine, seats, context, out);

@@ -3,6 +3,7 @@
 use super::World;
 use crate::base::limits::DATE_LEAP_LASTS;
 use crate::base::time::{Duration, Wall};
+use crate::front::BackendId;
 use crate::licence::{Container, Product};
 use crate::testing::{container, release, seat};
 use alloc::string::ToString;
@@ -226,8 +227,8 @@ fn each_clock_is_shown_with_how_far_it_is_off() {
     world.set_backends([0, 61, -2 * DAY]);
     world.advance(100 * SECOND);
     let address =
-        |index: usize| json!(world.fronts[0].node.replication.backend(index).address.to_string());
-    let [first, second, third] = [0, 1, 2].map(address);
+        |index| json!(world.fronts[0].node.replication.backend(index).address().to_string());
+    let [first, second, third] = BackendId::ALL.map(address);
     let backends = [
         (first, json!(0), json!("ok")),
         (second, json!(61), json!("off")),

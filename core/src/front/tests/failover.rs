@@ -166,7 +166,8 @@ fn a_twin_that_does_not_take_it_leaves_it_here() {
         assert_eq!(world.answer(0, waits).map(|(status, _)| status), Some(0), "{what}");
         assert!(trouble(&mut world, 0).as_str().unwrap().contains("told to lead"), "{what}");
         // The obstacle is gone, but the front does not take the role before it is ordered again.
-        (world.fronts[1].frozen, world.line.loses) = (false, false);
+        world.fronts[1].frozen = false;
+        world.line.loses = false;
         world.network.lose = |_, _| false;
         world.network.cut.clear();
         world.advance(20 * SECOND);

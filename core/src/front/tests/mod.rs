@@ -34,9 +34,9 @@ mod role;
 mod seats;
 mod side;
 mod signs_of_life;
+mod sleep;
 mod twin;
 mod unfenced;
-mod vigil;
 mod world;
 
 use crate::base::limits::{CLEANUP_DEFAULT, TWIN_CONNECT, TWIN_TRANSFER};

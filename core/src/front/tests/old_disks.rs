@@ -4,6 +4,7 @@ use super::World;
 use super::world::Event;
 use crate::base::limits::DOUBLED_REDIAL;
 use crate::base::time::Duration;
+use crate::front::BackendId;
 use crate::io::{Input, Intent};
 use crate::link::Frame;
 use crate::messages::group::Order;
@@ -90,14 +91,15 @@ fn what_a_disk_said_before_it_was_counted_does_not_make_it_old() {
     let [Intent::Send { frame, .. }] = said.as_slice() else { panic!("{said:?}") };
     let handles = world.take(0, 2);
     // The first connection is made anew, and the second one counts.
-    let first = world.fronts[0].node.replication.backend(1).link();
+    let first = world.fronts[0].node.replication.backend(BackendId::ALL[1]).link();
     let mut waited = 0;
-    while world.fronts[0].node.replication.backend(1).link() == first {
+    while world.fronts[0].node.replication.backend(BackendId::ALL[1]).link() == first {
         world.advance(10 * MILLI);
         waited += 1;
         assert!(waited < 1_000, "{:#}", world.status(0));
     }
-    let near = world.fronts[0].node.replication.backend(2).link().expect("it stands");
+    let near =
+        world.fronts[0].node.replication.backend(BackendId::ALL[2]).link().expect("it stands");
     let late = Input::Frame { link: near, frame: Frame::Batch(frame.clone()) };
     world.events.push_back(Event::ToFront(0, late));
     world.run();

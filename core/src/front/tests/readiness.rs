@@ -27,7 +27,8 @@ impl World {
         // Its clock is that of its latest step.
         self.events.push_back(Event::ToBackend(index, Input::Tick));
         self.run();
-        self.backends[index].node.ready().err().unwrap_or_default()
+        let ready = self.backends[index].node.ready();
+        ready.err().map_or_else(String::new, |refusal| refusal.reason().into())
     }
 }
 

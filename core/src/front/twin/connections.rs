@@ -8,7 +8,7 @@ use super::hello::{Accepted, Rejected};
 use super::receiver::Received;
 use super::{Twin, strangers::Stranger};
 use crate::base::time::Mono;
-use crate::front::replication::backend_link::LinkState;
+use crate::front::replication::link_state::LinkState;
 use crate::io::Intent;
 use crate::link::{CloseReason, LinkId};
 use crate::messages::twin::TwinAck;

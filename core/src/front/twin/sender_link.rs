@@ -6,7 +6,7 @@
 use super::trouble::Trouble;
 use crate::base::limits::{REDIAL_MIN, TWIN_REDIAL_MAX};
 use crate::base::time::{Duration, Mono};
-use crate::front::replication::backend_link::LinkState;
+use crate::front::replication::link_state::LinkState;
 use crate::io::Intent;
 use crate::link::LinkId;
 use crate::messages::twin::TwinMessage;

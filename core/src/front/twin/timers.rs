@@ -5,7 +5,7 @@ use super::context::Context;
 use crate::base::limits::{TWIN_HEARTBEAT, TWIN_SILENCE};
 use crate::base::time::{Deadline, Duration, Mono};
 use crate::front::LinkNumbers;
-use crate::front::replication::backend_link::LinkState;
+use crate::front::replication::link_state::LinkState;
 use crate::io::Intent;
 use crate::link::{LinkId, PeerKind};
 use alloc::vec::Vec;

@@ -39,6 +39,7 @@ use super::{Config, Front};
 use crate::base::random::Random;
 use crate::base::time::{Deadline, Now};
 use crate::config;
+use crate::front::BackendId;
 use crate::front::routes::reconfigure::places;
 use crate::io::{FrontEvent, HostEvent, Input, Intent};
 use crate::link::{Frame, LinkId, PeerKind};
@@ -96,7 +97,7 @@ impl Unfenced {
         if let Input::Frame { frame: Frame::Http(_) | Frame::Unheard(_), .. } = &input {
             // The admin page shows who holds what, and at which server.
             for (stand, backend) in self.stand_ins.iter().zip(front.replication.backends_mut()) {
-                backend.seats = Some(stand.seat_table().held());
+                backend.set_seats(stand.seat_table().held());
             }
         }
         if let Input::Host(HostEvent::Front(FrontEvent::Configured(new))) = &input {
@@ -117,7 +118,7 @@ impl Unfenced {
                 let new = || front.numbers.next();
                 stand.pump(now.mono, new, out);
             }
-            let next = (0..3).find_map(|index| Some((index, self.stand_ins[index].next_event()?)));
+            let next = BackendId::all().find_map(|id| Some((id, self.stand_ins[id].next_event()?)));
             match next {
                 Some((_, Event::Line(event))) => input = Some(event),
                 Some((index, Event::Refused(slot, error))) => {

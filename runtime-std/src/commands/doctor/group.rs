@@ -6,7 +6,7 @@ use tmr_core::base::limits::LICENCE_ENDS_SOON;
 use tmr_core::base::network::Address;
 use tmr_core::base::time::Wall;
 use tmr_core::config::Config;
-use tmr_core::front::{Review, review};
+use tmr_core::front::{BackendId, PartDifference, Review, review};
 use tmr_core::link::CloseReason;
 use tmr_core::messages::group::Description;
 use tmr_core::messages::twin::{Hello, Version};
@@ -147,17 +147,18 @@ pub(super) fn licences(config: &Config, asked: &[Asked; 3], now: Wall, findings:
     for licence in &licences {
         let before = findings.0.len();
         let name = format!("{}:{}", licence.key.firm_code, licence.key.product_code);
-        for (index, field, value, expected) in &licence.differs {
-            let at = &asked[*index].address;
+        for PartDifference { backend, field, value, expected } in &licence.differs {
+            let at = &asked[*backend].address;
             let what = format!("{name}: {field} is {value} at {at}, and {expected} at the others");
             let todo = format!(
                 "issue part {} again: tmrd issue SPEC.json --only {}",
-                index + 1,
-                index + 1
+                backend.part(),
+                backend.part()
             );
             findings.warning(topic, what, &todo);
         }
-        let missing = (0..3).filter(|index| parts[*index].is_some() && !licence.held[*index]);
+        let missing =
+            BackendId::all().filter(|index| parts[*index].is_some() && !licence.held[*index]);
         for index in missing {
             let what = format!("{name}: {} has no part of it", asked[index].address);
             findings.warning(topic, what, "put the licence file there");

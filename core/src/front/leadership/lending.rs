@@ -2,6 +2,7 @@
 
 use super::{Context, Leadership, View};
 use crate::base::time::{Duration, Mono, Now};
+use crate::front::BackendId;
 use crate::front::calls::{self, Calls};
 use crate::front::leadership::phase::Phase;
 use crate::front::replication::{self, Replication};
@@ -54,6 +55,19 @@ impl Leadership {
         Some((twin.as_deref_mut()?, twin::Context { stands_by, log, history }))
     }
 
+    /// Has the usage history record what was committed, unless the twin sends those lines.
+    pub(in crate::front) fn record_committed(&self, ctx: &mut Context<'_>) {
+        let told = !self.leads() && !ctx.twin.as_deref().is_some_and(Twin::tells_no_history);
+        let (usage, mut context) = self.recording(ctx);
+        usage.record_committed(told, &mut context);
+    }
+
+    /// Has the usage history record what it still counts, because this process ends.
+    pub(in crate::front) fn flush_history(&self, ctx: &mut Context<'_>) {
+        let (usage, context) = self.recording(ctx);
+        usage.flush(&context);
+    }
+
     /// Lends the usage history what it needs to record.
     pub(super) fn recording<'a>(
         &self,
@@ -77,12 +91,12 @@ impl Leadership {
     pub(in crate::front) fn follow(
         &self,
         now: Mono,
-        index: usize,
+        id: BackendId,
         ctx: &mut Context<'_>,
         out: &mut Vec<Intent>,
     ) {
         let (replication, context) = self.with_replication(ctx);
-        if replication.follow(now, index, &context, out) {
+        if replication.follow(now, id, &context, out) {
             self.merge_parts(ctx);
         }
     }
@@ -91,12 +105,12 @@ impl Leadership {
     pub(in crate::front) fn told_facts(
         &self,
         now: Mono,
-        index: usize,
+        id: BackendId,
         facts: Facts,
         ctx: &mut Context<'_>,
         out: &mut Vec<Intent>,
     ) {
-        if ctx.replication.told_facts(now, index, facts) {
+        if ctx.replication.told_facts(now, id, facts) {
             self.judge(now, ctx, out);
         }
     }

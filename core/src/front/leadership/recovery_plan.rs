@@ -3,7 +3,8 @@
 
 use super::{Leadership, View};
 use crate::base::time::Mono;
-use crate::front::replication::exclusion::Exclusion;
+use crate::front::BackendId;
+use crate::front::replication::eligibility::Exclusion;
 use crate::front::replication::membership::{is_blank, is_unborn};
 use crate::history::Since;
 use crate::log::{Epoch, GroupId, Slot};
@@ -18,7 +19,7 @@ use sha2::{Digest, Sha256};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::front) enum Source {
     /// The copy of a backend.
-    Backend(usize),
+    Backend(BackendId),
     /// The copy that this front has in memory.
     Front,
     /// There is no copy: the group begins without any handles.
@@ -38,7 +39,7 @@ pub(in crate::front) struct Plan {
     /// The last slot that is known to have been chosen.
     pub(in crate::front) known: Slot,
     /// The backends that begin anew.
-    pub(in crate::front) takes_part: Vec<usize>,
+    pub(in crate::front) takes_part: Vec<BackendId>,
     /// Copies of the log contradict each other: only the source is used.
     pub(in crate::front) contradicts: bool,
 }
@@ -73,7 +74,8 @@ impl Leadership {
             );
         }
         let reason = self.loss(view).ok_or("no memory of the group is known to be lost")?;
-        let here: Vec<usize> = (0..3).filter(|&index| self.can_take_part(index, view)).collect();
+        let here: Vec<BackendId> =
+            BackendId::all().filter(|&id| self.can_take_part(id, view)).collect();
         if here.len() < 2 {
             return Err(format!(
                 "two backends must be reached, each under one address; missing: {}",
@@ -81,11 +83,11 @@ impl Leadership {
             ));
         }
         let group = self.group_to_recover(&here, view);
-        let own = |&index: &usize| {
-            let standing = view.replication.backend(index).standing();
+        let own = |&id: &BackendId| {
+            let standing = view.replication.backend(id).standing();
             standing.is_some_and(|own| is_blank(own) || own.group == group)
         };
-        let mut takes_part: Vec<usize> = here.iter().copied().filter(own).collect();
+        let mut takes_part: Vec<BackendId> = here.iter().copied().filter(own).collect();
         if takes_part.len() < 2 {
             // A recovery that was only half done is repeated; the plan names disks of another
             // group.
@@ -94,21 +96,21 @@ impl Leadership {
         let log = group
             .filter(|_| view.replication.log().group() == group)
             .map(|_| view.replication.log().committed());
-        let disks = takes_part.iter().filter_map(|&index| {
-            let standing = view.replication.backend(index).standing()?;
-            (standing.group == group && !is_blank(standing)).then_some((standing.committed, index))
+        let disks = takes_part.iter().filter_map(|&id| {
+            let standing = view.replication.backend(id).standing()?;
+            (standing.group == group && !is_blank(standing)).then_some((standing.committed, id))
         });
-        let best = disks.max_by_key(|&(slot, index)| (slot, core::cmp::Reverse(index)));
+        let best = disks.max_by_key(|&(slot, id)| (slot, core::cmp::Reverse(id)));
         let (source, slot) = match (best, log) {
             (Some((slot, _)), Some(own)) if own >= slot && own > Slot(0) => (Source::Front, own),
-            (Some((slot, index)), _) => (Source::Backend(index), slot),
+            (Some((slot, id)), _) => (Source::Backend(id), slot),
             (None, Some(own)) if own > Slot(0) => (Source::Front, own),
             (None, _) => (Source::Nothing, Slot(0)),
         };
-        let known = takes_part.iter().filter_map(|&index| {
+        let known = takes_part.iter().filter_map(|&id| {
             let of_group =
-                view.replication.backend(index).standing().is_some_and(|own| own.group == group);
-            of_group.then(|| view.replication.backend(index).known_chosen())
+                view.replication.backend(id).standing().is_some_and(|own| own.group == group);
+            of_group.then(|| view.replication.backend(id).known_chosen())
         });
         let known = known.chain([self.known_of(group, view)]).max().unwrap_or_default().max(slot);
         let contradicts = self.obstacles.contradiction.is_some();
@@ -122,7 +124,7 @@ impl Leadership {
     pub(in crate::front) fn plan_shown(&self, now: Mono, view: View<'_>) -> Result<Value, String> {
         let plan = self.plan(now, view)?;
         let backends: Vec<Value> =
-            (0..3).map(|index| self.backend_shown(&plan, index, view)).collect();
+            BackendId::all().map(|id| self.backend_shown(&plan, id, view)).collect();
         let log = view.replication.log();
         let since = plan
             .group
@@ -178,18 +180,17 @@ impl Leadership {
 
     /// Whether the backend is connected, knows the order, and is not a second address of another
     /// one.
-    pub(super) fn can_take_part(&self, index: usize, view: View<'_>) -> bool {
-        let backend = view.replication.backend(index);
-        let twice = matches!(backend.exclusion, Some(Exclusion::Doubled(_)));
-        backend.known().is_some() && backend.minor >= 1 && !twice
+    pub(super) fn can_take_part(&self, id: BackendId, view: View<'_>) -> bool {
+        let backend = view.replication.backend(id);
+        let twice = matches!(backend.exclusion(), Some(Exclusion::Doubled(_)));
+        backend.known().is_some() && backend.minor() >= 1 && !twice
     }
 
     /// Returns the group whose memory is recovered: the one whose log this front has; otherwise, of
     /// those that backends remember, the one that promised last.
-    fn group_to_recover(&self, here: &[usize], view: View<'_>) -> Option<GroupId> {
-        let claimant = |&index: &usize| {
-            let standing =
-                view.replication.backend(index).standing().filter(|own| !is_blank(own))?;
+    fn group_to_recover(&self, here: &[BackendId], view: View<'_>) -> Option<GroupId> {
+        let claimant = |&id: &BackendId| {
+            let standing = view.replication.backend(id).standing().filter(|own| !is_blank(own))?;
             let Standing { promised, committed, group, .. } = *standing;
             Some(Claimant { promised, committed, group: group? })
         };
@@ -209,17 +210,17 @@ impl Leadership {
         }
     }
 
-    fn backend_shown(&self, plan: &Plan, index: usize, view: View<'_>) -> Value {
-        let backend = view.replication.backend(index);
+    fn backend_shown(&self, plan: &Plan, id: BackendId, view: View<'_>) -> Value {
+        let backend = view.replication.backend(id);
         let standing = backend.standing();
-        let takes_part = plan.takes_part.contains(&index);
+        let takes_part = plan.takes_part.contains(&id);
         let text = match standing {
             None => format!(
                 "cannot be reached ({}): if its state folder still exists, start it instead, for it may \
                  be all that is needed",
-                backend.trouble.as_deref().unwrap_or("not connected yet")
+                backend.trouble().unwrap_or("not connected yet")
             ),
-            Some(_) if plan.source == Source::Backend(index) => {
+            Some(_) if plan.source == Source::Backend(id) => {
                 "its copy is the best one and counts; its journal is kept as journal.old".into()
             }
             Some(own) if takes_part && is_blank(own) => {
@@ -230,13 +231,13 @@ impl Leadership {
                  as journal.old",
                 own.last
             ),
-            Some(_) => match &backend.trouble {
+            Some(_) => match backend.trouble() {
                 Some(trouble) => format!("is left alone: {trouble}"),
                 None => "is left alone".into(),
             },
         };
         json!({
-            "address": backend.address.to_string(),
+            "address": backend.address().to_string(),
             "disk": standing.map(|own| own.disk.to_string()),
             "group": standing.and_then(|own| own.group).map(|group| group.to_string()),
             "committed": standing.map(|own| own.committed.0),

@@ -9,12 +9,13 @@
 //! If two backends were blank then, and the group is known to have been born by then, they have
 //! lost their memory, whatever reports were on their way.
 //!
-//! What never lives here: what is left, and what an operator can do with it (that is `loss`).
+//! What never lives here: what is left, and what an operator can do with it (that is `recovery_plan`).
 
 use super::backend_link::BackendLink;
 use super::membership::is_unborn;
 use super::{Context, Replication};
 use crate::base::time::Mono;
+use crate::front::BackendId;
 use crate::log::{DiskId, Slot};
 use crate::messages::group::Standing;
 use alloc::vec::Vec;
@@ -35,12 +36,12 @@ impl Replication {
         let same = |doubt: Doubt| Some(doubt.disks) == self.disks();
         self.seems_emptied(context)
             && self.doubt.is_some_and(same)
-            && (0..3).all(|at| self.is_sure_of(at))
+            && BackendId::all().all(|at| self.is_sure_of(at))
     }
 
     /// Whether a backend's description answers an order that was sent since the doubt began.
-    pub(in crate::front) fn is_sure_of(&self, index: usize) -> bool {
-        self.doubt.is_none_or(|doubt| self.backends[index].as_of > doubt.since)
+    pub(in crate::front) fn is_sure_of(&self, id: BackendId) -> bool {
+        self.doubt.is_none_or(|doubt| self.backends[id].reported().as_of() > doubt.since)
     }
 
     /// Whether, by the latest descriptions of all three backends, two or three have lost their
@@ -48,7 +49,7 @@ impl Replication {
     pub(in crate::front) fn seems_emptied(&self, context: &Context<'_>) -> bool {
         // This runs at the end of every step: the most frequent answer comes first.
         let born = |backend: &&BackendLink| {
-            let told = backend.standing().filter(|_| backend.exclusion.is_none());
+            let told = backend.standing().filter(|_| backend.exclusion().is_none());
             told.is_some_and(|own| own.group.is_some() && !is_unborn(own))
         };
         if self.backends.iter().filter(born).count() >= 2 {
@@ -81,8 +82,9 @@ impl Replication {
     }
 
     fn disks(&self) -> Option<[DiskId; 3]> {
-        let disk = |index: usize| self.backends[index].standing().map(|standing| standing.disk);
-        Some([disk(0)?, disk(1)?, disk(2)?])
+        let disk = |id: BackendId| self.backends[id].standing().map(|standing| standing.disk);
+        let [first, second, third] = BackendId::ALL.map(disk);
+        Some([first?, second?, third?])
     }
 
     /// Whether a backend has the name of a group of which a connected backend has entries.
@@ -101,8 +103,8 @@ impl Replication {
     /// Returns, with all three backends connected, those whose disks are no members of the group. A
     /// connection to a process that has ended looks like a backend with another disk: so each
     /// backend has to answer an order that was sent after all three had described themselves.
-    pub(in crate::front) fn strangers(&self, context: &Context<'_>) -> Vec<usize> {
-        let all: Vec<(usize, Standing)> = self.counted().collect();
+    pub(in crate::front) fn strangers(&self, context: &Context<'_>) -> Vec<BackendId> {
+        let all: Vec<(BackendId, Standing)> = self.counted().collect();
         if all.len() < 3 {
             return Vec::new();
         }
@@ -110,15 +112,15 @@ impl Replication {
         let proved = context.leads();
         // While a change of members is uncommitted, the three may include two of every set, each
         // set its own two.
-        let sure = (proved || context.unproved) && !self.are_voters(&[0, 1, 2]);
-        let met = all.iter().map(|(index, _)| self.backends[*index].met).max();
-        let stranger = |(index, standing): &&(usize, Standing)| {
-            let here = Some(self.backends[*index].as_of) > met;
+        let sure = (proved || context.unproved) && !self.are_voters(&BackendId::ALL);
+        let met = all.iter().map(|(id, _)| self.backends[*id].reported().met()).max();
+        let stranger = |(id, standing): &&(BackendId, Standing)| {
+            let here = Some(self.backends[*id].reported().as_of()) > met;
             let blank = !self.is_of_born(standing);
             let member = self.log.member_sets().all(|set| set.contains(&standing.disk));
             emptied && blank || here && sure && !member && context.config.backend_kind().keeps_log()
         };
-        all.iter().filter(stranger).map(|(index, _)| *index).collect()
+        all.iter().filter(stranger).map(|(id, _)| *id).collect()
     }
 
     /// Whether a backend has reported that another front serves.

@@ -4,7 +4,10 @@
 use super::phase::Phase;
 use super::{Context, Leadership};
 use crate::base::time::{Mono, Wall};
-use crate::front::replication::backend_link::{BackendLink, OrderPurpose, Progress};
+use crate::front::BackendId;
+use crate::front::replication::backend_link::BackendLink;
+use crate::front::replication::follower::Progress;
+use crate::front::replication::pending_orders::OrderPurpose;
 use crate::io::Intent;
 use crate::log::{Entry, Epoch, GroupId, Setting, Slot};
 use crate::messages::group::Order;
@@ -36,24 +39,18 @@ impl Leadership {
     /// Notes that a backend has stored the group's name. When all three have, the first entry names
     /// the members. It needs all three disks to commit, so that no group serves that is born on
     /// only two.
-    pub(in crate::front) fn founded(&mut self, now: Mono, index: usize, ctx: &mut Context<'_>) {
+    pub(in crate::front) fn founded(&mut self, now: Mono, id: BackendId, ctx: &mut Context<'_>) {
         let Phase::Founding { epoch, group } = self.phase else { return };
-        if let Some(description) = &mut ctx.replication.backend_mut(index).description {
-            description.standing.group = Some(group);
-            description.standing.last = Slot(0);
-            description.standing.base = Slot(0);
-        }
-        ctx.replication.backend_mut(index).progress =
-            Progress::Following { next: Slot(1), matched: Slot(0) };
+        let backend = ctx.replication.backend_mut(id);
+        backend.reported_mut().founded(group);
+        backend.set_progress(Progress::Following { next: Slot(1), matched: Slot(0) });
         self.progress(now);
-        let following =
-            |backend: &BackendLink| matches!(backend.progress, Progress::Following { .. });
-        if !ctx.replication.backends().iter().all(following) {
+        if !ctx.replication.backends().iter().all(BackendLink::follows) {
             return;
         }
         let disk =
-            |index: usize| ctx.replication.backend(index).standing().map(|standing| standing.disk);
-        let (Some(a), Some(b), Some(c)) = (disk(0), disk(1), disk(2)) else {
+            |id: BackendId| ctx.replication.backend(id).standing().map(|standing| standing.disk);
+        let [Some(a), Some(b), Some(c)] = BackendId::ALL.map(disk) else {
             return self.claim_again(now, "a backend went away while the group was born", ctx);
         };
         let (upto, _) =

@@ -17,7 +17,7 @@ use alloc::format;
 
 /// The time of the last step, and what is known of sleep.
 #[derive(Clone, Debug, Default)]
-pub(in crate::front) struct Vigil {
+pub(in crate::front) struct SleepDetector {
     last: Option<Now>,
     due: Option<Mono>,
     /// When this front was last found to have slept.
@@ -37,7 +37,7 @@ enum Slept {
     Late(Duration),
 }
 
-impl Vigil {
+impl SleepDetector {
     /// Begins a step. Returns why the front may have slept since the last one; `None` if it was
     /// awake.
     fn begins(&mut self, now: Now) -> Option<Slept> {
@@ -56,7 +56,7 @@ impl Vigil {
     }
 }
 
-impl Vigil {
+impl SleepDetector {
     fn note_second(&mut self, now: Now) {
         while self.seconds.back().is_some_and(|&(wall, _)| wall > now.wall) {
             self.seconds.pop_back();
@@ -81,13 +81,13 @@ impl Leadership {
     /// Returns whether this front has slept a moment ago: orders of that time are old, and their
     /// senders may have given up.
     pub(in crate::front) fn has_just_woken(&self, now: Mono) -> bool {
-        self.vigil.woke.is_some_and(|woke| now.since(woke) < HANDOVER_WAIT)
+        self.sleep.woke.is_some_and(|woke| now.since(woke) < HANDOVER_WAIT)
     }
 
     /// Checks at the beginning of a step whether this front has slept.
     pub(in crate::front) fn note_sleep(&mut self, now: Now, ctx: &mut Context<'_>) {
-        let Some(slept) = self.vigil.begins(now) else { return };
-        self.vigil.woke = Some(now.mono);
+        let Some(slept) = self.sleep.begins(now) else { return };
+        self.sleep.woke = Some(now.mono);
         ctx.replication.begin_round_after_sleep();
         self.heartbeat = now.mono;
         let text = match slept {
@@ -101,15 +101,15 @@ impl Leadership {
             ),
         };
         if matches!(self.phase, Phase::Leading { .. }) {
-            self.vigil.logged.warn(now.mono, &text);
+            self.sleep.logged.warn(now.mono, &text);
         } else {
-            tracing::debug!(target: "tmr_core::front::vigil", "{text}");
+            tracing::debug!(target: "tmr_core::front::sleep", "{text}");
         }
     }
 
     /// Notes the deadline at the end of a step, and returns it.
     pub(in crate::front) fn expect(&mut self, due: Option<Deadline>) -> Option<Deadline> {
-        self.vigil.due = due.map(|due| due.at);
+        self.sleep.due = due.map(|due| due.at);
         due
     }
 }
@@ -124,46 +124,46 @@ mod tests {
 
     #[test]
     fn time_that_passes_alike_by_both_clocks_is_no_sleep() {
-        let mut vigil = Vigil::default();
-        assert_eq!(vigil.begins(at(900, 70)), None);
+        let mut sleep = SleepDetector::default();
+        assert_eq!(sleep.begins(at(900, 70)), None);
         for millis in (900..20_000).step_by(37) {
             // The wall clock has whole seconds, which change at another moment than the monotonic
             // ones.
-            assert_eq!(vigil.begins(at(millis, 70 + (millis - 100) / 1_000)), None, "{millis}");
+            assert_eq!(sleep.begins(at(millis, 70 + (millis - 100) / 1_000)), None, "{millis}");
         }
     }
 
     #[test]
     fn a_step_right_behind_a_late_one_is_not_late() {
-        let mut vigil = Vigil { due: Some(Mono(1_000_000)), ..Vigil::default() };
-        assert_eq!(vigil.begins(at(900, 70)), None);
-        assert!(vigil.begins(at(9_900, 79)).is_some());
+        let mut sleep = SleepDetector { due: Some(Mono(1_000_000)), ..SleepDetector::default() };
+        assert_eq!(sleep.begins(at(900, 70)), None);
+        assert!(sleep.begins(at(9_900, 79)).is_some());
         // What was due is done in another step at the same time.
-        assert_eq!(vigil.begins(at(9_900, 79)), None);
+        assert_eq!(sleep.begins(at(9_900, 79)), None);
     }
 
     #[test]
     fn what_was_asked_lately_by_both_clocks_is_behind_the_horizon_always() {
-        let mut vigil = Vigil::default();
+        let mut sleep = SleepDetector::default();
         for millis in (900..20_000).step_by(37) {
-            vigil.begins(at(millis, 70 + (millis - 100) / 1_000));
-            let horizon = vigil.horizon().expect("there was a step");
+            sleep.begins(at(millis, 70 + (millis - 100) / 1_000));
+            let horizon = sleep.horizon().expect("there was a step");
             assert!(horizon <= Mono((millis * 1_000).saturating_sub(1_960_000).max(900_000)));
         }
     }
 
     #[test]
     fn seconds_that_only_the_wall_clock_has_seen_move_the_horizon() {
-        let mut vigil = Vigil::default();
+        let mut sleep = SleepDetector::default();
         for second in 0..9 {
             // Each pause alone is too short to count as a step of the clock.
-            assert_eq!(vigil.begins(at(900 + second, 70 + second)), None);
+            assert_eq!(sleep.begins(at(900 + second, 70 + second)), None);
             let asked = 900 + second.saturating_sub(2);
-            assert_eq!(vigil.horizon(), Some(Mono(asked * 1_000)), "{second}");
+            assert_eq!(sleep.horizon(), Some(Mono(asked * 1_000)), "{second}");
         }
-        vigil.begins(at(1_000, 60));
-        assert_eq!(vigil.horizon(), Some(Mono(1_000_000)), "it was set back");
-        assert_eq!(vigil.seconds.len(), 1);
+        sleep.begins(at(1_000, 60));
+        assert_eq!(sleep.horizon(), Some(Mono(1_000_000)), "it was set back");
+        assert_eq!(sleep.seconds.len(), 1);
     }
 
     #[test]
@@ -171,20 +171,20 @@ mod tests {
         for (wall, slept) in
             [(85, Some(15)), (55, Some(-15)), (71, None), (69, None), (0, Some(-70))]
         {
-            let mut vigil = Vigil::default();
-            vigil.begins(at(900, 70));
-            assert_eq!(vigil.begins(at(900, wall)), slept.map(Slept::Stepped), "{wall}");
+            let mut sleep = SleepDetector::default();
+            sleep.begins(at(900, 70));
+            assert_eq!(sleep.begins(at(900, wall)), slept.map(Slept::Stepped), "{wall}");
         }
     }
 
     #[test]
     fn a_step_that_comes_late_is_seen() {
-        let mut vigil = Vigil::default();
-        vigil.begins(at(1_000, 70));
-        vigil.due = Some(Mono(1_500_000));
-        assert_eq!(vigil.begins(at(2_500, 71)), None);
-        vigil.due = Some(Mono(3_000_000));
+        let mut sleep = SleepDetector::default();
+        sleep.begins(at(1_000, 70));
+        sleep.due = Some(Mono(1_500_000));
+        assert_eq!(sleep.begins(at(2_500, 71)), None);
+        sleep.due = Some(Mono(3_000_000));
         let late = Slept::Late(Duration::from_millis(1_500));
-        assert_eq!(vigil.begins(at(4_500, 73)), Some(late));
+        assert_eq!(sleep.begins(at(4_500, 73)), Some(late));
     }
 }

@@ -4,6 +4,7 @@ use super::phase::Phase;
 use super::{Context, Leadership, View};
 use crate::base::limits::{CLAIMS_FUTILE, CONTEST};
 use crate::base::time::Mono;
+use crate::front::BackendId;
 use crate::front::replication::backend_link::BackendLink;
 use crate::io::Intent;
 use crate::link::CloseReason;
@@ -78,13 +79,8 @@ impl Leadership {
         if self.role.is_deposed() && self.succeeded(ctx.view()) {
             tracing::warn!(target: "tmr_core::front::backends", "another front leads: standing by");
             let known = ctx.replication.log().committed();
-            for description in ctx
-                .replication
-                .backends_mut()
-                .iter_mut()
-                .filter_map(|backend| backend.description.as_mut())
-            {
-                description.led |= description.standing.committed > known;
+            for backend in ctx.replication.backends_mut() {
+                backend.reported_mut().is_led_beyond(known);
             }
             self.stand_by();
         }
@@ -93,8 +89,8 @@ impl Leadership {
     /// Stands by if claims fail again and again and a backend reports that the front that it
     /// promised serves. Further claims would only take the lead from that front, for seconds each
     /// time.
-    pub(super) fn give_up_claiming(&mut self, index: usize, ctx: &Context<'_>) {
-        let Some(known) = ctx.replication.backend(index).known() else { return };
+    pub(super) fn give_up_claiming(&mut self, id: BackendId, ctx: &Context<'_>) {
+        let Some(known) = ctx.replication.backend(id).known() else { return };
         let another = known.led && known.standing.promised.front != ctx.config.front;
         let pausing = matches!(self.phase, Phase::Pausing { .. });
         if another && pausing && self.claim.failures >= CLAIMS_FUTILE {
@@ -128,8 +124,8 @@ impl Leadership {
 
     /// Forgets the obstacles once another front serves the group. If memory contradicted itself,
     /// that is so once the other front leads a group that was made anew.
-    pub(super) fn forget_obstacles(&mut self, index: usize, ctx: &Context<'_>) {
-        let Some(known) = ctx.replication.backend(index).known() else { return };
+    pub(super) fn forget_obstacles(&mut self, id: BackendId, ctx: &Context<'_>) {
+        let Some(known) = ctx.replication.backend(id).known() else { return };
         if !known.led || known.standing.promised.front == ctx.config.front {
             return;
         }
