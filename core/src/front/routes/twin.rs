@@ -1,16 +1,16 @@
 //! Routes between the twin and the rest of the front.
 
-use crate::base::time::{Duration, Mono, Now};
+use crate::base::time::{Mono, Now};
 use crate::front::Front;
 use crate::front::calls::ParkedCall;
 use crate::front::twin::{
     CallOutcome, CallToPass, ClientGone, Closed, Context, DroppedCall, Event, ForwardedCall,
-    GoneGuest, GuestCall, LateLink, LostGuest, OwnRole, Recalled, Received, Settings, Twin, shared,
+    GoneGuest, GuestCall, LateLink, LostGuest, OwnRole, Passing, Recalled, Received, Settings,
+    Twin, UndecidedCall, shared, undecided_calls,
 };
 use crate::history::Mark;
 use crate::io::Intent;
 use crate::link::{CloseReason, LinkId};
-use crate::log::Handle;
 use crate::messages::twin::{RemoteHandle, SignOfLife};
 use crate::service::{self, call_stats::Kind};
 use crate::wire::Request;
@@ -77,7 +77,13 @@ impl Front {
             Event::Answered(CallOutcome::Reply { link, bytes }) => {
                 self.calls.service_mut().pass(link, bytes, out);
             }
-            Event::Answered(CallOutcome::Dropped(call)) => self.call_dropped(call, out),
+            // It waits until this front leads, the twin leads again, or its time is over.
+            Event::Answered(CallOutcome::Dropped(DroppedCall { link, until, call })) => {
+                self.calls.park(ParkedCall { link, until, call: *call });
+            }
+            Event::Answered(CallOutcome::Failed(link)) => {
+                self.call_fails(link, "the front that leads has dropped a call", out);
+            }
             Event::Tells { front, lost } => {
                 self.guests_lost(lost);
                 if let Some(twin) = &mut self.twin {
@@ -227,33 +233,21 @@ impl Front {
         }
     }
 
-    /// Handles a call that gets no reply from the twin. A call that the twin has not begun is
-    /// parked until this front leads, the twin leads again, or its time is over.
-    fn call_dropped(&mut self, call: DroppedCall, out: &mut Vec<Intent>) {
-        let DroppedCall { link, until, bytes, begun } = call;
-        match Request::parse(&bytes) {
-            Ok(request) if !begun => self.calls.park(ParkedCall { link, until, call: request }),
-            _ => self.call_fails(link, "the front that leads has dropped a call", out),
-        }
-    }
-
     /// Closes the link of a client whose call may have been carried out.
     fn call_fails(&mut self, link: LinkId, reason: &'static str, out: &mut Vec<Intent>) {
         self.calls.service_mut().dismiss(link);
         out.push(Intent::Close { link, reason: CloseReason::Stepped(reason) });
     }
 
-    /// Passes on parked calls when passing begins. A front that leads closes the links of clients
-    /// that wait for a reply of the twin.
+    /// Passes on parked calls when passing begins, and closes the links of clients that get no
+    /// reply any more.
     pub(in crate::front) fn pass_settle(&mut self, now: Mono, out: &mut Vec<Intent>) {
         let passes = self.leadership.passes(self.view());
         let leads = self.leadership.leads();
         let Some(twin) = &mut self.twin else { return };
-        let begins = twin.set_passing(passes);
-        if leads {
-            for link in twin.clients_waiting() {
-                self.call_fails(link, "another front has taken the lead", out);
-            }
+        let Passing { begins, failed } = twin.set_passing(passes, leads);
+        for link in failed {
+            self.call_fails(link, "another front has taken the lead", out);
         }
         if begins {
             for ParkedCall { link, until, call } in self.calls.unpark() {
@@ -268,10 +262,11 @@ impl Front {
     /// Notes that a client of this front has called, and that the call is neither decided here nor
     /// passed on. A front that leads has noted the call already.
     pub(in crate::front) fn not_decided(&mut self, now: Mono, link: LinkId, request: &Request) {
-        let leads = self.leadership.leads();
-        let handle = request.handle().filter(|_| !leads && !link.is_passed());
-        if let (Some(handle), Some(twin)) = (handle, &mut self.twin) {
-            twin.not_decided(now, Handle(handle));
+        if self.leadership.leads() {
+            return;
+        }
+        if let Some(twin) = &mut self.twin {
+            twin.not_decided(now, link, request);
         }
     }
 
@@ -280,14 +275,9 @@ impl Front {
         if !self.leadership.leads() {
             return;
         }
-        for SignOfLife { handle, milliseconds_ago } in signs {
-            let ago = Duration::from_millis(u64::from(*milliseconds_ago));
-            let called = now.before(ago);
-            self.calls.service_mut().alive(
-                called,
-                *handle,
-                self.replication.log().speculative_state(),
-            );
+        let state = self.replication.log().speculative_state();
+        for UndecidedCall { handle, called } in undecided_calls(now, signs) {
+            self.calls.service_mut().alive(called, handle, state);
         }
     }
 }
@@ -296,15 +286,10 @@ impl Front {
 impl Front {
     fn guest_calls(&mut self, now: Now, call: GuestCall, bytes: Vec<u8>, out: &mut Vec<Intent>) {
         match call {
-            GuestCall::Overloaded => {
-                // There is no room for its call, but the client is alive.
-                if let Some(handle) = Request::parse(&bytes).ok().and_then(|call| call.handle()) {
-                    self.calls.service_mut().alive(
-                        now.mono,
-                        Handle(handle),
-                        self.replication.log().speculative_state(),
-                    );
-                }
+            GuestCall::Overloaded(None) => {}
+            GuestCall::Overloaded(Some(handle)) => {
+                let state = self.replication.log().speculative_state();
+                self.calls.service_mut().alive(now.mono, handle, state);
             }
             GuestCall::Call { link, first } => {
                 if let Some(from) = first {

@@ -13,6 +13,7 @@ use crate::link::{CloseReason, LinkId};
 use crate::log::Handle;
 use crate::messages::twin::Answer;
 use crate::service;
+use crate::wire::Request;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -117,8 +118,8 @@ pub(in crate::front) struct LostGuest {
 /// The outcome of a call that the twin passes on.
 #[derive(Debug)]
 pub(in crate::front) enum GuestCall {
-    /// There is no room for it, and the twin was informed.
-    Overloaded,
+    /// There is no room for it, and the twin was informed. The client of this handle is alive.
+    Overloaded(Option<Handle>),
     /// It is a call on this link, like any other.
     Call {
         link: LinkId,
@@ -162,7 +163,8 @@ impl Twin {
         if incoming.len() >= PASSED_CLIENTS && !incoming.links.contains_key(&client) {
             let answer = Answer::Reply { client, bytes: service::overloaded(bytes) };
             out.extend(self.receiver.answer(answer));
-            return Ok(GuestCall::Overloaded);
+            let handle = Request::parse(bytes).ok().and_then(|call| call.handle());
+            return Ok(GuestCall::Overloaded(handle.map(Handle)));
         }
         let mut first = None;
         let link = *incoming.links.entry(client).or_insert_with(|| {

@@ -6,10 +6,12 @@
 use super::Twin;
 use super::sender_link::SenderLink;
 use crate::base::limits::{PASSED_WINDOW, SIGNS_WAITING, TWIN_ALIVE};
-use crate::base::time::Mono;
+use crate::base::time::{Duration, Mono};
 use crate::io::Intent;
+use crate::link::LinkId;
 use crate::log::Handle;
 use crate::messages::twin::{SignOfLife, TwinMessage, Version};
+use crate::wire::Request;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
@@ -48,10 +50,31 @@ impl Signs {
     }
 }
 
+/// A call of a client of the twin that the twin could not have decided.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::front) struct UndecidedCall {
+    pub(in crate::front) handle: Handle,
+    pub(in crate::front) called: Mono,
+}
+
+/// Returns when the clients called that the twin reports.
+pub(in crate::front) fn undecided_calls(
+    now: Mono,
+    signs: &[SignOfLife],
+) -> impl Iterator<Item = UndecidedCall> {
+    signs.iter().map(move |sign| {
+        let ago = Duration::from_millis(u64::from(sign.milliseconds_ago));
+        UndecidedCall { handle: sign.handle, called: now.before(ago) }
+    })
+}
+
 impl Twin {
     /// Notes that a client of this front has called, and that the call is neither decided here nor
-    /// passed on.
-    pub(in crate::front) fn not_decided(&mut self, now: Mono, handle: Handle) {
+    /// passed on. The twin's own clients are none of this front's.
+    pub(in crate::front) fn not_decided(&mut self, now: Mono, link: LinkId, request: &Request) {
+        let Some(handle) = request.handle().filter(|_| !link.is_passed()).map(Handle) else {
+            return;
+        };
         if !self.signs.note(now, handle) {
             tracing::debug!(
                 target: "tmr_core::front::twin::alive",
@@ -74,7 +97,6 @@ impl Twin {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::link::LinkId;
 
     fn told(out: &mut Vec<Intent>) -> Vec<SignOfLife> {
         let signs = out.drain(..).flat_map(|intent| match intent {
