@@ -236,6 +236,6 @@ impl Front {
         let quiet = self.leadership.role().is_to_lead() || self.leadership.is_standby();
         let newest = self.calls.last_awaited();
         let flights = newest.is_none_or(|slot| slot <= self.replication.log().last());
-        sane && quiet && flights && self.guests_are_known()
+        sane && quiet && flights && self.remote_clients_are_known()
     }
 }

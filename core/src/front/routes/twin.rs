@@ -5,7 +5,7 @@ use crate::front::Front;
 use crate::front::calls::ParkedCall;
 use crate::front::twin::{
     CallOutcome, CallToPass, ClientGone, Closed, Context, DroppedCall, Event, ForwardedCall,
-    GoneGuest, GuestCall, LateLink, LostGuest, OwnRole, Passing, Recalled, Received, Settings,
+    GoneClient, IncomingCall, LateLink, LostClient, OwnRole, Passing, Recalled, Received, Settings,
     Twin, UndecidedCall, shared, undecided_calls,
 };
 use crate::history::Mark;
@@ -85,9 +85,9 @@ impl Front {
                 self.call_fails(link, "the front that leads has dropped a call", out);
             }
             Event::Tells { front, lost } => {
-                self.guests_lost(lost);
+                self.remote_clients_lost(lost);
                 if let Some(twin) = &mut self.twin {
-                    twin.guests_are_of(front);
+                    twin.set_client_front(front);
                 }
             }
             Event::Received(received) => return self.twin_told(now, *received, out),
@@ -120,7 +120,7 @@ impl Front {
             }
         }
         if let Some(ClientGone { client, replies }) = received.gone {
-            self.guest_gone(client, replies);
+            self.remote_client_gone(client, replies);
         }
         self.hear_signs(now.mono, &received.alive);
         if let Some(epoch) = received.leads {
@@ -130,8 +130,8 @@ impl Front {
         match received.call {
             Some(ForwardedCall { client, from, bytes }) => {
                 let Some(twin) = &mut self.twin else { return Ok(()) };
-                let call = twin.guest_calls(client, from, &bytes, out)?;
-                self.guest_calls(now, call, bytes, out);
+                let call = twin.incoming_call(client, from, &bytes, out)?;
+                self.incoming_call(now, call, bytes, out);
                 Ok(())
             }
             None => Ok(()),
@@ -147,11 +147,11 @@ impl Front {
         out: &mut Vec<Intent>,
     ) -> bool {
         let closed = self.twin.as_mut().and_then(|twin| twin.closed(now, link, reason));
-        let Some(Closed { calls, guests }) = closed else { return false };
+        let Some(Closed { calls, clients }) = closed else { return false };
         for link in calls {
             self.call_fails(link, "the front that leads is out of reach", out);
         }
-        self.guests_lost(guests);
+        self.remote_clients_lost(clients);
         true
     }
 
@@ -284,14 +284,20 @@ impl Front {
 
 /// Calls of the twin's clients that this front decides.
 impl Front {
-    fn guest_calls(&mut self, now: Now, call: GuestCall, bytes: Vec<u8>, out: &mut Vec<Intent>) {
+    fn incoming_call(
+        &mut self,
+        now: Now,
+        call: IncomingCall,
+        bytes: Vec<u8>,
+        out: &mut Vec<Intent>,
+    ) {
         match call {
-            GuestCall::Overloaded(None) => {}
-            GuestCall::Overloaded(Some(handle)) => {
+            IncomingCall::Overloaded(None) => {}
+            IncomingCall::Overloaded(Some(handle)) => {
                 let state = self.replication.log().speculative_state();
                 self.calls.service_mut().alive(now.mono, handle, state);
             }
-            GuestCall::Call { link, first } => {
+            IncomingCall::Call { link, first } => {
                 if let Some(from) = first {
                     self.calls.service_mut().accepted(now, link, from);
                 }
@@ -301,10 +307,10 @@ impl Front {
     }
 
     /// Handles a client of the twin that is gone; `replies` is how many replies had reached it.
-    fn guest_gone(&mut self, client: u64, replies: u32) {
-        match self.twin.as_mut().and_then(|twin| twin.guest_gone(client, replies)) {
-            Some(GoneGuest::Link { link, unsent }) => self.client_closed(link, unsent),
-            Some(GoneGuest::Lost(handle)) => {
+    fn remote_client_gone(&mut self, client: u64, replies: u32) {
+        match self.twin.as_mut().and_then(|twin| twin.remote_client_gone(client, replies)) {
+            Some(GoneClient::Link { link, unsent }) => self.client_closed(link, unsent),
+            Some(GoneClient::Lost(handle)) => {
                 self.give_back(handle, "its number did not reach the twin's client");
             }
             None => {}
@@ -312,25 +318,25 @@ impl Front {
     }
 
     /// Handles clients of the twin whose link is gone.
-    fn guests_lost(&mut self, guests: Vec<LostGuest>) {
-        for guest in guests {
-            let fresh = self.calls.client_gone(guest.link, true);
+    fn remote_clients_lost(&mut self, clients: Vec<LostClient>) {
+        for remote in clients {
+            let fresh = self.calls.client_gone(remote.link, true);
             if let (Some(handle), Some(twin)) = (fresh, &mut self.twin) {
-                twin.doubt(guest, handle);
+                twin.doubt(remote, handle);
             }
         }
     }
 
     /// Whether the clients of the twin are those that the service knows.
-    pub(in crate::front) fn guests_are_known(&self) -> bool {
+    pub(in crate::front) fn remote_clients_are_known(&self) -> bool {
         let Some(twin) = &self.twin else { return true };
-        twin.guest_links()
+        twin.remote_client_links()
             .is_some_and(|mut links| links.all(|link| self.calls.service().knows(link)))
     }
 
     /// Drops calls of the twin's clients, if this front does not even try to lead or gives its role
     /// away.
-    pub(in crate::front) fn drop_guest_calls(&mut self, out: &mut Vec<Intent>) {
+    pub(in crate::front) fn drop_incoming_calls(&mut self, out: &mut Vec<Intent>) {
         let quiet = self.leadership.is_standby() || self.leadership.role().is_deposed();
         if quiet || self.leadership.failover().holds_back() {
             self.calls.drop_passed(out);

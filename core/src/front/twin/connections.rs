@@ -2,7 +2,7 @@
 //! front.
 
 use super::context::Context;
-use super::forward_in::LostGuest;
+use super::forward_in::LostClient;
 use super::forward_out::CallOutcome;
 use super::hello::{Accepted, Rejected};
 use super::receiver::Received;
@@ -27,7 +27,7 @@ pub(in crate::front) enum Event {
     /// The twin has answered a call of a client of this front.
     Answered(CallOutcome),
     /// The front of this id now uses this link, and these clients of the previous link are gone.
-    Tells { front: u32, lost: Vec<LostGuest> },
+    Tells { front: u32, lost: Vec<LostClient> },
     /// A message was received.
     Received(Box<Received>),
 }
@@ -38,7 +38,7 @@ pub(in crate::front) struct Closed {
     /// Clients of this front whose calls the twin had.
     pub(in crate::front) calls: Vec<LinkId>,
     /// Clients of the twin.
-    pub(in crate::front) guests: Vec<LostGuest>,
+    pub(in crate::front) clients: Vec<LostClient>,
 }
 
 impl Twin {
@@ -176,7 +176,7 @@ impl Twin {
                 self.receiver.lost();
                 let text = format!("the connection from {address} is lost: {reason}");
                 self.receiver.trouble.note(now, text);
-                closed.guests = self.incoming.lose();
+                closed.clients = self.incoming.lose();
             }
             _ => {
                 let Stranger { trouble } = self.strangers.closed(now, link, reason)?;

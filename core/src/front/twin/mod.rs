@@ -3,7 +3,7 @@
 //! to date while it leads.
 //!
 //! Clients of the front that stands by are served by the one that leads: their calls go over the
-//! link that the first one dialled (`forward_out`), and are calls of guests at the other
+//! link that the first one dialled (`forward_out`), and are calls of remote clients at the other
 //! (`forward_in`). If that is not possible, the front that leads at least learns that they have
 //! called (`signs_of_life`).
 //!
@@ -52,7 +52,7 @@ pub(super) use context::Context;
 use differences::Differences;
 pub(super) use differences::shared;
 use forward_in::Incoming;
-pub(super) use forward_in::{GoneGuest, GuestCall, LostGuest};
+pub(super) use forward_in::{GoneClient, IncomingCall, LostClient};
 use forward_out::Outgoing;
 pub(super) use forward_out::{CallOutcome, CallToPass, DroppedCall, Passing};
 use hello::Hellos;
