@@ -71,7 +71,7 @@ pub struct Front {
     /// The stand-ins for the backends in unfenced mode; `None` otherwise, and during their step.
     unfenced: Option<Box<Unfenced>>,
     /// Handles at stock servers that the twin has just reported.
-    placed: Option<RemoteHandles>,
+    reported_handles: Option<RemoteHandles>,
     usage: Usage,
     random: Random,
 }
@@ -93,7 +93,7 @@ impl Front {
             operator: Operator::new(config.seed),
             numbers: LinkNumbers::default(),
             unfenced,
-            placed: None,
+            reported_handles: None,
             usage: Usage::default(),
             random,
             config,

@@ -91,7 +91,7 @@ impl Front {
         let observed = Observed {
             part: self.leadership.part(now.mono, self.view()),
             backends: self.replication.backends().each_ref().map(BackendLink::is_up),
-            twin: self.twin.as_ref().map(Twin::stands),
+            twin: self.twin.as_ref().map(Twin::is_connected),
             address: self.leadership.role().address(),
         };
         let leader = match *self.leadership.phase() {
@@ -109,7 +109,7 @@ impl Front {
     pub(in crate::front) fn tell_settings(&mut self, now: Mono, out: &mut Vec<Intent>) {
         let Some(twin) = &mut self.twin else { return };
         let tell = self.operator.told_configuration().filter(|_| twin.speaks(Version::SETTINGS));
-        twin.tell(
+        twin.send(
             now,
             &tell.unwrap_or_else(|| TwinMessage::Shared(twin::shared(&self.config))),
             out,

@@ -39,7 +39,7 @@ impl Front {
     /// Has the usage history record what was committed, unless the twin sends those lines.
     fn record_committed(&mut self) {
         let told =
-            !self.leadership.leads() && !self.twin.as_ref().is_some_and(Twin::tells_no_history);
+            !self.leadership.leads() && !self.twin.as_ref().is_some_and(Twin::sends_no_history);
         let (usage, mut context) = self.recording();
         usage.record_committed(told, &mut context);
     }

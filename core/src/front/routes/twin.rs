@@ -66,10 +66,10 @@ impl Front {
         out: &mut Vec<Intent>,
     ) -> Result<(), CloseReason> {
         match event {
-            Event::Listens => {
+            Event::SenderUp => {
                 self.tell_settings(now.mono, out);
                 if let Some(twin) = &mut self.twin {
-                    twin.tell_lost_replies(now.mono, out);
+                    twin.send_lost_replies(now.mono, out);
                 }
             }
             // The backends are asked at once.
@@ -84,7 +84,7 @@ impl Front {
             Event::Answered(CallOutcome::Failed(link)) => {
                 self.call_fails(link, "the front that leads has dropped a call", out);
             }
-            Event::Tells { front, lost } => {
+            Event::ReceiverUp { front, lost } => {
                 self.remote_clients_lost(lost);
                 if let Some(twin) = &mut self.twin {
                     twin.set_client_front(front);
@@ -102,7 +102,7 @@ impl Front {
         received: Received,
         out: &mut Vec<Intent>,
     ) -> Result<(), CloseReason> {
-        self.placed = received.handles;
+        self.reported_handles = received.handles;
         if received.named {
             self.merge_parts();
         }
@@ -122,7 +122,7 @@ impl Front {
         if let Some(ClientGone { client, replies }) = received.gone {
             self.remote_client_gone(client, replies);
         }
-        self.hear_signs(now.mono, &received.alive);
+        self.take_signs(now.mono, &received.alive);
         if let Some(epoch) = received.leads {
             let (leadership, mut context) = self.with_leadership();
             leadership.twin_leads_now(now.mono, epoch, &mut context, out);
@@ -255,7 +255,7 @@ impl Front {
             }
         }
         if let Some(twin) = &mut self.twin {
-            twin.tell_signs(now, leads, out);
+            twin.send_signs(now, leads, out);
         }
     }
 
@@ -271,7 +271,7 @@ impl Front {
     }
 
     /// Takes the twin's report of calls that it could not have decided.
-    fn hear_signs(&mut self, now: Mono, signs: &[SignOfLife]) {
+    fn take_signs(&mut self, now: Mono, signs: &[SignOfLife]) {
         if !self.leadership.leads() {
             return;
         }

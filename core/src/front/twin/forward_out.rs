@@ -222,7 +222,7 @@ impl Twin {
     }
 
     /// Reports to the twin, on a new link, which replies did not arrive on the previous one.
-    pub(in crate::front) fn tell_lost_replies(&mut self, now: Mono, out: &mut Vec<Intent>) {
+    pub(in crate::front) fn send_lost_replies(&mut self, now: Mono, out: &mut Vec<Intent>) {
         for (link, replies) in core::mem::take(&mut self.outgoing.lost) {
             self.sender.link.send(now, &TwinMessage::Gone { client: link.0, replies }, out);
         }

@@ -127,7 +127,7 @@ impl Twin {
     }
 
     /// Sends a message, if the link is up and its version has that message.
-    pub(super) fn tell(&mut self, now: Mono, message: &TwinMessage, out: &mut Vec<Intent>) {
+    pub(super) fn send(&mut self, now: Mono, message: &TwinMessage, out: &mut Vec<Intent>) {
         self.sender.link.send(now, message, out);
     }
 
@@ -191,7 +191,7 @@ impl Twin {
 
     /// Returns whether the twin sends its log, but no usage history, because it is an older
     /// version.
-    pub(super) fn tells_no_history(&self) -> bool {
+    pub(super) fn sends_no_history(&self) -> bool {
         self.receiver.sends_no_history()
     }
 

@@ -33,7 +33,7 @@ impl Signs {
     }
 
     /// Sends signs to the twin, as many as its link takes.
-    fn tell(&mut self, now: Mono, link: &mut SenderLink, out: &mut Vec<Intent>) {
+    fn send(&mut self, now: Mono, link: &mut SenderLink, out: &mut Vec<Intent>) {
         while link.has_version(Version::ALIVE) && link.waiting() < PASSED_WINDOW {
             let mut signs = Vec::new();
             while signs.len() < TWIN_ALIVE {
@@ -85,11 +85,11 @@ impl Twin {
 
     /// Sends the twin the calls that could not be decided. A front that leads has nothing to send:
     /// it has begun to measure silence anew.
-    pub(in crate::front) fn tell_signs(&mut self, now: Mono, leads: bool, out: &mut Vec<Intent>) {
+    pub(in crate::front) fn send_signs(&mut self, now: Mono, leads: bool, out: &mut Vec<Intent>) {
         if leads {
             self.signs.waiting.clear();
         } else if !self.signs.waiting.is_empty() {
-            self.signs.tell(now, &mut self.sender.link, out);
+            self.signs.send(now, &mut self.sender.link, out);
         }
     }
 }
@@ -114,16 +114,16 @@ mod tests {
         let (mut signs, mut link, mut out) = (Signs::default(), SenderLink::default(), Vec::new());
         signs.note(Mono(1_000), Handle(7));
         signs.note(Mono(5_000), Handle(7));
-        signs.tell(Mono(6_000), &mut link, &mut out);
+        signs.send(Mono(6_000), &mut link, &mut out);
         assert!(out.is_empty(), "there is no link");
         link = SenderLink::up(Mono(6_000), LinkId(1), Version::ALIVE - 1);
-        signs.tell(Mono(6_000), &mut link, &mut out);
+        signs.send(Mono(6_000), &mut link, &mut out);
         assert!(out.is_empty(), "a program of before does not know of this");
         link = SenderLink::up(Mono(7_000), LinkId(3), Version::ALIVE);
-        signs.tell(Mono(7_001), &mut link, &mut out);
+        signs.send(Mono(7_001), &mut link, &mut out);
         let sign = SignOfLife { handle: Handle(7), milliseconds_ago: 3 };
         assert_eq!(told(&mut out), [sign], "rounded up");
-        signs.tell(Mono(8_000), &mut link, &mut out);
+        signs.send(Mono(8_000), &mut link, &mut out);
         assert!(out.is_empty());
     }
 
@@ -135,7 +135,7 @@ mod tests {
         assert!(!signs.note(Mono(2), Handle(last + 1)));
         assert!(signs.note(Mono(2), Handle(last)), "one that is known already");
         let mut link = SenderLink::up(Mono(3), LinkId(1), Version::ALIVE);
-        signs.tell(Mono(3), &mut link, &mut out);
+        signs.send(Mono(3), &mut link, &mut out);
         assert_eq!(out.len(), SIGNS_WAITING / TWIN_ALIVE);
         assert_eq!(told(&mut out).len(), SIGNS_WAITING);
         link.acknowledged(Mono(4), 4);

@@ -102,7 +102,7 @@ impl Driver {
 
     /// Takes the handles that have changed since this was last called.
     pub(super) fn changed_handles(&mut self) -> Vec<(u32, Handle, LicenceKey)> {
-        self.seat_table.news().collect()
+        self.seat_table.changed_handles().collect()
     }
 
     /// Returns whether the server may have been restarted since this was last called.
@@ -302,7 +302,7 @@ impl Driver {
         if self.reach == Reach::There {
             self.inventory.begin_if_due(now);
         }
-        let discovery = self.inventory.call().map(|request| Call { job: Job::Learn, request });
+        let discovery = self.inventory.call().map(|request| Call { job: Job::Discover, request });
         if self.reach == Reach::Coming {
             return discovery;
         }
