@@ -98,8 +98,14 @@ struct Line {
     text: String,
 }
 
-/// Serial, Firm Code, Product Code and index for which a handle was taken.
-type Key = (u32, u32, u32, u16);
+/// The product for which a handle was taken, in a container by its serial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    serial: u32,
+    firm_code: u32,
+    product_code: u32,
+    item: u16,
+}
 
 /// Discovers what one server holds, again and again.
 #[derive(Clone, Debug)]
@@ -117,7 +123,7 @@ pub(super) struct Discovery {
 
 fn key(product: &Product) -> Key {
     let Product { place, firm_code, product_code, item } = *product;
-    (place.serial, firm_code, product_code, item)
+    Key { serial: place.serial, firm_code, product_code, item }
 }
 
 /// Whether the server does not know the handle: it was restarted, or has cleaned up.

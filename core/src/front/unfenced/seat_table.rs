@@ -17,6 +17,16 @@ pub(super) enum At {
     Lacking(Mono),
 }
 
+/// A handle at the server, and its seat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ServerHandle {
+    /// Its number there.
+    pub(super) number: u32,
+    /// The seat; [`NOBODY`] if there is none any more.
+    pub(super) handle: Handle,
+    pub(super) licence: LicenceKey,
+}
+
 /// The seats of one server.
 #[derive(Clone, Debug, Default)]
 pub(super) struct SeatTable {
@@ -121,18 +131,23 @@ impl SeatTable {
     }
 
     /// Returns all handles there, and their seats.
-    pub(super) fn handles_there(&self) -> impl Iterator<Item = (u32, Handle, LicenceKey)> {
-        let held = self.numbers.iter().filter_map(|(number, handle)| {
-            self.seats.get(handle).map(|(licence, _)| (*number, *handle, *licence))
+    pub(super) fn handles_there(&self) -> impl Iterator<Item = ServerHandle> {
+        let held = self.numbers.iter().filter_map(|(&number, &handle)| {
+            let &(licence, _) = self.seats.get(&handle)?;
+            Some(ServerHandle { number, handle, licence })
         });
-        let leaving = self.leaving.iter();
-        held.chain(leaving.map(|(number, (handle, licence))| (*number, *handle, *licence)))
+        let leaving = self.leaving.iter().map(|(&number, &(handle, licence))| ServerHandle {
+            number,
+            handle,
+            licence,
+        });
+        held.chain(leaving)
     }
 
     /// Takes the handles that have changed since this was last called.
-    pub(super) fn changed_handles(&mut self) -> impl Iterator<Item = (u32, Handle, LicenceKey)> {
+    pub(super) fn changed_handles(&mut self) -> impl Iterator<Item = ServerHandle> {
         let changed = core::mem::take(&mut self.changed).into_iter();
-        changed.map(|(number, (handle, licence))| (number, handle, licence))
+        changed.map(|(number, (handle, licence))| ServerHandle { number, handle, licence })
     }
 
     /// Notes that the server has given this number to something else: no seat has it any more.
@@ -181,6 +196,10 @@ impl SeatTable {
 mod tests {
     use super::*;
 
+    fn there(number: u32, handle: Handle) -> ServerHandle {
+        ServerHandle { number, handle, licence: crate::testing::LICENCE }
+    }
+
     #[test]
     fn a_number_belongs_to_the_seat_that_was_given_it_last() {
         let mut table = SeatTable::default();
@@ -205,7 +224,7 @@ mod tests {
         table.put(Mono(1), Handle(1), licence, At::Asked);
         assert_eq!(table.changed_handles().count(), 0);
         table.set(Mono(1), Handle(1), held(9));
-        assert_eq!(table.changed_handles().collect::<Vec<_>>(), [(7, Handle(1), licence)]);
+        assert_eq!(table.changed_handles().collect::<Vec<_>>(), [there(7, Handle(1))]);
         // A later time alone is no change.
         table.set(Mono(2), Handle(1), held(12));
         assert_eq!(
@@ -216,17 +235,17 @@ mod tests {
         // Until it is released, it is there.
         assert_eq!(table.remove(Handle(1)), Some((licence, 7)));
         table.leave(7, Handle(1), licence);
-        assert_eq!(table.handles_there().collect::<Vec<_>>(), [(7, Handle(1), licence)]);
+        assert_eq!(table.handles_there().collect::<Vec<_>>(), [there(7, Handle(1))]);
         table.left(7);
-        assert_eq!(table.changed_handles().collect::<Vec<_>>(), [(7, NOBODY, licence)]);
+        assert_eq!(table.changed_handles().collect::<Vec<_>>(), [there(7, NOBODY)]);
         assert_eq!(table.handles_there().count(), 0);
         // A number that the server has given anew is not released.
         table.leave(8, Handle(2), licence);
         table.put(Mono(3), Handle(3), licence, At::Held(8, Mono(9)));
         table.leave(9, Handle(4), licence);
         table.stay();
-        assert_eq!(table.handles_there().collect::<Vec<_>>(), [(8, Handle(3), licence)]);
-        let changed = [(8, Handle(3), licence), (9, NOBODY, licence)];
+        assert_eq!(table.handles_there().collect::<Vec<_>>(), [there(8, Handle(3))]);
+        let changed = [there(8, Handle(3)), there(9, NOBODY)];
         assert_eq!(table.changed_handles().collect::<Vec<_>>(), changed);
     }
 }

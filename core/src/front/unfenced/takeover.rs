@@ -7,14 +7,14 @@
 
 use super::Unfenced;
 use super::initial_log::InitialLog;
-use super::seat_table::NOBODY;
+use super::seat_table::{NOBODY, ServerHandle};
 use super::stand_in::StandIn;
 use crate::base::limits::TWIN_SEATS_MAX;
 use crate::base::time::Now;
 use crate::front::Front;
 use crate::front::leadership::phase::Phase;
 use crate::front::twin::RemoteHandles;
-use crate::log::{Entry, Epoch, Handle, LicenceKey, Setting};
+use crate::log::{Entry, Epoch, Setting};
 use crate::messages::twin::RemoteHandle;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -56,10 +56,8 @@ impl TakeoverHandles {
 impl StandIn {
     /// Returns a handle as it is sent to the twin; `None` if this server does not have its licence
     /// any more.
-    fn remote_handle(
-        &self,
-        (number, handle, licence): (u32, Handle, LicenceKey),
-    ) -> Option<RemoteHandle> {
+    fn remote_handle(&self, there: ServerHandle) -> Option<RemoteHandle> {
+        let ServerHandle { number, handle, licence } = there;
         let server = self.serial_of(&licence)?;
         Some(RemoteHandle { server, number, handle, licence })
     }
