@@ -75,7 +75,7 @@ pub struct Front {
     /// The stand-ins for the backends in unfenced mode; `None` otherwise, and during their step.
     unfenced: Option<Box<Unfenced>>,
     /// Handles at stock servers that the twin has just reported.
-    placed: Option<RemoteHandles>,
+    reported_handles: Option<RemoteHandles>,
     usage: Usage,
     random: Random,
 }
@@ -97,7 +97,7 @@ impl Front {
             operator: Operator::new(config.seed),
             numbers: LinkNumbers::default(),
             unfenced,
-            placed: None,
+            reported_handles: None,
             usage: Usage::default(),
             random,
             config,
@@ -240,6 +240,6 @@ impl Front {
         let quiet = self.leadership.role().is_to_lead() || self.leadership.is_standby();
         let newest = self.calls.last_awaited();
         let flights = newest.is_none_or(|slot| slot <= self.replication.log().last());
-        sane && quiet && flights && self.guests_are_known()
+        sane && quiet && flights && self.remote_clients_are_known()
     }
 }

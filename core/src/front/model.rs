@@ -66,7 +66,7 @@ impl Front {
             replication,
             leadership,
             twin,
-            placed,
+            reported_handles,
             calls,
             usage: _,
             // This only concerns people and counters; there is no keepalived.
@@ -78,7 +78,7 @@ impl Front {
         assert!(
             twin.is_none()
                 && unfenced.is_none()
-                && placed.is_none()
+                && reported_handles.is_none()
                 && operator.knows_no_configuration()
         );
         let (log, backends) = (replication.log(), replication.backends());

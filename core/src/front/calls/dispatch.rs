@@ -34,7 +34,7 @@ impl Calls {
     ) {
         let Call { link, until, request, bytes } = call;
         let request = &request;
-        context.twin.iter_mut().for_each(|twin| twin.guest_begins(link));
+        context.twin.iter_mut().for_each(|twin| twin.incoming_call_begins(link));
         let now = Now { wall: context.date, ..now };
         let state = context.log.speculative_state();
         let ground = CallContext { now, state, catalogue: &self.virtuals.catalogue };

@@ -57,7 +57,7 @@ impl Leadership {
 
     /// Has the usage history record what was committed, unless the twin sends those lines.
     pub(in crate::front) fn record_committed(&self, ctx: &mut Context<'_>) {
-        let told = !self.leads() && !ctx.twin.as_deref().is_some_and(Twin::tells_no_history);
+        let told = !self.leads() && !ctx.twin.as_deref().is_some_and(Twin::sends_no_history);
         let (usage, mut context) = self.recording(ctx);
         usage.record_committed(told, &mut context);
     }

@@ -55,7 +55,7 @@ impl Leadership {
         out: &mut Vec<Intent>,
     ) {
         if let Some((twin, context)) = self.with_twin(ctx) {
-            twin.tell_to_lead(now, epoch, &context, out);
+            twin.send_lead(now, epoch, &context, out);
         }
     }
 

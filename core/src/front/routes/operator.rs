@@ -74,7 +74,7 @@ impl Front {
         let observed = Observed {
             part: self.leadership.part(now.mono, self.view()),
             backends: self.replication.backends().each_ref().map(BackendLink::is_up),
-            twin: self.twin.as_ref().map(Twin::stands),
+            twin: self.twin.as_ref().map(Twin::is_connected),
             address: self.leadership.role().address(),
         };
         let leader = self.leadership.leader(self.view());
@@ -89,7 +89,7 @@ impl Front {
     pub(in crate::front) fn tell_settings(&mut self, now: Mono, out: &mut Vec<Intent>) {
         let Some(twin) = &mut self.twin else { return };
         let whole = twin.speaks(Version::SETTINGS);
-        twin.tell(now, &self.operator.told_configuration(whole, &self.config), out);
+        twin.send(now, &self.operator.told_configuration(whole, &self.config), out);
     }
 
     /// Follows the twin if its configuration was changed later, or has the twin follow; and keeps

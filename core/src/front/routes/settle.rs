@@ -24,7 +24,7 @@ impl Front {
         }
         let (leadership, mut context) = self.with_leadership();
         leadership.replicate(now.mono, &mut context, out);
-        self.drop_guest_calls(out);
+        self.drop_incoming_calls(out);
         self.pass_settle(now.mono, out);
         // Otherwise the twin is informed after the stand-ins have run.
         if !self.config.backend_kind().has_stand_ins() {

@@ -1,16 +1,16 @@
 //! Routes between the twin and the rest of the front.
 
-use crate::base::time::{Duration, Mono, Now};
+use crate::base::time::{Mono, Now};
 use crate::front::Front;
 use crate::front::calls::ParkedCall;
 use crate::front::twin::{
     CallOutcome, CallToPass, ClientGone, Closed, Context, DroppedCall, Event, ForwardedCall,
-    GoneGuest, GuestCall, LateLink, LostGuest, OwnRole, Recalled, Received, Settings, Twin, shared,
+    GoneClient, IncomingCall, LateLink, LostClient, OwnRole, Passing, Recalled, Received, Settings,
+    Twin, UndecidedCall, shared, undecided_calls,
 };
 use crate::history::Mark;
 use crate::io::Intent;
 use crate::link::{CloseReason, LinkId};
-use crate::log::Handle;
 use crate::messages::twin::{RemoteHandle, SignOfLife};
 use crate::service::{self, call_stats::Kind};
 use crate::wire::Request;
@@ -66,10 +66,10 @@ impl Front {
         out: &mut Vec<Intent>,
     ) -> Result<(), CloseReason> {
         match event {
-            Event::Listens => {
+            Event::SenderUp => {
                 self.tell_settings(now.mono, out);
                 if let Some(twin) = &mut self.twin {
-                    twin.tell_lost_replies(now.mono, out);
+                    twin.send_lost_replies(now.mono, out);
                 }
             }
             // The backends are asked at once.
@@ -77,11 +77,17 @@ impl Front {
             Event::Answered(CallOutcome::Reply { link, bytes }) => {
                 self.calls.service_mut().pass(link, bytes, out);
             }
-            Event::Answered(CallOutcome::Dropped(call)) => self.call_dropped(call, out),
-            Event::Tells { front, lost } => {
-                self.guests_lost(lost);
+            // It waits until this front leads, the twin leads again, or its time is over.
+            Event::Answered(CallOutcome::Dropped(DroppedCall { link, until, call })) => {
+                self.calls.park(ParkedCall { link, until, call: *call });
+            }
+            Event::Answered(CallOutcome::Failed(link)) => {
+                self.call_fails(link, "the front that leads has dropped a call", out);
+            }
+            Event::ReceiverUp { front, lost } => {
+                self.remote_clients_lost(lost);
                 if let Some(twin) = &mut self.twin {
-                    twin.guests_are_of(front);
+                    twin.set_client_front(front);
                 }
             }
             Event::Received(received) => return self.twin_told(now, *received, out),
@@ -96,7 +102,7 @@ impl Front {
         received: Received,
         out: &mut Vec<Intent>,
     ) -> Result<(), CloseReason> {
-        self.placed = received.handles;
+        self.reported_handles = received.handles;
         if received.named {
             self.merge_parts();
         }
@@ -114,9 +120,9 @@ impl Front {
             }
         }
         if let Some(ClientGone { client, replies }) = received.gone {
-            self.guest_gone(client, replies);
+            self.remote_client_gone(client, replies);
         }
-        self.hear_signs(now.mono, &received.alive);
+        self.take_signs(now.mono, &received.alive);
         if let Some(epoch) = received.leads {
             let (leadership, mut context) = self.with_leadership();
             leadership.twin_leads_now(now.mono, epoch, &mut context, out);
@@ -124,8 +130,8 @@ impl Front {
         match received.call {
             Some(ForwardedCall { client, from, bytes }) => {
                 let Some(twin) = &mut self.twin else { return Ok(()) };
-                let call = twin.guest_calls(client, from, &bytes, out)?;
-                self.guest_calls(now, call, bytes, out);
+                let call = twin.incoming_call(client, from, &bytes, out)?;
+                self.incoming_call(now, call, bytes, out);
                 Ok(())
             }
             None => Ok(()),
@@ -141,11 +147,11 @@ impl Front {
         out: &mut Vec<Intent>,
     ) -> bool {
         let closed = self.twin.as_mut().and_then(|twin| twin.closed(now, link, reason));
-        let Some(Closed { calls, guests }) = closed else { return false };
+        let Some(Closed { calls, clients }) = closed else { return false };
         for link in calls {
             self.call_fails(link, "the front that leads is out of reach", out);
         }
-        self.guests_lost(guests);
+        self.remote_clients_lost(clients);
         true
     }
 
@@ -227,33 +233,21 @@ impl Front {
         }
     }
 
-    /// Handles a call that gets no reply from the twin. A call that the twin has not begun is
-    /// parked until this front leads, the twin leads again, or its time is over.
-    fn call_dropped(&mut self, call: DroppedCall, out: &mut Vec<Intent>) {
-        let DroppedCall { link, until, bytes, begun } = call;
-        match Request::parse(&bytes) {
-            Ok(request) if !begun => self.calls.park(ParkedCall { link, until, call: request }),
-            _ => self.call_fails(link, "the front that leads has dropped a call", out),
-        }
-    }
-
     /// Closes the link of a client whose call may have been carried out.
     fn call_fails(&mut self, link: LinkId, reason: &'static str, out: &mut Vec<Intent>) {
         self.calls.service_mut().dismiss(link);
         out.push(Intent::Close { link, reason: CloseReason::Stepped(reason) });
     }
 
-    /// Passes on parked calls when passing begins. A front that leads closes the links of clients
-    /// that wait for a reply of the twin.
+    /// Passes on parked calls when passing begins, and closes the links of clients that get no
+    /// reply any more.
     pub(in crate::front) fn pass_settle(&mut self, now: Mono, out: &mut Vec<Intent>) {
         let passes = self.leadership.passes(self.view());
         let leads = self.leadership.leads();
         let Some(twin) = &mut self.twin else { return };
-        let begins = twin.set_passing(passes);
-        if leads {
-            for link in twin.clients_waiting() {
-                self.call_fails(link, "another front has taken the lead", out);
-            }
+        let Passing { begins, failed } = twin.set_passing(passes, leads);
+        for link in failed {
+            self.call_fails(link, "another front has taken the lead", out);
         }
         if begins {
             for ParkedCall { link, until, call } in self.calls.unpark() {
@@ -261,52 +255,49 @@ impl Front {
             }
         }
         if let Some(twin) = &mut self.twin {
-            twin.tell_signs(now, leads, out);
+            twin.send_signs(now, leads, out);
         }
     }
 
     /// Notes that a client of this front has called, and that the call is neither decided here nor
     /// passed on. A front that leads has noted the call already.
     pub(in crate::front) fn not_decided(&mut self, now: Mono, link: LinkId, request: &Request) {
-        let leads = self.leadership.leads();
-        let handle = request.handle().filter(|_| !leads && !link.is_passed());
-        if let (Some(handle), Some(twin)) = (handle, &mut self.twin) {
-            twin.not_decided(now, Handle(handle));
+        if self.leadership.leads() {
+            return;
+        }
+        if let Some(twin) = &mut self.twin {
+            twin.not_decided(now, link, request);
         }
     }
 
     /// Takes the twin's report of calls that it could not have decided.
-    fn hear_signs(&mut self, now: Mono, signs: &[SignOfLife]) {
+    fn take_signs(&mut self, now: Mono, signs: &[SignOfLife]) {
         if !self.leadership.leads() {
             return;
         }
-        for SignOfLife { handle, milliseconds_ago } in signs {
-            let ago = Duration::from_millis(u64::from(*milliseconds_ago));
-            let called = now.before(ago);
-            self.calls.service_mut().alive(
-                called,
-                *handle,
-                self.replication.log().speculative_state(),
-            );
+        let state = self.replication.log().speculative_state();
+        for UndecidedCall { handle, called } in undecided_calls(now, signs) {
+            self.calls.service_mut().alive(called, handle, state);
         }
     }
 }
 
 /// Calls of the twin's clients that this front decides.
 impl Front {
-    fn guest_calls(&mut self, now: Now, call: GuestCall, bytes: Vec<u8>, out: &mut Vec<Intent>) {
+    fn incoming_call(
+        &mut self,
+        now: Now,
+        call: IncomingCall,
+        bytes: Vec<u8>,
+        out: &mut Vec<Intent>,
+    ) {
         match call {
-            GuestCall::Overloaded => {
-                // There is no room for its call, but the client is alive.
-                if let Some(handle) = Request::parse(&bytes).ok().and_then(|call| call.handle()) {
-                    self.calls.service_mut().alive(
-                        now.mono,
-                        Handle(handle),
-                        self.replication.log().speculative_state(),
-                    );
-                }
+            IncomingCall::Overloaded(None) => {}
+            IncomingCall::Overloaded(Some(handle)) => {
+                let state = self.replication.log().speculative_state();
+                self.calls.service_mut().alive(now.mono, handle, state);
             }
-            GuestCall::Call { link, first } => {
+            IncomingCall::Call { link, first } => {
                 if let Some(from) = first {
                     self.calls.service_mut().accepted(now, link, from);
                 }
@@ -316,10 +307,10 @@ impl Front {
     }
 
     /// Handles a client of the twin that is gone; `replies` is how many replies had reached it.
-    fn guest_gone(&mut self, client: u64, replies: u32) {
-        match self.twin.as_mut().and_then(|twin| twin.guest_gone(client, replies)) {
-            Some(GoneGuest::Link { link, unsent }) => self.client_closed(link, unsent),
-            Some(GoneGuest::Lost(handle)) => {
+    fn remote_client_gone(&mut self, client: u64, replies: u32) {
+        match self.twin.as_mut().and_then(|twin| twin.remote_client_gone(client, replies)) {
+            Some(GoneClient::Link { link, unsent }) => self.client_closed(link, unsent),
+            Some(GoneClient::Lost(handle)) => {
                 self.give_back(handle, "its number did not reach the twin's client");
             }
             None => {}
@@ -327,25 +318,25 @@ impl Front {
     }
 
     /// Handles clients of the twin whose link is gone.
-    fn guests_lost(&mut self, guests: Vec<LostGuest>) {
-        for guest in guests {
-            let fresh = self.calls.client_gone(guest.link, true);
+    fn remote_clients_lost(&mut self, clients: Vec<LostClient>) {
+        for remote in clients {
+            let fresh = self.calls.client_gone(remote.link, true);
             if let (Some(handle), Some(twin)) = (fresh, &mut self.twin) {
-                twin.doubt(guest, handle);
+                twin.doubt(remote, handle);
             }
         }
     }
 
     /// Whether the clients of the twin are those that the service knows.
-    pub(in crate::front) fn guests_are_known(&self) -> bool {
+    pub(in crate::front) fn remote_clients_are_known(&self) -> bool {
         let Some(twin) = &self.twin else { return true };
-        twin.guest_links()
+        twin.remote_client_links()
             .is_some_and(|mut links| links.all(|link| self.calls.service().knows(link)))
     }
 
     /// Drops calls of the twin's clients, if this front does not even try to lead or gives its role
     /// away.
-    pub(in crate::front) fn drop_guest_calls(&mut self, out: &mut Vec<Intent>) {
+    pub(in crate::front) fn drop_incoming_calls(&mut self, out: &mut Vec<Intent>) {
         let quiet = self.leadership.is_standby() || self.leadership.role().is_deposed();
         if quiet || self.leadership.failover().holds_back() {
             self.calls.drop_passed(out);

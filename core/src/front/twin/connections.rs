@@ -2,7 +2,7 @@
 //! front.
 
 use super::context::Context;
-use super::forward_in::LostGuest;
+use super::forward_in::LostClient;
 use super::forward_out::CallOutcome;
 use super::hello::{Accepted, Rejected};
 use super::receiver::Received;
@@ -21,13 +21,13 @@ use core::net::SocketAddr;
 #[derive(Debug)]
 pub(in crate::front) enum Event {
     /// The link that this front dialled is up: the twin is to be sent the configuration.
-    Listens,
+    SenderUp,
     /// The twin knows of more than this front has proposed: another front leads.
     KnowsMore,
     /// The twin has answered a call of a client of this front.
     Answered(CallOutcome),
     /// The front of this id now uses this link, and these clients of the previous link are gone.
-    Tells { front: u32, lost: Vec<LostGuest> },
+    ReceiverUp { front: u32, lost: Vec<LostClient> },
     /// A message was received.
     Received(Box<Received>),
 }
@@ -38,12 +38,12 @@ pub(in crate::front) struct Closed {
     /// Clients of this front whose calls the twin had.
     pub(in crate::front) calls: Vec<LinkId>,
     /// Clients of the twin.
-    pub(in crate::front) guests: Vec<LostGuest>,
+    pub(in crate::front) clients: Vec<LostClient>,
 }
 
 impl Twin {
     /// Whether both connections are up.
-    pub(in crate::front) fn stands(&self) -> bool {
+    pub(in crate::front) fn is_connected(&self) -> bool {
         self.sender.link.link().is_some() && self.receiver.link().is_some()
     }
 
@@ -84,8 +84,8 @@ impl Twin {
                 match self.hellos.judge(&self.config.address, bytes) {
                     Ok(Accepted { minor, hello }) => {
                         self.hellos.greeted(hello);
-                        self.sender.stands(now, link, minor);
-                        Ok(Some(Event::Listens))
+                        self.sender.link_up(now, link, minor);
+                        Ok(Some(Event::SenderUp))
                     }
                     Err(Rejected { text, reason }) => {
                         self.sender.lost(now);
@@ -104,7 +104,7 @@ impl Twin {
             _ if self.strangers.has(link) => {
                 self.strangers.remove(link);
                 match self.hellos.judge(&self.config.address, bytes) {
-                    Ok(accepted) => Ok(Some(self.tells(now, link, accepted, out))),
+                    Ok(accepted) => Ok(Some(self.receiver_up(now, link, accepted, out))),
                     Err(Rejected { text, reason }) => {
                         self.receiver.trouble.note(now, text);
                         Err(reason)
@@ -120,7 +120,7 @@ impl Twin {
     }
 
     /// Makes this link the one by which the twin sends.
-    fn tells(
+    fn receiver_up(
         &mut self,
         now: Mono,
         link: LinkId,
@@ -130,7 +130,7 @@ impl Twin {
         let Accepted { minor, hello } = accepted;
         let front = hello.front;
         self.hellos.greeted(hello);
-        let old = self.receiver.stands(now, link, minor);
+        let old = self.receiver.link_up(now, link, minor);
         // The twin is up, so no pause is needed before it is dialled.
         self.sender.link.dial_soon(now);
         let lost = match old {
@@ -141,7 +141,7 @@ impl Twin {
             }
             None => Vec::new(),
         };
-        Event::Tells { front, lost }
+        Event::ReceiverUp { front, lost }
     }
 
     /// Handles a closed link. Returns what has ended with it; `None` if it was not a link with the
@@ -176,7 +176,7 @@ impl Twin {
                 self.receiver.lost();
                 let text = format!("the connection from {address} is lost: {reason}");
                 self.receiver.trouble.note(now, text);
-                closed.guests = self.incoming.lose();
+                closed.clients = self.incoming.lose();
             }
             _ => {
                 let Stranger { trouble } = self.strangers.closed(now, link, reason)?;

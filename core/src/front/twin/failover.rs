@@ -17,7 +17,7 @@ impl Twin {
     /// Why not, in a sentence for people.
     pub(in crate::front) fn could_lead(&self, now: Mono) -> Result<(), String> {
         let said;
-        let reason = if !self.stands() {
+        let reason = if !self.is_connected() {
             "is not connected"
         } else if let Some(silent) = self.silent_for(now) {
             said = format!("has said nothing for {} s", silent.as_secs());
@@ -37,7 +37,7 @@ impl Twin {
 
     /// Orders the twin to lead, when no call is being worked on any more. Lines of the usage
     /// history that it lacks are sent first.
-    pub(in crate::front) fn tell_to_lead(
+    pub(in crate::front) fn send_lead(
         &mut self,
         now: Mono,
         epoch: Epoch,

@@ -11,6 +11,8 @@ use crate::base::time::Mono;
 use crate::io::Intent;
 use crate::link::LinkId;
 use crate::messages::twin::{Answer, TwinMessage, TwinRole, Version};
+use crate::wire::Request;
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -123,15 +125,13 @@ impl Outgoing {
     }
 }
 
-/// A call that the twin has and will not answer.
+/// A call that the twin has dropped and not begun.
 #[derive(Debug)]
 pub(in crate::front) struct DroppedCall {
     pub(in crate::front) link: LinkId,
     /// When its time ends.
     pub(in crate::front) until: Mono,
-    pub(in crate::front) bytes: Vec<u8>,
-    /// Whether the twin has begun to decide it, so that it may have been carried out.
-    pub(in crate::front) begun: bool,
+    pub(in crate::front) call: Box<Request>,
 }
 
 /// What an answer of the twin means to a client of this front.
@@ -139,8 +139,19 @@ pub(in crate::front) struct DroppedCall {
 pub(in crate::front) enum CallOutcome {
     /// The twin has replied.
     Reply { link: LinkId, bytes: Vec<u8> },
-    /// The twin will not reply.
+    /// The twin has not begun the call: it may be decided by the front that leads next.
     Dropped(DroppedCall),
+    /// The twin will not reply, and may have carried the call out.
+    Failed(LinkId),
+}
+
+/// What follows from whether calls are passed on.
+#[derive(Debug)]
+pub(in crate::front) struct Passing {
+    /// Whether passing begins: parked calls are to be passed on.
+    pub(in crate::front) begins: bool,
+    /// Clients whose calls get no reply any more.
+    pub(in crate::front) failed: Vec<LinkId>,
 }
 
 /// A call to be passed on.
@@ -194,7 +205,12 @@ impl Twin {
             Answer::Dropped { client, begun } => {
                 let link = LinkId(client);
                 let Passed { until, bytes } = self.outgoing.end(link)?;
-                Some(CallOutcome::Dropped(DroppedCall { link, until, bytes, begun }))
+                Some(match Request::parse(&bytes) {
+                    Ok(call) if !begun => {
+                        CallOutcome::Dropped(DroppedCall { link, until, call: Box::new(call) })
+                    }
+                    _ => CallOutcome::Failed(link),
+                })
             }
             _ => None,
         }
@@ -206,7 +222,7 @@ impl Twin {
     }
 
     /// Reports to the twin, on a new link, which replies did not arrive on the previous one.
-    pub(in crate::front) fn tell_lost_replies(&mut self, now: Mono, out: &mut Vec<Intent>) {
+    pub(in crate::front) fn send_lost_replies(&mut self, now: Mono, out: &mut Vec<Intent>) {
         for (link, replies) in core::mem::take(&mut self.outgoing.lost) {
             self.sender.link.send(now, &TwinMessage::Gone { client: link.0, replies }, out);
         }
@@ -230,14 +246,11 @@ impl Twin {
         self.sender.link.send(now, &TwinMessage::Gone { client: link.0, replies }, out);
     }
 
-    /// Sets whether calls are passed on. Returns whether passing begins.
-    pub(in crate::front) fn set_passing(&mut self, passes: bool) -> bool {
-        !core::mem::replace(&mut self.outgoing.open, passes) && passes
-    }
-
-    /// Returns the clients that wait for a reply of the twin.
-    pub(in crate::front) fn clients_waiting(&self) -> Vec<LinkId> {
-        self.outgoing.waiting(Mono(u64::MAX))
+    /// Sets whether calls are passed on. A front that leads waits for no reply of the twin.
+    pub(in crate::front) fn set_passing(&mut self, passes: bool, leads: bool) -> Passing {
+        let begins = !core::mem::replace(&mut self.outgoing.open, passes) && passes;
+        let failed = if leads { self.outgoing.waiting(Mono(u64::MAX)) } else { Vec::new() };
+        Passing { begins, failed }
     }
 }
 

@@ -248,7 +248,7 @@ mod tests {
         fn new() -> Self {
             let mut line =
                 Self { tell: Sender::new(BackendKind::Tmrd), history: History::default(), sent: 0 };
-            line.tell.stands(at(0).mono, LinkId(1), Version::OWN.minor);
+            line.tell.link_up(at(0).mono, LinkId(1), Version::OWN.minor);
             line.records(1);
             line.tells();
             line.is_ready();

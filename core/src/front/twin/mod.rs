@@ -3,7 +3,7 @@
 //! to date while it leads.
 //!
 //! Clients of the front that stands by are served by the one that leads: their calls go over the
-//! link that the first one dialled (`forward_out`), and are calls of guests at the other
+//! link that the first one dialled (`forward_out`), and are calls of remote clients at the other
 //! (`forward_in`). If that is not possible, the front that leads at least learns that they have
 //! called (`signs_of_life`).
 //!
@@ -52,15 +52,16 @@ pub(super) use context::Context;
 use differences::Differences;
 pub(super) use differences::shared;
 use forward_in::Incoming;
-pub(super) use forward_in::{GoneGuest, GuestCall, LostGuest};
+pub(super) use forward_in::{GoneClient, IncomingCall, LostClient};
 use forward_out::Outgoing;
-pub(super) use forward_out::{CallOutcome, CallToPass, DroppedCall};
+pub(super) use forward_out::{CallOutcome, CallToPass, DroppedCall, Passing};
 use hello::Hellos;
 pub(super) use history_sync::Recalled;
 use receiver::Receiver;
 pub(super) use receiver::{ClientGone, ForwardedCall, Received, RemoteHandles, Settings};
 use sender::Sender;
 use signs_of_life::Signs;
+pub(super) use signs_of_life::{UndecidedCall, undecided_calls};
 use strangers::Strangers;
 pub(super) use subject::OwnRole;
 use subject::Subject;
@@ -126,7 +127,7 @@ impl Twin {
     }
 
     /// Sends a message, if the link is up and its version has that message.
-    pub(super) fn tell(&mut self, now: Mono, message: &TwinMessage, out: &mut Vec<Intent>) {
+    pub(super) fn send(&mut self, now: Mono, message: &TwinMessage, out: &mut Vec<Intent>) {
         self.sender.link.send(now, message, out);
     }
 
@@ -190,7 +191,7 @@ impl Twin {
 
     /// Returns whether the twin sends its log, but no usage history, because it is an older
     /// version.
-    pub(super) fn tells_no_history(&self) -> bool {
+    pub(super) fn sends_no_history(&self) -> bool {
         self.receiver.sends_no_history()
     }
 

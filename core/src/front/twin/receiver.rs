@@ -122,7 +122,7 @@ impl Receiver {
     }
 
     /// Takes a link on which the twin has sent its hello. Returns the link that it replaces.
-    pub(super) fn stands(&mut self, now: Mono, link: LinkId, minor: u16) -> Option<LinkId> {
+    pub(super) fn link_up(&mut self, now: Mono, link: LinkId, minor: u16) -> Option<LinkId> {
         tracing::info!(target: "tmr_core::front::twin::hear", minor, "the twin tells");
         let old = self.link();
         let link = Some(ReceiverLink { link, minor });

@@ -24,7 +24,7 @@ const LATER: Epoch = Epoch { round: 5, front: 7 };
 
 /// A front that stands by with three committed slots, and the messages of its twin.
 struct Line {
-    hearing: Receiver,
+    receiver: Receiver,
     log: ReplicatedLog,
     history: History,
     stands_by: bool,
@@ -53,9 +53,9 @@ impl Line {
     fn new() -> Self {
         let mut log = ReplicatedLog::default();
         log.load(GROUP, Slot(3), State::default());
-        let mut hearing = Receiver::new(BackendKind::Tmrd);
-        assert_eq!(hearing.stands(at(0).mono, LinkId(1), Version::OWN.minor), None);
-        Self { hearing, log, history: History::default(), stands_by: true }
+        let mut receiver = Receiver::new(BackendKind::Tmrd);
+        assert_eq!(receiver.link_up(at(0).mono, LinkId(1), Version::OWN.minor), None);
+        Self { receiver, log, history: History::default(), stands_by: true }
     }
 
     /// Returns a front whose twin leads, and that takes its log from slot 4 on.
@@ -70,7 +70,7 @@ impl Line {
         let Self { stands_by, ref mut log, ref mut history, .. } = *self;
         let context = Context { stands_by, log, history };
         let mut out = Vec::new();
-        self.hearing.received(at(0).mono, &bytes, context, &mut out).unwrap();
+        self.receiver.received(at(0).mono, &bytes, context, &mut out).unwrap();
         match &out[..] {
             [Intent::Send { frame, .. }] => TwinAck::decode(frame).unwrap().answer,
             other => panic!("{other:?}"),
@@ -93,8 +93,8 @@ fn what_is_committed_is_kept_and_what_is_not_goes_with_the_link() {
     assert_eq!((line.log.committed(), line.log.last()), (Slot(4), Slot(4)));
     line.has(entries(EPOCH, 7, &[], 5), 6);
     assert_eq!(line.log.committed_state().handles_reserved(), 20);
-    line.hearing.lost();
-    line.hearing.stands(at(1).mono, LinkId(2), Version::OWN.minor);
+    line.receiver.lost();
+    line.receiver.link_up(at(1).mono, LinkId(2), Version::OWN.minor);
     assert_eq!(line.tells(leads(EPOCH, 6)), line.ready(EPOCH));
     // Slot 6 is sent again with another entry.
     line.has(entries(EPOCH, 6, &[40], 6), 6);
@@ -114,15 +114,15 @@ fn what_this_front_proposed_itself_is_not_in_the_way() {
 #[test]
 fn entries_that_leave_a_hole_are_told_once_and_the_log_is_whole_again_when_it_is_filled() {
     let mut line = Line::following();
-    assert!(line.hearing.is_whole());
+    assert!(line.receiver.is_whole());
     assert_eq!(line.tells(entries(EPOCH, 5, &[20], 5)), line.ready(EPOCH));
     assert_eq!(line.tells(entries(EPOCH, 6, &[30], 6)), Answer::Noted);
-    assert!(!line.hearing.is_whole());
-    assert_eq!(line.hearing.lag(line.log.committed()), 3);
+    assert!(!line.receiver.is_whole());
+    assert_eq!(line.receiver.lag(line.log.committed()), 3);
     // What is known already is ignored.
     line.has(entries(EPOCH, 3, &[7, 10, 20, 30], 6), 6);
-    assert!(line.hearing.is_whole());
-    assert_eq!(line.hearing.lag(line.log.committed()), 0);
+    assert!(line.receiver.is_whole());
+    assert_eq!(line.receiver.lag(line.log.committed()), 0);
     assert_eq!(line.log.committed_state().handles_reserved(), 30);
 }
 
@@ -139,15 +139,15 @@ fn only_the_one_that_leads_is_listened_to_and_only_while_this_front_stands_by() 
     assert_eq!(line.tells(entries(EPOCH, 7, &[], 6)), Answer::Noted);
     assert_eq!(line.log.committed(), Slot(5));
     assert_eq!(line.tells(leads(LATER, 6)), Answer::Busy { epoch: LATER });
-    assert!(!line.hearing.is_whole());
+    assert!(!line.receiver.is_whole());
     line.stands_by = true;
     assert_eq!(line.tells(entries(LATER, 6, &[30], 6)), Answer::Noted, "it said Busy");
     let (log, history) = (&mut line.log, &mut line.history);
     let context = Context { stands_by: true, log, history };
     let mut out = Vec::new();
-    line.hearing.settle(context, &mut out);
+    line.receiver.settle(context, &mut out);
     assert_eq!(out.len(), 1, "now it says from where");
-    assert!(line.hearing.is_whole());
+    assert!(line.receiver.is_whole());
 }
 
 #[test]
@@ -163,9 +163,9 @@ fn a_state_is_taken_piece_by_piece_unless_there_is_more_here() {
     let mut line = Line::following();
     // Older than the copy here, of the same log.
     assert_eq!(line.tells(piece(GROUP, 3, 0, a, false)), line.ready(EPOCH));
-    assert!(!line.hearing.is_whole());
+    assert!(!line.receiver.is_whole());
     assert_eq!(line.tells(piece(GROUP, 8, 0, a, false)), Answer::Noted);
-    assert!(!line.hearing.is_whole(), "half of it is here");
+    assert!(!line.receiver.is_whole(), "half of it is here");
     assert_eq!(line.tells(piece(GROUP, 8, a.len() + 1, b, true)), Answer::Noted);
     assert_eq!(line.log.committed(), Slot(3), "that does not join it");
     line.has(piece(GROUP, 8, a.len(), b, true), 8);
@@ -229,9 +229,9 @@ fn what_one_leader_proposed_is_not_committed_by_the_word_of_the_next() {
 #[test]
 fn a_log_is_owed_until_all_of_a_leader_s_committed_slots_are_here() {
     let mut line = Line::new();
-    assert!(!line.hearing.owes(&line.log), "nobody leads");
+    assert!(!line.receiver.owes(&line.log), "nobody leads");
     line.tells(leads(EPOCH, 3));
-    assert!(line.hearing.owes(&line.log), "what is here may be another one's");
+    assert!(line.receiver.owes(&line.log), "what is here may be another one's");
     let leader = Entry::Configure(Setting::Leader(EPOCH));
     let tell = TwinMessage::Entries {
         epoch: EPOCH,
@@ -240,25 +240,25 @@ fn a_log_is_owed_until_all_of_a_leader_s_committed_slots_are_here() {
         committed: Slot(4),
     };
     line.has(tell, 5);
-    assert!(!line.hearing.owes(&line.log));
+    assert!(!line.receiver.owes(&line.log));
     line.tells(leads(EPOCH, 6));
-    assert!(line.hearing.owes(&line.log));
+    assert!(line.receiver.owes(&line.log));
     line.has(entries(EPOCH, 6, &[30], 6), 6);
-    assert!(!line.hearing.owes(&line.log));
+    assert!(!line.receiver.owes(&line.log));
 }
 
 #[test]
 fn before_stock_servers_only_one_leader_s_log_is_gone_on_with() {
     let mut line = Line::new();
-    line.hearing = Receiver::new(BackendKind::Stock);
-    line.hearing.stands(at(0).mono, LinkId(1), Version::OWN.minor);
+    line.receiver = Receiver::new(BackendKind::Stock);
+    line.receiver.link_up(at(0).mono, LinkId(1), Version::OWN.minor);
     let blank = |epoch| Answer::Ready { epoch, group: None, committed: Slot(0) };
     assert_eq!(line.tells(leads(EPOCH, 3)), blank(EPOCH), "slot 3 may be another entry there");
     line.log.load(GROUP, Slot(8), State::default());
     let (slot, _) = line.log.propose(Entry::Configure(Setting::Leader(EPOCH)));
     line.log.commit(slot);
     // The link breaks, and the same front still leads.
-    line.hearing.stands(at(1).mono, LinkId(2), Version::OWN.minor);
+    line.receiver.link_up(at(1).mono, LinkId(2), Version::OWN.minor);
     assert_eq!(line.tells(leads(EPOCH, 9)), line.ready(EPOCH));
     assert_eq!(line.log.committed(), Slot(9));
     assert_eq!(line.tells(leads(LATER, 9)), blank(LATER));

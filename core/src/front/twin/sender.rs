@@ -53,7 +53,7 @@ impl Sender {
     }
 
     /// Takes the link into use: both ends have sent their hello.
-    pub(super) fn stands(&mut self, now: Mono, link: LinkId, minor: u16) {
+    pub(super) fn link_up(&mut self, now: Mono, link: LinkId, minor: u16) {
         tracing::info!(target: "tmr_core::front::twin::tell", minor, "the twin listens");
         self.link = SenderLink::up(now, link, minor);
         self.log.restart();

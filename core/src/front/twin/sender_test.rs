@@ -31,7 +31,7 @@ impl Line {
             Self { tell: Sender::new(BackendKind::Stock), log: ReplicatedLog::default(), count: 0 };
         line.log.reset(GroupId(9));
         line.commits(1);
-        line.tell.stands(at(0).mono, LinkId(1), 2);
+        line.tell.link_up(at(0).mono, LinkId(1), 2);
         line
     }
 
@@ -228,7 +228,7 @@ fn a_whole_state_goes_to_one_of_another_log_and_not_too_often() {
     assert_eq!(line.tell.next(Duration::from_secs(1)), Some(again));
     // A new link is no reason either.
     line.tell.lost(at(0).mono);
-    line.tell.stands(at(0).mono, LinkId(3), 2);
+    line.tell.link_up(at(0).mono, LinkId(3), 2);
     line.count = 0;
     line.tells(vec![]);
     line.hears(Answer::Ready { epoch: EPOCH, group: None, committed: Slot(0) });

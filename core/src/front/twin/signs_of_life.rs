@@ -6,10 +6,12 @@
 use super::Twin;
 use super::sender_link::SenderLink;
 use crate::base::limits::{PASSED_WINDOW, SIGNS_WAITING, TWIN_ALIVE};
-use crate::base::time::Mono;
+use crate::base::time::{Duration, Mono};
 use crate::io::Intent;
+use crate::link::LinkId;
 use crate::log::Handle;
 use crate::messages::twin::{SignOfLife, TwinMessage, Version};
+use crate::wire::Request;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
@@ -31,7 +33,7 @@ impl Signs {
     }
 
     /// Sends signs to the twin, as many as its link takes.
-    fn tell(&mut self, now: Mono, link: &mut SenderLink, out: &mut Vec<Intent>) {
+    fn send(&mut self, now: Mono, link: &mut SenderLink, out: &mut Vec<Intent>) {
         while link.has_version(Version::ALIVE) && link.waiting() < PASSED_WINDOW {
             let mut signs = Vec::new();
             while signs.len() < TWIN_ALIVE {
@@ -48,10 +50,31 @@ impl Signs {
     }
 }
 
+/// A call of a client of the twin that the twin could not have decided.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::front) struct UndecidedCall {
+    pub(in crate::front) handle: Handle,
+    pub(in crate::front) called: Mono,
+}
+
+/// Returns when the clients called that the twin reports.
+pub(in crate::front) fn undecided_calls(
+    now: Mono,
+    signs: &[SignOfLife],
+) -> impl Iterator<Item = UndecidedCall> {
+    signs.iter().map(move |sign| {
+        let ago = Duration::from_millis(u64::from(sign.milliseconds_ago));
+        UndecidedCall { handle: sign.handle, called: now.before(ago) }
+    })
+}
+
 impl Twin {
     /// Notes that a client of this front has called, and that the call is neither decided here nor
-    /// passed on.
-    pub(in crate::front) fn not_decided(&mut self, now: Mono, handle: Handle) {
+    /// passed on. The twin's own clients are none of this front's.
+    pub(in crate::front) fn not_decided(&mut self, now: Mono, link: LinkId, request: &Request) {
+        let Some(handle) = request.handle().filter(|_| !link.is_passed()).map(Handle) else {
+            return;
+        };
         if !self.signs.note(now, handle) {
             tracing::debug!(
                 target: "tmr_core::front::twin::alive",
@@ -62,11 +85,11 @@ impl Twin {
 
     /// Sends the twin the calls that could not be decided. A front that leads has nothing to send:
     /// it has begun to measure silence anew.
-    pub(in crate::front) fn tell_signs(&mut self, now: Mono, leads: bool, out: &mut Vec<Intent>) {
+    pub(in crate::front) fn send_signs(&mut self, now: Mono, leads: bool, out: &mut Vec<Intent>) {
         if leads {
             self.signs.waiting.clear();
         } else if !self.signs.waiting.is_empty() {
-            self.signs.tell(now, &mut self.sender.link, out);
+            self.signs.send(now, &mut self.sender.link, out);
         }
     }
 }
@@ -74,7 +97,6 @@ impl Twin {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::link::LinkId;
 
     fn told(out: &mut Vec<Intent>) -> Vec<SignOfLife> {
         let signs = out.drain(..).flat_map(|intent| match intent {
@@ -92,16 +114,16 @@ mod tests {
         let (mut signs, mut link, mut out) = (Signs::default(), SenderLink::default(), Vec::new());
         signs.note(Mono(1_000), Handle(7));
         signs.note(Mono(5_000), Handle(7));
-        signs.tell(Mono(6_000), &mut link, &mut out);
+        signs.send(Mono(6_000), &mut link, &mut out);
         assert!(out.is_empty(), "there is no link");
         link = SenderLink::up(Mono(6_000), LinkId(1), Version::ALIVE - 1);
-        signs.tell(Mono(6_000), &mut link, &mut out);
+        signs.send(Mono(6_000), &mut link, &mut out);
         assert!(out.is_empty(), "a program of before does not know of this");
         link = SenderLink::up(Mono(7_000), LinkId(3), Version::ALIVE);
-        signs.tell(Mono(7_001), &mut link, &mut out);
+        signs.send(Mono(7_001), &mut link, &mut out);
         let sign = SignOfLife { handle: Handle(7), milliseconds_ago: 3 };
         assert_eq!(told(&mut out), [sign], "rounded up");
-        signs.tell(Mono(8_000), &mut link, &mut out);
+        signs.send(Mono(8_000), &mut link, &mut out);
         assert!(out.is_empty());
     }
 
@@ -113,7 +135,7 @@ mod tests {
         assert!(!signs.note(Mono(2), Handle(last + 1)));
         assert!(signs.note(Mono(2), Handle(last)), "one that is known already");
         let mut link = SenderLink::up(Mono(3), LinkId(1), Version::ALIVE);
-        signs.tell(Mono(3), &mut link, &mut out);
+        signs.send(Mono(3), &mut link, &mut out);
         assert_eq!(out.len(), SIGNS_WAITING / TWIN_ALIVE);
         assert_eq!(told(&mut out).len(), SIGNS_WAITING);
         link.acknowledged(Mono(4), 4);

@@ -10,7 +10,7 @@ use alloc::string::ToString;
 impl Twin {
     /// Returns the status of the twin. `leads`: whether this front leads.
     pub(in crate::front) fn status(&self, now: Mono, leads: bool, committed: Slot) -> Shown {
-        let connected = self.stands();
+        let connected = self.is_connected();
         let lag = if leads {
             committed.0.saturating_sub(self.copy().0)
         } else {

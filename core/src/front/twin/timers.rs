@@ -24,7 +24,7 @@ impl Twin {
     /// network drops everything.
     pub(super) fn silent_for(&self, now: Mono) -> Option<Duration> {
         let quiet = self.receiver.quiet(now).max(self.sender.link.quiet(now));
-        (self.stands() && quiet >= TWIN_SILENCE).then_some(quiet)
+        (self.is_connected() && quiet >= TWIN_SILENCE).then_some(quiet)
     }
 
     /// Dials. Returns the links without progress, which have to be closed.

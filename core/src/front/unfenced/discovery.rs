@@ -34,18 +34,18 @@ pub(super) struct Known {
 
 /// Everything that a stock server holds for this front.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Learnt {
+pub(super) struct Holdings {
     pub(super) parts: Vec<Part>,
     pub(super) licences: BTreeMap<LicenceKey, Known>,
 }
 
 /// What follows after a reply.
 #[derive(Clone, Debug)]
-pub(super) enum Heard {
+pub(super) enum DiscoveryStep {
     /// The next call is to be made.
     More,
     /// Everything is known.
-    Done(Learnt),
+    Done(Holdings),
     /// Discovery failed, for this reason.
     Failed(String),
 }
@@ -98,12 +98,18 @@ struct Line {
     text: String,
 }
 
-/// Serial, Firm Code, Product Code and index for which a handle was taken.
-type Key = (u32, u32, u32, u16);
+/// The product for which a handle was taken, in a container by its serial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    serial: u32,
+    firm_code: u32,
+    product_code: u32,
+    item: u16,
+}
 
 /// Discovers what one server holds, again and again.
 #[derive(Clone, Debug)]
-pub(super) struct Learner {
+pub(super) struct Discovery {
     /// The virtual containers whose parts are wanted.
     wanted: Vec<ContainerId>,
     step: Step,
@@ -117,7 +123,7 @@ pub(super) struct Learner {
 
 fn key(product: &Product) -> Key {
     let Product { place, firm_code, product_code, item } = *product;
-    (place.serial, firm_code, product_code, item)
+    Key { serial: place.serial, firm_code, product_code, item }
 }
 
 /// Whether the server does not know the handle: it was restarted, or has cleaned up.
@@ -131,8 +137,8 @@ fn listed<T: Layout>(body: &[u8], most: u32) -> impl Iterator<Item = T> {
     body.chunks_exact(T::SIZE).take(most).filter_map(|bytes| Some(T::parse(bytes).ok()?.1))
 }
 
-impl Learner {
-    /// Returns a learner for parts of these virtual containers.
+impl Discovery {
+    /// Returns a discovery for parts of these virtual containers.
     pub(super) fn new(wanted: Vec<ContainerId>) -> Self {
         Self {
             wanted,
@@ -197,7 +203,7 @@ impl Learner {
     }
 
     /// Takes the reply to the latest call.
-    pub(super) fn heard(&mut self, reply: &Reply) -> Heard {
+    pub(super) fn replied(&mut self, reply: &Reply) -> DiscoveryStep {
         let given = (reply.status == CmError::NO_ERROR).then_some(reply.result);
         match core::mem::replace(&mut self.step, Step::Idle) {
             Step::Service => match given.filter(|&handle| handle != 0) {
@@ -206,11 +212,16 @@ impl Learner {
                     self.fresh = true;
                     self.step = Step::Containers;
                 }
-                None => return Heard::Failed(format!("it gives no handle: {}", reply.status)),
+                None => {
+                    return DiscoveryStep::Failed(format!("it gives no handle: {}", reply.status));
+                }
             },
             Step::Containers if given.is_none() => {
                 if !is_unknown(reply.status) || core::mem::take(&mut self.fresh) {
-                    return Heard::Failed(format!("it lists no containers: {}", reply.status));
+                    return DiscoveryStep::Failed(format!(
+                        "it lists no containers: {}",
+                        reply.status
+                    ));
                 }
                 self.service = 0;
                 self.begin();
@@ -272,13 +283,13 @@ impl Learner {
     }
 
     /// Ends the round when the last handle is released.
-    fn end(&mut self) -> Heard {
+    fn end(&mut self) -> DiscoveryStep {
         match &self.step {
             Step::Drop { handles } if handles.is_empty() => {
                 self.step = Step::Idle;
-                Heard::Done(self.learnt())
+                DiscoveryStep::Done(self.holdings())
             }
-            _ => Heard::More,
+            _ => DiscoveryStep::More,
         }
     }
 
@@ -350,21 +361,21 @@ impl Learner {
     }
 
     /// Returns what was found. Only TMR licences concern this front.
-    fn learnt(&mut self) -> Learnt {
-        let mut learnt = Learnt::default();
+    fn holdings(&mut self) -> Holdings {
+        let mut holdings = Holdings::default();
         let lines = core::mem::take(&mut self.lines);
         self.handles.retain(|key, _| lines.iter().any(|line| self::key(&line.product) == *key));
         for line in lines {
             let Some(entry) = line.entry.filter(|entry| tmr_id(entry) != 0) else { continue };
             let licence = product(&entry, line.text);
             let Place { mask, serial } = line.product.place;
-            let at = learnt.parts.iter().position(|part| part.serial == serial);
+            let at = holdings.parts.iter().position(|part| part.serial == serial);
             let at = at.unwrap_or_else(|| {
                 let (cm_act_id, firm_items) = (line.container.cm_act_id(), Vec::new());
-                learnt.parts.push(Part { serial, mask, cm_act_id, firm_items });
-                learnt.parts.len() - 1
+                holdings.parts.push(Part { serial, mask, cm_act_id, firm_items });
+                holdings.parts.len() - 1
             });
-            let items = &mut learnt.parts[at].firm_items;
+            let items = &mut holdings.parts[at].firm_items;
             let firm_code = entry.firm_code;
             let at = items.iter().position(|item| item.firm_code == firm_code);
             let at = at.unwrap_or_else(|| {
@@ -381,9 +392,9 @@ impl Learner {
             };
             let print = items[at].fingerprint(&licence);
             items[at].products.push(licence.clone());
-            learnt.licences.insert(key, Known { product: line.product, licence, print, number });
+            holdings.licences.insert(key, Known { product: line.product, licence, print, number });
         }
-        learnt
+        holdings
     }
 }
 

@@ -1,6 +1,6 @@
 //! Discovery of what a server holds, with a server whose containers and replies a test decides.
 
-use super::discovery::{Heard, Learner, Learnt};
+use super::discovery::{Discovery, DiscoveryStep, Holdings};
 use crate::licence::Part;
 use crate::log::ContainerId;
 use crate::testing::{CM_ACT_ID, FIRM, LICENCE, ORDINARY, TMR};
@@ -121,27 +121,27 @@ impl Server {
     }
 
     /// Runs one round. Returns its result, and the calls.
-    fn round(&mut self, learner: &mut Learner) -> (Result<Learnt, String>, Vec<Request>) {
+    fn round(&mut self, discovery: &mut Discovery) -> (Result<Holdings, String>, Vec<Request>) {
         let mut asked = Vec::new();
-        learner.begin();
+        discovery.begin();
         for _ in 0..100 {
-            let call = learner.call().expect("the round is not over");
+            let call = discovery.call().expect("the round is not over");
             let reply = self.reply(&call);
             asked.push(call);
-            match learner.heard(&reply) {
-                Heard::More => {}
-                Heard::Done(learnt) => {
-                    assert!(learner.call().is_none());
-                    return (Ok(learnt), asked);
+            match discovery.replied(&reply) {
+                DiscoveryStep::More => {}
+                DiscoveryStep::Done(holdings) => {
+                    assert!(discovery.call().is_none());
+                    return (Ok(holdings), asked);
                 }
-                Heard::Failed(reason) => return (Err(reason), asked),
+                DiscoveryStep::Failed(reason) => return (Err(reason), asked),
             }
         }
         panic!("the same is asked for ever: {:?}", asked.last());
     }
 
-    fn learnt(&mut self, learner: &mut Learner) -> Learnt {
-        self.round(learner).0.expect("it is found out")
+    fn holdings(&mut self, discovery: &mut Discovery) -> Holdings {
+        self.round(discovery).0.expect("it is found out")
     }
 
     fn looks(&self) -> usize {
@@ -149,8 +149,8 @@ impl Server {
     }
 }
 
-fn learner() -> Learner {
-    Learner::new(vec![ContainerId::CmAct(CM_ACT_ID)])
+fn discovery() -> Discovery {
+    Discovery::new(vec![ContainerId::CmAct(CM_ACT_ID)])
 }
 
 fn accesses(asked: &[Request]) -> Vec<&CmAccess2> {
@@ -179,15 +179,15 @@ fn is_entry(call: &Request) -> bool {
 fn two_products_of_one_code_are_told_apart_by_their_place_and_others_are_not() {
     let twice = CmBoxEntry2 { license_tag: 2, ..entry(TMR, 8) };
     let mut server = Server::new(vec![(7, vec![entry(TMR, 3), twice, entry(ORDINARY, 9)])]);
-    let mut learner = learner();
-    let (learnt, asked) = server.round(&mut learner);
+    let mut discovery = discovery();
+    let (holdings, asked) = server.round(&mut discovery);
     let items: Vec<(u32, u32)> = accesses(&asked)
         .iter()
         .filter(|access| access.firm_code != 0)
         .map(|access| (access.product_code, access.product_item_reference))
         .collect();
     assert_eq!(items, [(TMR, 3), (TMR, 8), (ORDINARY, 0)]);
-    let mut ids: Vec<u32> = learnt.unwrap().licences.keys().map(|key| key.tmr_id).collect();
+    let mut ids: Vec<u32> = holdings.unwrap().licences.keys().map(|key| key.tmr_id).collect();
     ids.sort_unstable();
     assert_eq!(ids, [1, 1, 2]);
 }
@@ -195,9 +195,9 @@ fn two_products_of_one_code_are_told_apart_by_their_place_and_others_are_not() {
 #[test]
 fn handles_of_products_are_kept_while_those_are_there_and_given_back_when_they_are_gone() {
     let mut server = Server::new(vec![(7, vec![entry(TMR, 3), entry(ORDINARY, 4)])]);
-    let mut learner = learner();
-    let first = server.learnt(&mut learner);
-    let (second, asked) = server.round(&mut learner);
+    let mut discovery = discovery();
+    let first = server.holdings(&mut discovery);
+    let (second, asked) = server.round(&mut discovery);
     assert_eq!(second.unwrap(), first);
     let again = accesses(&asked);
     assert!(again.iter().all(|access| access.firm_code == 0), "no product is taken twice");
@@ -206,11 +206,11 @@ fn handles_of_products_are_kept_while_those_are_there_and_given_back_when_they_a
     let gone = first.licences.values().find(|known| known.product.product_code == ORDINARY);
     let gone = gone.unwrap().number;
     server.boxes[0].1.pop();
-    let left = server.learnt(&mut learner);
+    let left = server.holdings(&mut discovery);
     assert_eq!(left.licences.keys().collect::<Vec<_>>(), [&LICENCE]);
     assert!(!server.handles.contains_key(&gone));
     assert_eq!(server.looks(), 1);
-    assert!(learner.has(left.licences[&LICENCE].number) && !learner.has(gone));
+    assert!(discovery.has(left.licences[&LICENCE].number) && !discovery.has(gone));
 }
 
 #[test]
@@ -218,20 +218,20 @@ fn each_container_is_a_part_with_its_own_products() {
     let mut server =
         Server::new(vec![(7, vec![entry(TMR, 3)]), (8, vec![entry(ORDINARY, 3), entry(TMR, 4)])]);
     let list = ContainerId::of_serials([8, 21, 22]);
-    let mut learner = Learner::new(vec![list, ContainerId::CmAct(CM_ACT_ID)]);
-    let learnt = server.learnt(&mut learner);
-    let found: Vec<(u32, u32, usize)> = learnt
+    let mut discovery = Discovery::new(vec![list, ContainerId::CmAct(CM_ACT_ID)]);
+    let holdings = server.holdings(&mut discovery);
+    let found: Vec<(u32, u32, usize)> = holdings
         .parts
         .iter()
         .map(|part| (part.serial, part.cm_act_id, part.firm_items[0].products.len()))
         .collect();
     assert_eq!(found, [(7, CM_ACT_ID, 1), (8, 0, 2)]);
-    let names: Vec<_> = learnt.parts.iter().map(Part::name).collect();
+    let names: Vec<_> = holdings.parts.iter().map(Part::name).collect();
     assert_eq!(names, ["130-7", "3-8"], "a dongle is named as its own server names it");
     // A container that is not wanted is skipped.
-    let mut learner = Learner::new(vec![list]);
-    let learnt = server.learnt(&mut learner);
-    assert_eq!(learnt.parts.iter().map(|part| part.serial).collect::<Vec<_>>(), [8]);
+    let mut discovery = Discovery::new(vec![list]);
+    let holdings = server.holdings(&mut discovery);
+    assert_eq!(holdings.parts.iter().map(|part| part.serial).collect::<Vec<_>>(), [8]);
 }
 
 #[test]
@@ -239,12 +239,12 @@ fn a_text_is_asked_for_where_there_is_one() {
     let inherited = CmBoxEntry2 { set_effective_pios: pio::TEXT, ..entry(TMR, 3) };
     let none = CmBoxEntry2 { set_pios: pio::PRODUCTCODE, ..entry(ORDINARY, 4) };
     let mut server = Server::new(vec![(7, vec![none, inherited])]);
-    let (learnt, asked) = server.round(&mut learner());
+    let (holdings, asked) = server.round(&mut discovery());
     let texts = asked.iter().filter(|c| matches!(c, Request::GetInfo { ctrl: info::PITEXT, .. }));
     assert_eq!(texts.count(), 1);
-    let learnt = learnt.unwrap();
+    let holdings = holdings.unwrap();
     let text = |known: &super::discovery::Known| known.licence.text.clone();
-    let texts: Vec<String> = learnt.licences.values().map(text).collect();
+    let texts: Vec<String> = holdings.licences.values().map(text).collect();
     assert_eq!(texts, ["a product", ""]);
 }
 
@@ -256,51 +256,51 @@ fn what_a_server_does_not_show_is_passed_over_and_the_rest_is_found() {
         |call| matches!(call, Request::Access2 { access, .. } if access.product_code == ORDINARY),
         CmError::ACCESS_DENIED,
     ));
-    let learnt = server.learnt(&mut learner());
-    assert_eq!(learnt.licences.keys().collect::<Vec<_>>(), [&LICENCE]);
+    let holdings = server.holdings(&mut discovery());
+    assert_eq!(holdings.licences.keys().collect::<Vec<_>>(), [&LICENCE]);
     // It gives handles, and then does not know one of them, or all of them.
     let mut server = Server::new(all());
     server.refuses = Some((is_entry, CmError::INVALID_HANDLE));
-    assert_eq!(server.learnt(&mut learner()), Learnt::default());
+    assert_eq!(server.holdings(&mut discovery()), Holdings::default());
     assert_eq!(server.looks(), 2, "nothing is asked for anew in the same round");
     // Later it cannot report their properties: the handles stay.
     let mut server = Server::new(all());
-    let mut learner = learner();
-    server.learnt(&mut learner);
+    let mut discovery = discovery();
+    server.holdings(&mut discovery);
     server.refuses = Some((is_entry, CmError::NO_MORE_MEMORY));
-    assert_eq!(server.learnt(&mut learner), Learnt::default());
+    assert_eq!(server.holdings(&mut discovery), Holdings::default());
     assert_eq!(server.looks(), 2);
 }
 
 #[test]
 fn a_server_that_lists_nothing_has_failed_unless_it_has_only_lost_an_old_handle() {
     let mut server = Server::new(vec![(7, vec![entry(TMR, 3)])]);
-    let mut learner = learner();
+    let mut discovery = discovery();
     server.refuses = Some((is_list, CmError::INVALID_HANDLE));
-    assert!(server.round(&mut learner).0.is_err(), "the handle is of this round");
-    learner.forget();
+    assert!(server.round(&mut discovery).0.is_err(), "the handle is of this round");
+    discovery.forget();
     server.refuses = None;
-    server.learnt(&mut learner);
+    server.holdings(&mut discovery);
     server.refuses = Some((is_list, CmError::NO_MORE_MEMORY));
-    assert!(server.round(&mut learner).0.is_err());
+    assert!(server.round(&mut discovery).0.is_err());
     server.refuses = None;
     server.handles.clear();
-    assert_eq!(server.learnt(&mut learner).parts.len(), 1);
+    assert_eq!(server.holdings(&mut discovery).parts.len(), 1);
 }
 
 #[test]
 fn a_round_that_is_stopped_asks_nothing_more_and_one_that_is_away_has_no_handles() {
     let mut server = Server::new(vec![(7, vec![entry(TMR, 3)])]);
-    let mut learner = learner();
-    let number = server.learnt(&mut learner).licences[&LICENCE].number;
-    let service = learner.service();
-    learner.begin();
-    assert!(learner.call().is_some());
-    learner.stop();
-    assert!(learner.call().is_none());
-    learner.forget();
-    assert!(!learner.has(number) && !learner.has(service));
-    learner.begin();
-    let first = learner.call().unwrap();
+    let mut discovery = discovery();
+    let number = server.holdings(&mut discovery).licences[&LICENCE].number;
+    let service = discovery.service();
+    discovery.begin();
+    assert!(discovery.call().is_some());
+    discovery.stop();
+    assert!(discovery.call().is_none());
+    discovery.forget();
+    assert!(!discovery.has(number) && !discovery.has(service));
+    discovery.begin();
+    let first = discovery.call().unwrap();
     assert!(matches!(first, Request::Access2 { .. }), "{first:?}");
 }

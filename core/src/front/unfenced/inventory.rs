@@ -1,6 +1,6 @@
 //! What is known of the licences at a stock server, and when that is discovered again.
 
-use super::discovery::{Heard, Known, Learner, Learnt};
+use super::discovery::{Discovery, DiscoveryStep, Holdings, Known};
 use crate::base::limits::STOCK_LEARN;
 use crate::base::time::Mono;
 use crate::licence::Part;
@@ -23,8 +23,8 @@ pub(super) enum Discovered {
 /// What is known of a server.
 #[derive(Clone, Debug)]
 pub(super) struct Inventory {
-    learner: Learner,
-    learnt: Learnt,
+    discovery: Discovery,
+    holdings: Holdings,
     /// When discovery begins again.
     due: Mono,
 }
@@ -32,25 +32,25 @@ pub(super) struct Inventory {
 impl Inventory {
     /// Returns the inventory of an unknown server, for parts of these virtual containers.
     pub(super) fn new(wanted: Vec<ContainerId>) -> Self {
-        Self { learner: Learner::new(wanted), learnt: Learnt::default(), due: Mono(0) }
+        Self { discovery: Discovery::new(wanted), holdings: Holdings::default(), due: Mono(0) }
     }
 
     /// Begins from the start, with another server or other containers.
     pub(super) fn reset(&mut self, wanted: Vec<ContainerId>) {
-        self.learner = Learner::new(wanted);
-        self.learnt = Learnt::default();
+        self.discovery = Discovery::new(wanted);
+        self.holdings = Holdings::default();
     }
 
     /// Begins discovery.
     pub(super) fn begin(&mut self) {
-        self.learner.begin();
+        self.discovery.begin();
     }
 
     /// Begins discovery if it is due and none is under way.
     pub(super) fn begin_if_due(&mut self, now: Mono) {
-        if self.due <= now && self.learner.call().is_none() {
+        if self.due <= now && self.discovery.call().is_none() {
             self.due = now + STOCK_LEARN;
-            self.learner.begin();
+            self.discovery.begin();
         }
     }
 
@@ -67,30 +67,30 @@ impl Inventory {
     /// Stops discovery, which begins later from the start: handles that its last call may have
     /// taken are cleaned up at the server.
     pub(super) fn stop(&mut self, now: Mono) {
-        self.learner.stop();
+        self.discovery.stop();
         self.due = now + STOCK_LEARN;
     }
 
     /// Forgets every handle of discovery: the server was away, and may be another one.
     pub(super) fn forget_handles(&mut self) {
-        self.learner.forget();
-        self.learnt.licences.values_mut().for_each(|known| known.number = 0);
+        self.discovery.forget();
+        self.holdings.licences.values_mut().for_each(|known| known.number = 0);
     }
 
     /// Returns the next call of discovery.
     pub(super) fn call(&self) -> Option<Request> {
-        self.learner.call()
+        self.discovery.call()
     }
 
     /// Takes the reply to the latest call.
     pub(super) fn replied(&mut self, now: Mono, reply: &Reply) -> Discovered {
-        match self.learner.heard(reply) {
-            Heard::More => Discovered::More,
-            Heard::Failed(reason) => Discovered::Failed(reason),
-            Heard::Done(learnt) => {
+        match self.discovery.replied(reply) {
+            DiscoveryStep::More => Discovered::More,
+            DiscoveryStep::Failed(reason) => Discovered::Failed(reason),
+            DiscoveryStep::Done(holdings) => {
                 self.due = now + STOCK_LEARN;
-                let same = self.learnt.parts == learnt.parts;
-                self.learnt = learnt;
+                let same = self.holdings.parts == holdings.parts;
+                self.holdings = holdings;
                 Discovered::All { same }
             }
         }
@@ -98,27 +98,27 @@ impl Inventory {
 
     /// Returns the parts of containers that the server holds.
     pub(super) fn parts(&self) -> &[Part] {
-        &self.learnt.parts
+        &self.holdings.parts
     }
 
     /// Returns a licence at the server.
     pub(super) fn licence(&self, licence: &LicenceKey) -> Option<&Known> {
-        self.learnt.licences.get(licence)
+        self.holdings.licences.get(licence)
     }
 
     /// Returns whether this handle is one of discovery.
     pub(super) fn has(&self, number: u32) -> bool {
-        self.learner.has(number)
+        self.discovery.has(number)
     }
 
     /// Returns the handle of the service; 0 if there is none.
     pub(super) fn service(&self) -> u32 {
-        self.learner.service()
+        self.discovery.service()
     }
 
     /// In tests: what a server holds.
     #[cfg(test)]
     pub(super) fn set_parts(&mut self, parts: Vec<Part>) {
-        self.learnt.parts = parts;
+        self.holdings.parts = parts;
     }
 }

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 /// The purpose of a call to the server.
 #[derive(Clone, Debug)]
 pub(super) enum Job {
-    Learn,
+    Discover,
     Ping,
     /// `quiet`: no client waits for it.
     Take {
@@ -34,7 +34,10 @@ pub(super) enum Job {
 impl Job {
     /// Whether it is one of those of which one is done at a time.
     pub(super) fn is_background(&self) -> bool {
-        matches!(self, Self::Learn | Self::Ping | Self::Keep(..) | Self::Take { quiet: true, .. })
+        matches!(
+            self,
+            Self::Discover | Self::Ping | Self::Keep(..) | Self::Take { quiet: true, .. }
+        )
     }
 }
 

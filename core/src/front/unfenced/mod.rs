@@ -134,7 +134,7 @@ impl Unfenced {
         self.stand_ins.iter().for_each(|stand| stand.seat_table().check_invariants());
         // After all replies of the servers, so that the twin is sent these handles before the slots
         // that are committed by them.
-        let seats = self.placed(front.twin.as_ref().is_some_and(Twin::wants_all));
+        let seats = self.handles_for_twin(front.twin.as_ref().is_some_and(Twin::wants_all));
         front.twin_settle(now, seats, out);
         self.stand_ins
             .iter()

@@ -17,6 +17,16 @@ pub(super) enum At {
     Lacking(Mono),
 }
 
+/// A handle at the server, and its seat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ServerHandle {
+    /// Its number there.
+    pub(super) number: u32,
+    /// The seat; [`NOBODY`] if there is none any more.
+    pub(super) handle: Handle,
+    pub(super) licence: LicenceKey,
+}
+
 /// The seats of one server.
 #[derive(Clone, Debug, Default)]
 pub(super) struct SeatTable {
@@ -26,7 +36,7 @@ pub(super) struct SeatTable {
     /// Handles there that are being released, with their former seats.
     leaving: BTreeMap<u32, (Handle, LicenceKey)>,
     /// Handles there that have changed since the changes were last taken.
-    news: BTreeMap<u32, (Handle, LicenceKey)>,
+    changed: BTreeMap<u32, (Handle, LicenceKey)>,
 }
 
 /// The seat of a handle there that has no seat any more.
@@ -59,7 +69,7 @@ impl SeatTable {
             At::Held(number, at) => {
                 self.due.remove(&(at, handle));
                 self.numbers.remove(&number);
-                self.news.insert(number, (NOBODY, licence));
+                self.changed.insert(number, (NOBODY, licence));
                 Some((licence, number))
             }
         }
@@ -86,7 +96,7 @@ impl SeatTable {
             At::Held(number, time) => {
                 self.taken_over(now, number);
                 self.numbers.insert(number, handle);
-                self.news.insert(number, (handle, licence));
+                self.changed.insert(number, (handle, licence));
                 self.due.insert((time, handle));
             }
         }
@@ -103,13 +113,13 @@ impl SeatTable {
     /// Notes that a handle there is being released.
     pub(super) fn leave(&mut self, number: u32, handle: Handle, licence: LicenceKey) {
         self.leaving.insert(number, (handle, licence));
-        self.news.insert(number, (handle, licence));
+        self.changed.insert(number, (handle, licence));
     }
 
     /// Notes that a handle is released, or will not be.
     pub(super) fn left(&mut self, number: u32) {
         if let Some((_, licence)) = self.leaving.remove(&number) {
-            self.news.insert(number, (NOBODY, licence));
+            self.changed.insert(number, (NOBODY, licence));
         }
     }
 
@@ -121,18 +131,23 @@ impl SeatTable {
     }
 
     /// Returns all handles there, and their seats.
-    pub(super) fn placed(&self) -> impl Iterator<Item = (u32, Handle, LicenceKey)> {
-        let held = self.numbers.iter().filter_map(|(number, handle)| {
-            self.seats.get(handle).map(|(licence, _)| (*number, *handle, *licence))
+    pub(super) fn handles_there(&self) -> impl Iterator<Item = ServerHandle> {
+        let held = self.numbers.iter().filter_map(|(&number, &handle)| {
+            let &(licence, _) = self.seats.get(&handle)?;
+            Some(ServerHandle { number, handle, licence })
         });
-        let leaving = self.leaving.iter();
-        held.chain(leaving.map(|(number, (handle, licence))| (*number, *handle, *licence)))
+        let leaving = self.leaving.iter().map(|(&number, &(handle, licence))| ServerHandle {
+            number,
+            handle,
+            licence,
+        });
+        held.chain(leaving)
     }
 
     /// Takes the handles that have changed since this was last called.
-    pub(super) fn news(&mut self) -> impl Iterator<Item = (u32, Handle, LicenceKey)> {
-        let news = core::mem::take(&mut self.news).into_iter();
-        news.map(|(number, (handle, licence))| (number, handle, licence))
+    pub(super) fn changed_handles(&mut self) -> impl Iterator<Item = ServerHandle> {
+        let changed = core::mem::take(&mut self.changed).into_iter();
+        changed.map(|(number, (handle, licence))| ServerHandle { number, handle, licence })
     }
 
     /// Notes that the server has given this number to something else: no seat has it any more.
@@ -181,49 +196,56 @@ impl SeatTable {
 mod tests {
     use super::*;
 
+    fn there(number: u32, handle: Handle) -> ServerHandle {
+        ServerHandle { number, handle, licence: crate::testing::LICENCE }
+    }
+
     #[test]
     fn a_number_belongs_to_the_seat_that_was_given_it_last() {
-        let mut book = SeatTable::default();
+        let mut table = SeatTable::default();
         let licence = crate::testing::LICENCE;
-        book.put(Mono(1), Handle(1), licence, At::Held(7, Mono(9)));
-        book.put(Mono(2), Handle(2), licence, At::Held(7, Mono(8)));
-        book.check_invariants();
-        assert_eq!(book.at(Handle(1)), Some(At::Lacking(Mono(2))));
-        assert_eq!(book.held(), [Handle(2)].into());
-        assert_eq!(book.first(), Some((Mono(2), Handle(1))));
-        assert_eq!(book.remove(Handle(2)), Some((licence, 7)));
-        assert_eq!(book.remove(Handle(1)), None);
-        book.check_invariants();
-        assert_eq!(book.first(), None);
+        table.put(Mono(1), Handle(1), licence, At::Held(7, Mono(9)));
+        table.put(Mono(2), Handle(2), licence, At::Held(7, Mono(8)));
+        table.check_invariants();
+        assert_eq!(table.at(Handle(1)), Some(At::Lacking(Mono(2))));
+        assert_eq!(table.held(), [Handle(2)].into());
+        assert_eq!(table.first(), Some((Mono(2), Handle(1))));
+        assert_eq!(table.remove(Handle(2)), Some((licence, 7)));
+        assert_eq!(table.remove(Handle(1)), None);
+        table.check_invariants();
+        assert_eq!(table.first(), None);
     }
 
     #[test]
     fn what_is_new_is_told_once_and_all_of_it_when_that_is_asked_for() {
-        let mut book = SeatTable::default();
+        let mut table = SeatTable::default();
         let licence = crate::testing::LICENCE;
         let held = |time| At::Held(7, Mono(time));
-        book.put(Mono(1), Handle(1), licence, At::Asked);
-        assert_eq!(book.news().count(), 0);
-        book.set(Mono(1), Handle(1), held(9));
-        assert_eq!(book.news().collect::<Vec<_>>(), [(7, Handle(1), licence)]);
+        table.put(Mono(1), Handle(1), licence, At::Asked);
+        assert_eq!(table.changed_handles().count(), 0);
+        table.set(Mono(1), Handle(1), held(9));
+        assert_eq!(table.changed_handles().collect::<Vec<_>>(), [there(7, Handle(1))]);
         // A later time alone is no change.
-        book.set(Mono(2), Handle(1), held(12));
-        assert_eq!((book.news().count(), book.first()), (0, Some((Mono(12), Handle(1)))));
-        book.check_invariants();
+        table.set(Mono(2), Handle(1), held(12));
+        assert_eq!(
+            (table.changed_handles().count(), table.first()),
+            (0, Some((Mono(12), Handle(1))))
+        );
+        table.check_invariants();
         // Until it is released, it is there.
-        assert_eq!(book.remove(Handle(1)), Some((licence, 7)));
-        book.leave(7, Handle(1), licence);
-        assert_eq!(book.placed().collect::<Vec<_>>(), [(7, Handle(1), licence)]);
-        book.left(7);
-        assert_eq!(book.news().collect::<Vec<_>>(), [(7, NOBODY, licence)]);
-        assert_eq!(book.placed().count(), 0);
+        assert_eq!(table.remove(Handle(1)), Some((licence, 7)));
+        table.leave(7, Handle(1), licence);
+        assert_eq!(table.handles_there().collect::<Vec<_>>(), [there(7, Handle(1))]);
+        table.left(7);
+        assert_eq!(table.changed_handles().collect::<Vec<_>>(), [there(7, NOBODY)]);
+        assert_eq!(table.handles_there().count(), 0);
         // A number that the server has given anew is not released.
-        book.leave(8, Handle(2), licence);
-        book.put(Mono(3), Handle(3), licence, At::Held(8, Mono(9)));
-        book.leave(9, Handle(4), licence);
-        book.stay();
-        assert_eq!(book.placed().collect::<Vec<_>>(), [(8, Handle(3), licence)]);
-        let news = [(8, Handle(3), licence), (9, NOBODY, licence)];
-        assert_eq!(book.news().collect::<Vec<_>>(), news);
+        table.leave(8, Handle(2), licence);
+        table.put(Mono(3), Handle(3), licence, At::Held(8, Mono(9)));
+        table.leave(9, Handle(4), licence);
+        table.stay();
+        assert_eq!(table.handles_there().collect::<Vec<_>>(), [there(8, Handle(3))]);
+        let changed = [there(8, Handle(3)), there(9, NOBODY)];
+        assert_eq!(table.changed_handles().collect::<Vec<_>>(), changed);
     }
 }

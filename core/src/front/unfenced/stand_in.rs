@@ -10,7 +10,7 @@ use super::driver::{Driver, Reach};
 use super::initial_log::InitialLog;
 use super::job::{ClientCall, Outcome};
 use super::seat_changes::seat_of;
-use super::seat_table::{At, SeatTable};
+use super::seat_table::{At, SeatTable, ServerHandle};
 use crate::backend::acceptor::{Acceptor, OrderEffects};
 use crate::base::limits::LOG_KEPT;
 use crate::base::network::Address;
@@ -103,7 +103,7 @@ impl StandIn {
     }
 
     /// Takes the handles that have changed since this was last called.
-    pub(super) fn changed_handles(&mut self) -> Vec<(u32, Handle, LicenceKey)> {
+    pub(super) fn changed_handles(&mut self) -> Vec<ServerHandle> {
         self.driver.changed_handles()
     }
 

@@ -7,14 +7,14 @@
 
 use super::Unfenced;
 use super::initial_log::InitialLog;
-use super::seat_table::NOBODY;
+use super::seat_table::{NOBODY, ServerHandle};
 use super::stand_in::StandIn;
 use crate::base::limits::TWIN_SEATS_MAX;
 use crate::base::time::Now;
 use crate::front::Front;
 use crate::front::leadership::phase::Phase;
 use crate::front::twin::RemoteHandles;
-use crate::log::{Entry, Epoch, Handle, LicenceKey, Setting};
+use crate::log::{Entry, Epoch, Setting};
 use crate::messages::twin::RemoteHandle;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -25,12 +25,12 @@ use alloc::vec::Vec;
 pub(super) struct TakeoverHandles(BTreeMap<(u32, u32), (RemoteHandle, bool)>);
 
 impl TakeoverHandles {
-    fn hear(&mut self, placed: RemoteHandle, sure: bool) {
-        let key = (placed.server, placed.number);
-        if placed.handle == NOBODY {
+    fn note(&mut self, remote: RemoteHandle, sure: bool) {
+        let key = (remote.server, remote.number);
+        if remote.handle == NOBODY {
             self.0.remove(&key);
         } else if self.0.len() < TWIN_SEATS_MAX {
-            self.0.insert(key, (placed, sure));
+            self.0.insert(key, (remote, sure));
         }
     }
 
@@ -46,8 +46,8 @@ impl TakeoverHandles {
     pub(super) fn take(&mut self, serial: u32) -> Vec<(RemoteHandle, bool)> {
         let found: Vec<(RemoteHandle, bool)> =
             self.0.range(Self::at(serial)).map(|(_, it)| *it).collect();
-        for (placed, _) in &found {
-            self.0.remove(&(serial, placed.number));
+        for (remote, _) in &found {
+            self.0.remove(&(serial, remote.number));
         }
         found
     }
@@ -56,7 +56,8 @@ impl TakeoverHandles {
 impl StandIn {
     /// Returns a handle as it is sent to the twin; `None` if this server does not have its licence
     /// any more.
-    fn placed(&self, (number, handle, licence): (u32, Handle, LicenceKey)) -> Option<RemoteHandle> {
+    fn remote_handle(&self, there: ServerHandle) -> Option<RemoteHandle> {
+        let ServerHandle { number, handle, licence } = there;
         let server = self.serial_of(&licence)?;
         Some(RemoteHandle { server, number, handle, licence })
     }
@@ -65,15 +66,15 @@ impl StandIn {
 impl Unfenced {
     /// Has the stand-ins follow the phase of the front after this turn.
     pub(super) fn follow(&mut self, front: &mut Front) {
-        if let Some(RemoteHandles { all, handles }) = front.placed.take() {
+        if let Some(RemoteHandles { all, handles }) = front.reported_handles.take() {
             if all {
                 self.takeover_handles = TakeoverHandles::default();
             }
-            for placed in handles {
-                let holds = |stand: &StandIn| stand.serials().any(|it| it == placed.server);
+            for remote in handles {
+                let holds = |stand: &StandIn| stand.serials().any(|it| it == remote.server);
                 let there = |stand: &&StandIn| stand.is_there() && holds(stand);
                 self.takeover_handles
-                    .hear(placed, self.stand_ins.iter().any(|stand| there(&stand)));
+                    .note(remote, self.stand_ins.iter().any(|stand| there(&stand)));
             }
         }
         match *front.leadership.phase() {
@@ -90,8 +91,9 @@ impl Unfenced {
     /// now, or its own again later. It neither uses nor releases them.
     fn set_down(&mut self) {
         for stand in &mut self.stand_ins {
-            for placed in stand.set_down().placed().filter_map(|it| stand.placed(it)) {
-                self.takeover_handles.hear(placed, true);
+            for remote in stand.set_down().handles_there().filter_map(|it| stand.remote_handle(it))
+            {
+                self.takeover_handles.note(remote, true);
             }
         }
     }
@@ -138,21 +140,21 @@ impl Unfenced {
                 continue;
             }
             for serial in serials {
-                for (placed, sure) in self.takeover_handles.take(serial) {
-                    stand.take_up(now.mono, &placed, sure);
+                for (remote, sure) in self.takeover_handles.take(serial) {
+                    stand.take_up(now.mono, &remote, sure);
                 }
             }
         }
     }
 
     /// Returns the handles for the twin: all, or the changed ones.
-    pub(super) fn placed(&mut self, all: bool) -> Vec<RemoteHandle> {
-        let mut placed = Vec::new();
+    pub(super) fn handles_for_twin(&mut self, all: bool) -> Vec<RemoteHandle> {
+        let mut remote = Vec::new();
         for stand in &mut self.stand_ins {
             let changed = stand.changed_handles();
-            let some = if all { stand.seat_table().placed().collect() } else { changed };
-            placed.extend(some.into_iter().filter_map(|it| stand.placed(it)));
+            let some = if all { stand.seat_table().handles_there().collect() } else { changed };
+            remote.extend(some.into_iter().filter_map(|it| stand.remote_handle(it)));
         }
-        placed
+        remote
     }
 }

@@ -47,7 +47,7 @@ fn front() -> (Front, Unfenced) {
     (Front::new(config), stock)
 }
 
-fn placed(server: u32) -> RemoteHandle {
+fn remote(server: u32) -> RemoteHandle {
     RemoteHandle { server, number: 5000 + server, handle: Handle(11), licence: LICENCE }
 }
 
@@ -59,10 +59,12 @@ fn sure(stock: &mut Unfenced) -> [Option<bool>; 3] {
 #[test]
 fn a_handle_is_good_as_long_as_its_own_server_was_there_all_the_time() {
     let (mut front, mut stock) = front();
-    front.placed = Some(RemoteHandles { all: false, handles: [1, 2, 3].map(placed).to_vec() });
+    front.reported_handles =
+        Some(RemoteHandles { all: false, handles: [1, 2, 3].map(remote).to_vec() });
     stock.follow(&mut front);
     assert_eq!(sure(&mut stock), [Some(true), Some(true), Some(false)]);
-    front.placed = Some(RemoteHandles { all: false, handles: [1, 2].map(placed).to_vec() });
+    front.reported_handles =
+        Some(RemoteHandles { all: false, handles: [1, 2].map(remote).to_vec() });
     stock.follow(&mut front);
     stock.stand_ins[1].driver_mut().restart();
     stock.take_up(&front, at(0));
@@ -72,8 +74,8 @@ fn a_handle_is_good_as_long_as_its_own_server_was_there_all_the_time() {
 #[test]
 fn only_a_front_that_is_about_to_lead_takes_up_what_it_was_told() {
     let (mut front, mut stock) = front();
-    front.placed =
-        Some(RemoteHandles { all: true, handles: vec![placed(1), placed(2), placed(3)] });
+    front.reported_handles =
+        Some(RemoteHandles { all: true, handles: vec![remote(1), remote(2), remote(3)] });
     stock.follow(&mut front);
     stock.take_up(&front, at(0));
     assert!(stock.stand_ins.iter().all(|stand| stand.driver().releasing() == 0), "it stands by");

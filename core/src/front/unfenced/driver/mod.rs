@@ -11,7 +11,7 @@ use super::inventory::Inventory;
 use super::job::{Call, ClientCall, Job, Outcome};
 use super::pool::Pool;
 use super::seat_changes::{Change, NumberedChange, SeatChanges, seat_of};
-use super::seat_table::{At, SeatTable};
+use super::seat_table::{At, SeatTable, ServerHandle};
 use crate::base::limits::{STOCK_KEEP, STOCK_PING, STOCK_QUEUE, STOCK_RETRY};
 use crate::base::network::Address;
 use crate::base::time::{Deadline, Mono};
@@ -101,8 +101,8 @@ impl Driver {
     }
 
     /// Takes the handles that have changed since this was last called.
-    pub(super) fn changed_handles(&mut self) -> Vec<(u32, Handle, LicenceKey)> {
-        self.seat_table.news().collect()
+    pub(super) fn changed_handles(&mut self) -> Vec<ServerHandle> {
+        self.seat_table.changed_handles().collect()
     }
 
     /// Returns whether the server may have been restarted since this was last called.
@@ -302,7 +302,7 @@ impl Driver {
         if self.reach == Reach::There {
             self.inventory.begin_if_due(now);
         }
-        let discovery = self.inventory.call().map(|request| Call { job: Job::Learn, request });
+        let discovery = self.inventory.call().map(|request| Call { job: Job::Discover, request });
         if self.reach == Reach::Coming {
             return discovery;
         }

@@ -62,7 +62,7 @@ impl Driver {
         self.last_reply = now;
         self.background &= !job.is_background();
         match job {
-            Job::Learn => self.discovered(now, &reply, out),
+            Job::Discover => self.discovered(now, &reply, out),
             Job::Ping if is_unknown(reply.status) => {
                 self.inventory.begin_at(now);
                 self.may_have_restarted = true;
@@ -202,7 +202,7 @@ impl Driver {
             Job::Perform { line, correlation, .. } => {
                 self.outcomes.push_back(Outcome::Performed { line, correlation, reply: None });
             }
-            Job::Learn => self.inventory.stop(now),
+            Job::Discover => self.inventory.stop(now),
             Job::Ping => self.last_reply = now,
             Job::Keep(..) => {}
         }

@@ -5,7 +5,7 @@ mod bench;
 mod orders;
 mod take_up;
 
-use super::discovery::Learner;
+use super::discovery::Discovery;
 use super::driver::Reach;
 use super::seat_table::At;
 use crate::base::limits::{
@@ -412,9 +412,9 @@ fn a_server_that_says_anything_at_all_is_survived() {
 
 #[test]
 fn a_restarted_server_s_old_handle_is_taken_anew_while_learning() {
-    let mut learner = Learner::new(vec![ContainerId::CmAct(CM_ACT_ID)]);
-    learner.begin();
-    assert!(matches!(learner.call(), Some(Request::Access2 { .. })));
+    let mut discovery = Discovery::new(vec![ContainerId::CmAct(CM_ACT_ID)]);
+    discovery.begin();
+    assert!(matches!(discovery.call(), Some(Request::Access2 { .. })));
     let mut bench = Bench::there();
     bench.seat(11, 5001);
     assert!(STOCK_RETRY < STOCK_CLEANUP);

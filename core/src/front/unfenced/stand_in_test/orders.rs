@@ -208,17 +208,17 @@ fn neither_seats_nor_finding_out_wait_for_each_other() {
 fn a_handle_that_it_holds_is_not_given_back_because_it_is_told_of_again() {
     let mut bench = Bench::there();
     bench.seat(11, 5001);
-    let placed = |number| crate::messages::twin::RemoteHandle {
+    let remote = |number| crate::messages::twin::RemoteHandle {
         server: super::bench::SERIAL,
         number,
         handle: Handle(11),
         licence: LICENCE,
     };
-    bench.stand.take_up(bench.now, &placed(5001), true);
+    bench.stand.take_up(bench.now, &remote(5001), true);
     bench.pump();
     assert_eq!(bench.release(), None);
     // A second one for the same seat is one too many.
-    bench.stand.take_up(bench.now, &placed(5002), true);
+    bench.stand.take_up(bench.now, &remote(5002), true);
     bench.pump();
     assert_eq!(bench.release().map(|(_, number)| number), Some(5002));
     assert!(matches!(bench.stand.seat_table().at(Handle(11)), Some(At::Held(5001, _))));

@@ -12,7 +12,7 @@ use crate::wire::constants::info;
 use crate::wire::{CmError, Request};
 use alloc::vec;
 
-fn placed(number: u32, handle: u32) -> RemoteHandle {
+fn remote(number: u32, handle: u32) -> RemoteHandle {
     RemoteHandle { server: SERIAL, number, handle: Handle(handle), licence: LICENCE }
 }
 
@@ -45,8 +45,8 @@ fn keeps(number: u32) -> impl Fn(&Request) -> bool {
 #[test]
 fn a_seat_goes_on_with_the_handle_that_it_has_there() {
     let mut bench = begun(&[11, 12]);
-    bench.stand.take_up(bench.now, &placed(5001, 11), false);
-    bench.stand.take_up(bench.now, &placed(5002, 12), false);
+    bench.stand.take_up(bench.now, &remote(5001, 11), false);
+    bench.stand.take_up(bench.now, &remote(5002, 12), false);
     // At once, before anything else that is due.
     bench.order(Order::Perform { licence: LICENCE, call: crypt(12) });
     let is_crypt = |call: &Request| matches!(call, Request::Crypt2 { .. });
@@ -68,13 +68,13 @@ fn a_seat_goes_on_with_the_handle_that_it_has_there() {
 #[test]
 fn what_no_seat_has_is_given_back_unless_the_server_may_have_begun_anew() {
     let mut bench = begun(&[11]);
-    bench.stand.take_up(bench.now, &placed(5001, 11), true);
+    bench.stand.take_up(bench.now, &remote(5001, 11), true);
     // Granted and not committed, or released and not released at the server yet.
-    bench.stand.take_up(bench.now, &placed(5002, 12), true);
-    bench.stand.take_up(bench.now, &placed(5003, 13), false);
+    bench.stand.take_up(bench.now, &remote(5002, 12), true);
+    bench.stand.take_up(bench.now, &remote(5003, 13), false);
     // A handle that it has taken itself since.
     let own = bench.stand.driver().inventory().service();
-    bench.stand.take_up(bench.now, &placed(own, 14), true);
+    bench.stand.take_up(bench.now, &remote(own, 14), true);
     bench.pump();
     let (link, number) = bench.release().expect("one is given back");
     assert_eq!(number, 5002);
