@@ -212,7 +212,7 @@ impl World {
                 self.after(wait, Event::Flush { host, life, link });
             }
             Output::Host(request) => self.host_request(host, request),
-            // There are no sockets here, so no buffer is dropped and no listener is paused.
+            // There are no sockets here: no link is closed for a full queue, and no listener is paused.
             Output::Drop { .. } | Output::Listen(_) => {}
         }
     }
