@@ -271,7 +271,7 @@ impl Cluster {
 
     /// Where a front listens for its twin.
     #[must_use]
-    pub fn twin_door(&self, front: usize) -> SocketAddr {
+    pub fn twin_listener(&self, front: usize) -> SocketAddr {
         (self.workshop.ip(), TWIN_PORTS[front]).into()
     }
 

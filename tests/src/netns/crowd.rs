@@ -19,7 +19,7 @@ const STACK: usize = 256 * 1024;
 /// What is left of the processors when servers have what they want is for clients.
 const NICE: i32 = 19;
 /// Before a client tries again.
-const BREATH: Duration = Duration::from_millis(50);
+const RETRY_PAUSE: Duration = Duration::from_millis(50);
 /// Between two looks at what goes on.
 const LOOK: Duration = Duration::from_millis(50);
 /// Longer than anything here should take, on a machine that does other things too.
@@ -191,7 +191,7 @@ fn persist<T>(
         let done = tried.and_then(|mut client| work(&mut client).map(|it| (client, it)));
         match done {
             Ok((client, result)) => return Ok(Persisted { client, result, tries }),
-            Err(Not::Yet(_)) if start.elapsed() < LIMIT => thread::sleep(BREATH),
+            Err(Not::Yet(_)) if start.elapsed() < LIMIT => thread::sleep(RETRY_PAUSE),
             Err(Not::Yet(what) | Not::Ever(what)) => return Err(what),
         }
     }

@@ -224,7 +224,7 @@ impl Pair {
     }
 
     /// The keepalived of a front's machine.
-    pub fn keeper(&mut self, front: usize) -> &mut Keepalived {
+    pub fn keepalived(&mut self, front: usize) -> &mut Keepalived {
         &mut self.keepers[front]
     }
 

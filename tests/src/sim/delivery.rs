@@ -89,7 +89,7 @@ impl World {
                 let front = u32::try_from(from).unwrap_or(0) + 1;
                 let joined = Frame::Joined { front, minor: 1 };
                 self.send(conn, 1, Decided::at(self.now), Load::Frames(vec![joined.clone()], None));
-                self.hear(to, link, vec![joined], false);
+                self.receive(to, link, vec![joined], false);
             }
             End::Host { .. } => {}
             End::Client(who) => {
@@ -138,11 +138,11 @@ impl World {
                     self.passed(host, &frames, Answer { by: (by, life), at: sent });
                     self.confirmed(host, link, by, &frames);
                 }
-                self.hear(host, link, frames, partial);
+                self.receive(host, link, frames, partial);
             }
             (End::Client(who), End::Host { host, life, .. }) => {
                 let own = Answer { by: (host, life), at: sent };
-                self.hear_reply(who, frames, answer.unwrap_or(own));
+                self.receive_replies(who, frames, answer.unwrap_or(own));
             }
             _ => {}
         }

@@ -75,7 +75,7 @@ pub(super) enum Event {
     /// The vendor issues parts of a licence again.
     Reissue,
     /// An operator orders a planned failover.
-    HandOver,
+    Failover,
     /// Keepalived moves the address away from a front that gives it away.
     Follow {
         host: usize,

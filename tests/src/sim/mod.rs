@@ -49,7 +49,7 @@ const FAULTS: u64 = 100 * SECOND;
 const RECOVERY: u64 = 20 * SECOND;
 /// The longest time until a planned failover has ended, or the front says why it has not: calls in
 /// progress end, and the twin takes the lead, by a clock that may drift.
-const HANDED_OVER: u64 = 3 * SECOND;
+const FAILED_OVER: u64 = 3 * SECOND;
 /// The longest time until a front reports that the address has not left it, by its own clock.
 const LEAVES: u64 = 6 * SECOND;
 /// The longest clean-up time that a client requests, and one percent, and a takeover.
@@ -117,7 +117,7 @@ impl World {
             missing = self.missing();
         }
         if self.fine() && self.operator.failovers.is_some() {
-            self.hand_over();
+            self.fail_over_at_end();
         }
         self.trace(|| "service is whole again; all clients stop".to_owned());
         for client in &mut self.clients {
@@ -147,7 +147,7 @@ impl World {
     }
 
     /// Checks that a planned failover without faults ends.
-    fn hand_over(&mut self) {
+    fn fail_over_at_end(&mut self) {
         let spoken = self.hosts[0].process.version.spoken_with(self.hosts[1].process.version);
         if spoken.is_none_or(|minor| minor < Version::GIVES_LEAD) {
             return;
@@ -173,7 +173,7 @@ impl World {
         }
         // A connection that a fault has broken may not be noticed yet. Then the role stays, the
         // front says why, and the failover succeeds when the connection is back.
-        let (mut until, bound) = (self.now + HANDED_OVER, self.now + RECOVERY);
+        let (mut until, bound) = (self.now + FAILED_OVER, self.now + RECOVERY);
         while self.fine() {
             self.run_for(SECOND / 4);
             let statuses = self.statuses();
@@ -187,7 +187,7 @@ impl World {
                 return self.checks.note(self.now, "service", found);
             }
             if kept && self.fail_over(leader) {
-                until = self.now + HANDED_OVER;
+                until = self.now + FAILED_OVER;
             }
         }
     }

@@ -63,9 +63,9 @@ impl World {
         frames: &[Vec<u8>],
     ) {
         for bytes in frames.iter().filter(|_| side == 0) {
-            let Ok(tell) = TwinMessage::decode(bytes, Version::OWN.minor) else { continue };
-            self.trace_said(host, link, || words::tell(&tell));
-            self.checks.told(self.now, sent, (host, self.hosts[host].process.life), &tell);
+            let Ok(message) = TwinMessage::decode(bytes, Version::OWN.minor) else { continue };
+            self.trace_said(host, link, || words::twin_message(&message));
+            self.checks.told(self.now, sent, (host, self.hosts[host].process.life), &message);
         }
     }
 

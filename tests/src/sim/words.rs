@@ -62,8 +62,8 @@ pub(super) fn report(report: &Report) -> Option<String> {
 }
 
 /// Describes a front's message to its twin; `None`: it is not shown.
-pub(super) fn tell(tell: &TwinMessage) -> Option<String> {
-    Some(match tell {
+pub(super) fn twin_message(message: &TwinMessage) -> Option<String> {
+    Some(match message {
         TwinMessage::Standing(_)
         | TwinMessage::Shared(_)
         | TwinMessage::Settings { revision: 0, .. } => return None,

@@ -196,7 +196,7 @@ impl World {
         let mut operator = Rng::new(seed.rotate_left(32));
         if world.plan.fronts == FRONTS && operator.chance(60) {
             let first = operator.between(3 * SECOND, 10 * SECOND);
-            world.at(first, Event::HandOver);
+            world.at(first, Event::Failover);
             world.operator.failovers = Some(operator);
         }
         let mut editor = Rng::new(seed.rotate_left(16));
@@ -356,9 +356,9 @@ impl World {
                     self.after(pause, Event::Reissue);
                 }
             }
-            Event::HandOver => {
+            Event::Failover => {
                 if let Some(pause) = self.faults.on.then(|| self.order_failover()).flatten() {
-                    self.after(pause, Event::HandOver);
+                    self.after(pause, Event::Failover);
                 }
             }
             Event::Follow { host } => self.follow(host),
@@ -416,7 +416,7 @@ impl World {
     }
 
     /// Gives frames to a node.
-    pub(super) fn hear(&mut self, host: usize, link: LinkId, frames: Vec<Frame>, partial: bool) {
+    pub(super) fn receive(&mut self, host: usize, link: LinkId, frames: Vec<Frame>, partial: bool) {
         if host < FRONTS && matches!(frames.first(), Some(Frame::Call(_))) {
             self.checks.clients.calls.asked(self.now, host, link);
             let conn = self.hosts[host].links.conns.get(&link).map_or(0, |(conn, _)| *conn);
@@ -428,7 +428,7 @@ impl World {
     }
 
     /// Gives the replies of a process to a client.
-    pub(super) fn hear_reply(&mut self, who: usize, frames: Vec<Frame>, answer: Answer) {
+    pub(super) fn receive_replies(&mut self, who: usize, frames: Vec<Frame>, answer: Answer) {
         for frame in frames {
             if let Frame::Call(bytes) | Frame::Reply(bytes) = frame {
                 self.told(who, &bytes, answer);

@@ -72,7 +72,7 @@ fn a_failover_to_a_machine_without_keepalived_is_refused(runtime: Runtime) {
     let other = 1 - leader;
     // Keepalived ran there, and has stopped.
     runs_for_a_while(&pair, leader);
-    pair.keeper(other).kill();
+    pair.keepalived(other).kill();
     refused(&pair, &load, leader, "keepalived there has not run its track scripts for ");
     says(&pair, other, &["address-not-here"]);
     // The front there never knew keepalived to run.
@@ -80,7 +80,7 @@ fn a_failover_to_a_machine_without_keepalived_is_refused(runtime: Runtime) {
     pair.restart_front(other);
     runs_for_a_while(&pair, leader);
     refused(&pair, &load, leader, "since the front there started: it does not run");
-    pair.keeper(other).restart();
+    pair.keepalived(other).restart();
     goes(&pair, leader);
 }
 
@@ -107,10 +107,10 @@ fn a_fault_ends_with_the_keepalived_that_was_in_it(runtime: Runtime) {
     pair.network().cut(&machine, FRONT);
     let reason = pair.wait_other_could_take(leader, false);
     assert!(reason.contains("keepalived there is in FAULT"), "{reason}");
-    pair.keeper(other).kill();
-    pair.keeper(other).rename_group();
+    pair.keepalived(other).kill();
+    pair.keepalived(other).rename_group();
     pair.network().heal(&machine, FRONT);
-    pair.keeper(other).restart();
+    pair.keepalived(other).restart();
     goes(&pair, leader);
 }
 

@@ -117,7 +117,7 @@ fn both_machines_hold_the_address(runtime: Runtime) {
                 load.wait_for(0, SOME);
                 load.wait_for(1, SOME);
                 let struck = Instant::now();
-                pair.keeper(leader).kill();
+                pair.keepalived(leader).kill();
                 pair.wait_leads(other);
                 let (taken, epoch) = (Instant::now(), pair.epoch(other));
                 let mut heard = answers(load);
@@ -138,7 +138,7 @@ fn both_machines_hold_the_address(runtime: Runtime) {
                 (struck, told(more))
             });
             host.ip(&["neigh", "del", &address, "dev", FRONT]);
-            stays(pair, other, |pair| pair.keeper(leader).restart());
+            stays(pair, other, |pair| pair.keepalived(leader).restart());
             (struck, more)
         },
     );

@@ -128,7 +128,8 @@ fn named(cluster: &Cluster, told: &str) -> String {
         names.push((backend.licence().to_string(), format!("backend-{}:22350", number + 1)));
     }
     for front in 0..2 {
-        names.push((cluster.twin_door(front).to_string(), format!("front-{}:22354", front + 1)));
+        names
+            .push((cluster.twin_listener(front).to_string(), format!("front-{}:22354", front + 1)));
     }
     names.push((cluster.workshop().folder().display().to_string(), "/etc/tmrd".to_owned()));
     // The longest address is replaced first, because a port may be the beginning of another one.

@@ -169,7 +169,7 @@ fn links_that_say_nothing_keep_nobody_out(runtime: Runtime) {
     // The same number of links that have got an answer.
     let asked: Vec<TcpStream> = (0..100).map(|_| asked_once(admin)).collect();
     assert_eq!(get(admin, "/api/status").expect("an answer").0, 200);
-    let strangers = hold(cluster.twin_door(0), 8);
+    let strangers = hold(cluster.twin_listener(0), 8);
     cluster.fronts[1].kill();
     cluster.restart_front(1);
     status_until(admin, "the fronts to be in sync again", synced);

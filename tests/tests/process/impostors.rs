@@ -80,7 +80,7 @@ fn lines(server: &Server, what: &str) -> usize {
     server.log_text().lines().filter(|line| line.contains(what)).count()
 }
 
-fn twin_door(cluster: &Cluster, front: usize) -> SocketAddr {
+fn twin_listener(cluster: &Cluster, front: usize) -> SocketAddr {
     let at = &cluster.configuration(front, 0, 0)["TmrServer"]["TwinListen"];
     let port = at["Port"].as_u64().and_then(|port| u16::try_from(port).ok());
     (cluster.workshop().ip(), port.expect("a port")).into()
@@ -103,7 +103,7 @@ fn a_twin_with_another_key_is_told_nothing(runtime: Runtime) {
     greeting[..2].copy_from_slice(&48_u16.to_le_bytes());
     for front in 0..2 {
         for _ in 0..TRIES {
-            assert_eq!(play(&greeting, twin_door(&cluster, front)), b"", "not a byte");
+            assert_eq!(play(&greeting, twin_listener(&cluster, front)), b"", "not a byte");
         }
         assert_eq!(lines(&cluster.fronts[front], "no handshake of a twin with this group key"), 1);
     }
@@ -112,7 +112,7 @@ fn a_twin_with_another_key_is_told_nothing(runtime: Runtime) {
 
 fn a_recorded_twin_is_told_nothing(runtime: Runtime) {
     let mut cluster = start(runtime);
-    let standby = twin_door(&cluster, 1);
+    let standby = twin_listener(&cluster, 1);
     let recorder = Recorder::before(standby);
     let at = json!({ "Ip": recorder.address().ip(), "Port": recorder.address().port() });
     restart_leader(&mut cluster, |value| value["TmrServer"]["TwinServer"] = at);

@@ -92,7 +92,7 @@ fn restart_by_name(cluster: &mut Cluster) {
 fn plain(cluster: &Cluster) -> Vec<(String, SocketAddr)> {
     let backends = cluster.backends.iter().enumerate();
     let backends = backends.map(|(index, server)| (name("backend", index), server.licence()));
-    let fronts = (0..2).map(|front| (name("front", front), cluster.twin_door(front)));
+    let fronts = (0..2).map(|front| (name("front", front), cluster.twin_listener(front)));
     backends.chain(fronts).collect()
 }
 

@@ -69,7 +69,7 @@ fn the_twin_comes_in_while_its_door_is_flooded(runtime: Runtime) {
     let synced = |status: &Value| (status["twin"]["synced"] == true).then_some(());
     let admin = cluster.fronts[0].admin();
     status_until(admin, "the fronts to be in sync", synced);
-    let listeners = [cluster.twin_door(0)];
+    let listeners = [cluster.twin_listener(0)];
     cluster.fronts[1].kill();
     flooded(&listeners, || {
         cluster.restart_front(1);

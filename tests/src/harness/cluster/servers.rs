@@ -86,8 +86,8 @@ impl Cluster {
         })
     }
 
-    /// Starts a front for the first time. The system may have given its twin port away meanwhile,
-    /// to one of its own other doors: the next try gets other ones for these.
+    /// Starts a front for the first time. The system may have given its twin port to one of
+    /// its own other listeners meanwhile: the next attempt gets other ports for these.
     pub(super) fn start_front(&mut self, front: usize) {
         let arguments = self.front_arguments(front, &self.configuration(front, 0, 0));
         let program = Program::of(self.builder.fronts[front]);

@@ -50,7 +50,7 @@ impl Ledger {
     /// Applies what was chosen since the last call.
     ///
     /// # Errors
-    /// An entry that may not be, or the nodes' fold counts otherwise.
+    /// An entry that may not be, or the nodes' state machine counts otherwise.
     pub fn chosen(
         &mut self,
         now: u64,
@@ -75,7 +75,7 @@ impl Ledger {
             if own != theirs {
                 let slot = self.slots;
                 return Err(format!(
-                    "after slot {slot} the fold says {theirs} of {licence}, it is {own}"
+                    "after slot {slot} the nodes count {theirs} of {licence}, expected {own}"
                 ));
             }
         }

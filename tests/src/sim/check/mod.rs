@@ -173,9 +173,9 @@ impl Checks {
     }
 
     /// Checks a message of a front to its twin.
-    pub fn told(&mut self, at: u64, sent: Decided, by: (usize, u32), tell: &TwinMessage) {
-        self.fronts.passing.told(by, sent, tell);
-        let found = self.log.slots.told(tell);
+    pub fn told(&mut self, at: u64, sent: Decided, by: (usize, u32), message: &TwinMessage) {
+        self.fronts.passing.told(by, sent, message);
+        let found = self.log.slots.told(message);
         self.note(at, "slots", found);
         self.chosen(at);
     }

@@ -29,8 +29,8 @@ impl Passing {
     }
 
     /// Records a message of a front to its twin.
-    pub fn told(&mut self, by: Process, sent: Decided, tell: &TwinMessage) {
-        if let TwinMessage::Call { .. } = tell {
+    pub fn told(&mut self, by: Process, sent: Decided, message: &TwinMessage) {
+        if let TwinMessage::Call { .. } = message {
             self.leads.remove(&by);
             self.passed.insert(by, sent.until);
         }

@@ -15,9 +15,9 @@ pub struct Slots {
     founded: Epoch,
     proposed: BTreeMap<(Epoch, u64), Entry>,
     chosen: Vec<Entry>,
-    fold: State,
+    state: State,
     /// The encoded state up to each slot.
-    folds: Vec<Vec<u8>>,
+    states: Vec<Vec<u8>>,
     /// The slot up to which each epoch's reports were checked.
     checked: BTreeMap<Epoch, u64>,
     /// The last report on each link of a backend: its promise and its disk.
@@ -45,13 +45,13 @@ impl Slots {
     /// Returns the number of seats of a licence that are in use by the nodes' own state machine.
     #[must_use]
     pub fn used(&self, licence: &LicenceKey) -> u32 {
-        self.fold.usage(licence).map_or(0, |usage| usage.used())
+        self.state.usage(licence).map_or(0, |usage| usage.used())
     }
 
     /// Returns the number of units of a licence that are taken by that state machine.
     #[must_use]
     pub fn units(&self, licence: &LicenceKey) -> u32 {
-        self.fold.units_taken(licence)
+        self.state.units_taken(licence)
     }
 
     /// Returns the epoch that a backend has promised on a link, and its disk.
@@ -75,7 +75,7 @@ impl Slots {
     /// Returns the members by the chosen entries, whose acknowledgements count.
     #[must_use]
     pub fn members(&self) -> Option<[DiskId; 3]> {
-        self.fold.members().copied()
+        self.state.members().copied()
     }
 
     /// Returns whether the grant of a handle was ever on the disks of two members.
@@ -127,8 +127,8 @@ impl Slots {
     ///
     /// # Errors
     /// It contradicts what is chosen.
-    pub fn told(&mut self, tell: &TwinMessage) -> Result<(), String> {
-        match tell {
+    pub fn told(&mut self, message: &TwinMessage) -> Result<(), String> {
+        match message {
             TwinMessage::Entries { epoch, first, entries, committed } => {
                 self.ordered(&Order::Append {
                     epoch: *epoch,
@@ -211,9 +211,9 @@ impl Slots {
     fn state(&self, slot: u64, bytes: &[u8]) -> Result<(), String> {
         let index = usize::try_from(slot).unwrap_or(usize::MAX);
         let Some(index) = index.checked_sub(1) else { return Ok(()) };
-        match self.folds.get(index) {
-            Some(fold) if fold == bytes => Ok(()),
-            Some(_) => Err(format!("a state up to slot {slot} is not the fold of the log")),
+        match self.states.get(index) {
+            Some(state) if state == bytes => Ok(()),
+            Some(_) => Err(format!("a state up to slot {slot} is not what the log comes to")),
             None => Err(format!("a state up to slot {slot} goes beyond what is chosen")),
         }
     }
@@ -259,15 +259,15 @@ impl Slots {
                 }
                 (None, Some(own)) => {
                     let entry = own.clone();
-                    self.fold.apply(&entry);
+                    self.state.apply(&entry);
                     self.chosen.push(entry);
-                    let bytes = self.fold.encode();
-                    if State::decode(&bytes).as_ref() != Some(&self.fold) {
+                    let bytes = self.state.encode();
+                    if State::decode(&bytes).as_ref() != Some(&self.state) {
                         return Err(format!(
                             "the state up to slot {slot} is not what it is sent as"
                         ));
                     }
-                    self.folds.push(bytes);
+                    self.states.push(bytes);
                 }
                 (None, None) => {
                     return Err(format!("epoch {epoch} commits slot {slot} it never proposed"));
@@ -380,20 +380,20 @@ pub(super) mod test {
     }
 
     #[test]
-    fn a_state_is_the_fold_of_what_was_chosen() {
+    fn a_state_is_the_result_of_what_was_chosen() {
         let mut slots = log(&[grant(7), grant(8)]);
-        let fold = |entries: &[Entry]| {
-            let mut fold = State::default();
-            entries.iter().for_each(|entry| _ = fold.apply(entry));
-            fold.encode()
+        let encoded = |entries: &[Entry]| {
+            let mut state = State::default();
+            entries.iter().for_each(|entry| _ = state.apply(entry));
+            state.encode()
         };
         let mut state = |slot, bytes| {
             slots.reported((2, LinkId(1)), &Report::State { slot: Slot(slot), bytes, last: true })
         };
-        assert_eq!(state(1, fold(&[grant(7)])), Ok(()));
-        assert_eq!(state(2, fold(&[grant(7), grant(8)])), Ok(()));
-        assert!(state(2, fold(&[grant(7)])).is_err());
-        assert!(state(3, fold(&[grant(7), grant(8)])).is_err(), "beyond what is chosen");
+        assert_eq!(state(1, encoded(&[grant(7)])), Ok(()));
+        assert_eq!(state(2, encoded(&[grant(7), grant(8)])), Ok(()));
+        assert!(state(2, encoded(&[grant(7)])).is_err());
+        assert!(state(3, encoded(&[grant(7), grant(8)])).is_err(), "beyond what is chosen");
     }
 
     #[test]

@@ -84,7 +84,7 @@ impl Units {
         let own: u32 = self.taken.iter().sum();
         match slots.units(&licence) {
             theirs if theirs == own => Ok(()),
-            theirs => Err(format!("the fold says that {theirs} units are taken, it is {own}")),
+            theirs => Err(format!("the nodes count {theirs} taken units, expected {own}")),
         }
     }
 

@@ -35,7 +35,7 @@ impl Listeners {
         Self {
             licence: front.licence(),
             admin: front.admin(),
-            twin: cluster.twin_door(0),
+            twin: cluster.twin_listener(0),
             backends: cluster.backends.iter().map(|backend| backend.licence()).collect(),
             held,
         }
