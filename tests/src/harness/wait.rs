@@ -6,10 +6,10 @@ use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Pause between two looks.
+/// The pause between two looks.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// Far above what anything here takes on a slow machine; running into it is a finding.
+/// Far above what any condition takes on a slow machine; reaching it is a failure.
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Looks until there is something to see, at most a minute.
@@ -60,7 +60,7 @@ pub fn status_until<T>(admin: SocketAddr, what: &str, look: impl FnMut(&Value) -
     status_within(DEADLINE, admin, what, look)
 }
 
-/// Looks until there is something to see; `None`: it did not come within `limit`.
+/// Looks until the condition holds. Returns `None` if it does not within `limit`.
 pub(crate) fn poll<T>(limit: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
     let start = Instant::now();
     loop {

@@ -109,7 +109,8 @@ fn one_backend_may_die(runtime: Runtime) {
     exactly(&cluster, 1);
 }
 
-/// Asks for a seat while there is no majority. Returns a status, or `None` without an answer.
+/// Asks for a seat while there is no majority, and checks the error. Returns the time until it
+/// came.
 fn ask_without_majority(client: &mut Client) -> Duration {
     let start = Instant::now();
     let answer = take(client, &tmr()).expect("an answer, not a closed connection");

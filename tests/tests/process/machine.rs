@@ -286,7 +286,7 @@ fn what_somebody_has_removed_under_a_running_server_is_told_with_what_to_do(runt
     // Another file is at the path of the front's socket.
     fs::remove_file(&socket).unwrap();
     fs::write(&socket, "").unwrap();
-    // The backend's file was removed while it is open.
+    // The backend's journal is removed while it is open.
     fs::remove_file(state.join("journal")).unwrap();
     let told =
         within(limit, "the front to miss its socket", || trouble(&cluster, front, "socket-lost"));

@@ -9,7 +9,7 @@ impl Cluster {
         self.backend_line(part, port, admin).arguments()
     }
 
-    /// The same before it is one.
+    /// Returns the options of that command line, which a test may change.
     pub(in crate::harness) fn backend_line(
         &self,
         part: usize,
@@ -32,7 +32,7 @@ impl Cluster {
         ["serve".into(), "--config".into(), config.into(), "--state".into(), state.into()].into()
     }
 
-    /// Where a front looks for passwords. There is no such file at the start.
+    /// Returns the path of a front's password file, which does not exist at the start.
     #[must_use]
     pub fn password_file(&self, front: usize) -> PathBuf {
         self.workshop.folder().join(format!("admin-{front}.passwd"))
@@ -57,7 +57,7 @@ impl Cluster {
         });
     }
 
-    /// What stands in a front's `tmrconf.json`.
+    /// Returns the contents of a front's `tmrconf.json`.
     #[must_use]
     pub fn configuration(&self, front: usize, port: u16, admin: u16) -> Value {
         let ip = self.workshop.ip();

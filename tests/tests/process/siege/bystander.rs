@@ -34,7 +34,7 @@ impl Times {
         self.0.len()
     }
 
-    /// Returns the longest time of the fastest calls, this number of a thousand.
+    /// Returns the time within which this share of the calls ended, in thousandths.
     pub(super) fn at(&self, share: usize) -> Duration {
         self.0.get(self.0.len() * share / 1_000).copied().unwrap_or_default()
     }
