@@ -34,7 +34,7 @@ impl End {
         mark(&mut self.sent, frame, cut);
     }
 
-    fn hear(&mut self, bytes: &[u8], cut: bool) {
+    fn receive(&mut self, bytes: &[u8], cut: bool) {
         let mut frames = Vec::new();
         self.over |= self.stream.open(bytes, &mut self.wire, &mut frames).is_err();
         self.met |= !frames.is_empty();
@@ -147,6 +147,6 @@ fn deliver(ends: &mut [End; 2], side: usize, count: usize, cut: bool) {
     let count = count.min(ends[side].wire.len());
     let bytes: Vec<u8> = ends[side].wire.drain(..count).collect();
     if !bytes.is_empty() {
-        ends[1 - side].hear(&bytes, cut);
+        ends[1 - side].receive(&bytes, cut);
     }
 }

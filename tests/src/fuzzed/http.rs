@@ -62,7 +62,7 @@ pub(super) fn run(bytes: &[u8]) {
 fn same(chunks: &[&[u8]]) {
     let Opened { end, frames, .. } = open(SecureChannel::admin(), chunks);
     for frame in &frames {
-        let Frame::Http(request) = frame else { panic!("{frame:?} on the admin door") };
+        let Frame::Http(request) = frame else { panic!("{frame:?} on the admin port") };
         assert!(request.len() <= HTTP_REQUEST_MAX);
         one(request);
     }

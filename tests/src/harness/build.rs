@@ -10,22 +10,22 @@ use std::{env, fs};
 
 /// This workspace.
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-/// The version that is upgraded from: the last commit before there were packages.
+/// The previous version for upgrades: the last commit before there were packages.
 const PREVIOUS: &str = "e8fc2ac";
 
-/// Which of the two daemons.
+/// One of the two daemons.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Runtime {
     /// `tmrd`.
     Smol,
     /// `tmrd-std`.
     Threads,
-    /// The example of a runtime that stands on core alone.
+    /// The example of a runtime that uses core alone.
     Mio,
 }
 
 impl Runtime {
-    /// The program's file name.
+    /// Returns the program's file name.
     #[must_use]
     pub fn program_name(self) -> &'static str {
         match self {
@@ -35,7 +35,7 @@ impl Runtime {
         }
     }
 
-    /// What `/api/status` calls it.
+    /// Returns its name in `/api/status`.
     #[must_use]
     pub fn status_name(self) -> &'static str {
         match self {
@@ -50,7 +50,7 @@ impl Runtime {
 #[derive(Clone, Debug)]
 pub struct Program {
     path: PathBuf,
-    /// What a shell does before it becomes the daemon.
+    /// Shell commands before the shell becomes the daemon.
     before: Option<&'static str>,
 }
 
@@ -88,19 +88,19 @@ impl Program {
         Some(Self { path: folder?.join(runtime.program_name()), before: None })
     }
 
-    /// The same, by a shell that does this before, like setting a limit.
+    /// Returns the same program, started by a shell that runs this first, such as a limit.
     #[must_use]
     pub fn after(&self, before: &'static str) -> Self {
         Self { before: Some(before), ..self.clone() }
     }
 
-    /// Where it is.
+    /// Returns its path.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// A command line of it, nothing redirected yet.
+    /// Returns a command line of it, without redirections.
     #[must_use]
     pub fn command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
         let mut command = if let Some(before) = self.before {
@@ -125,14 +125,14 @@ impl Program {
     }
 }
 
-/// Builds with the profile and into the folder that the running test was built with and into:
+/// Builds with the profile and into the target folder of the running test:
 /// `TARGET/PROFILE/deps/TEST`.
 fn build() -> PathBuf {
     let (target, profile) = built_as();
     cargo(Path::new(ROOT), &target, profile, &target)
 }
 
-/// Builds the example of a third runtime; returns the folder that the daemons are built into, too.
+/// Builds the example of a third runtime. Returns the folder, which is that of the daemons.
 fn build_example() -> PathBuf {
     let (target, profile) = built_as();
     let mut cargo = cargo_build(Path::new(ROOT), &target, profile);
@@ -142,7 +142,7 @@ fn build_example() -> PathBuf {
     built_into(&target, profile)
 }
 
-/// Builds what was at [`PREVIOUS`]; what it has in common with this one is not built again.
+/// Builds the version at [`PREVIOUS`]; shared dependencies are not built again.
 fn build_previous() -> Option<PathBuf> {
     let (target, profile) = built_as();
     let own = target.join("previous");
@@ -162,7 +162,7 @@ fn build_previous() -> Option<PathBuf> {
     Some(cargo(&tree, &own, profile, &target))
 }
 
-/// The target folder and the profile of the running test.
+/// Returns the target folder and the profile of the running test.
 fn built_as() -> (PathBuf, &'static str) {
     let test = env::current_exe().expect("a running test has a path");
     let folder = test.ancestors().nth(2).expect("a test lies in TARGET/PROFILE/deps");
@@ -171,8 +171,8 @@ fn built_as() -> (PathBuf, &'static str) {
     (target.to_path_buf(), profile)
 }
 
-/// Builds both daemons of a workspace; returns the folder they are in. `shared`: where libraries
-/// are built that several workspaces have in common (cargo before 1.91 shares nothing).
+/// Builds both daemons of a workspace, and returns their folder. `shared`: the folder for libraries
+/// that several workspaces share (cargo before 1.91 shares none).
 fn cargo(workspace: &Path, target: &Path, profile: &str, shared: &Path) -> PathBuf {
     let mut cargo = cargo_build(workspace, target, profile);
     cargo
@@ -183,12 +183,12 @@ fn cargo(workspace: &Path, target: &Path, profile: &str, shared: &Path) -> PathB
     built_into(target, profile)
 }
 
-/// The folder that a profile's programs are built into.
+/// Returns the folder that a profile's programs are built into.
 fn built_into(target: &Path, profile: &str) -> PathBuf {
     target.join(if profile == "dev" { "debug" } else { profile })
 }
 
-/// A command line that builds something of a workspace.
+/// Returns a command line that builds targets of a workspace.
 fn cargo_build(workspace: &Path, target: &Path, profile: &str) -> Command {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| env!("CARGO").into()));
     cargo

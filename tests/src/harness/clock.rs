@@ -11,7 +11,7 @@ use std::process::Command;
 
 const SECOND: i64 = 1_000_000_000;
 
-/// How far the clocks of a process are off. Two processes may share it.
+/// The errors of the clocks of a process. Two processes may share it.
 #[derive(Debug)]
 pub struct Clock {
     library: PathBuf,
@@ -38,7 +38,7 @@ impl Clock {
         Self { library, offsets, file }
     }
 
-    /// The same program by this clock, in all that is started from now on.
+    /// Returns the same program, which uses this clock whenever it is started.
     #[must_use]
     pub fn on(&self, program: &Program) -> Program {
         let (library, offsets) = (self.library.display(), self.offsets.display());
@@ -47,12 +47,12 @@ impl Clock {
         program.after(before.leak())
     }
 
-    /// So many seconds are added to the wall clock from now on.
+    /// Adds this number of seconds to the wall clock from now on.
     pub fn wall(&self, seconds: i64) {
         self.set(0, seconds);
     }
 
-    /// So many seconds are added to the monotonic clock from now on.
+    /// Adds this number of seconds to the monotonic clock from now on.
     pub fn monotonic(&self, seconds: i64) {
         self.set(8, seconds);
     }
@@ -68,7 +68,7 @@ mod test {
     use super::super::{Runtime, Workshop, specification};
     use super::*;
 
-    /// The year that a program by this clock believes in.
+    /// Returns the year that a program with this clock reads.
     fn year(clock: &Clock) -> i32 {
         let script = format!(
             "LD_PRELOAD='{}' TMR_CLOCK='{}' date +%Y",

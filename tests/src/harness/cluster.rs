@@ -17,10 +17,10 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
 
-/// How often a front is started before its ports are given up.
+/// The number of attempts to start a front before its ports are given up.
 const TRIES: usize = 5;
 
-/// What a cluster is to be like.
+/// The options of a cluster.
 #[derive(Clone, Debug)]
 pub struct Builder {
     runtime: Runtime,
@@ -37,25 +37,25 @@ pub struct Builder {
     before: Option<&'static str>,
 }
 
-/// Makes the specification of part 1, 2 or 3 out of that of all.
+/// Makes the specification of part 1, 2 or 3 from the common one.
 type OwnPart = fn(usize, &mut Value);
 
 impl Builder {
-    /// These TMR licences, product code and seats, in the place of the sample one.
+    /// Replaces the sample licence by these TMR licences: product code and seats.
     #[must_use]
     pub fn licences(mut self, licences: &[(u32, u32)]) -> Self {
         self.licences = licences.to_vec();
         self
     }
 
-    /// One more product, as a specification has it.
+    /// Adds a product, as in a specification.
     #[must_use]
     pub fn product(mut self, product: Value) -> Self {
         self.products.push(product);
         self
     }
 
-    /// Each process is started by a shell that does this before, like setting a limit.
+    /// Starts each process by a shell that runs this first, such as a limit.
     #[must_use]
     pub fn after(mut self, before: &'static str) -> Self {
         self.before = Some(before);
@@ -69,42 +69,42 @@ impl Builder {
         self
     }
 
-    /// A second front that stands by.
+    /// Adds a second front that stands by.
     #[must_use]
     pub fn twin(mut self) -> Self {
         self.fronts = vec![self.runtime; 2];
         self
     }
 
-    /// A second front that stands by, on a runtime of its own.
+    /// Adds a second front that stands by, on a runtime of its own.
     #[must_use]
     pub fn twin_on(mut self, runtime: Runtime) -> Self {
         self.fronts = vec![self.runtime, runtime];
         self
     }
 
-    /// A second container on each backend, issued from this into [`Cluster::SECOND`].
+    /// Adds a second container to each backend, issued from this into [`Cluster::SECOND`].
     #[must_use]
     pub fn second(mut self, specification: Value) -> Self {
         self.second = Some(specification);
         self
     }
 
-    /// One more entry of `VirtualContainers`.
+    /// Adds an entry of `VirtualContainers`.
     #[must_use]
     pub fn virtual_container(mut self, entry: Value) -> Self {
         self.virtuals.push(entry);
         self
     }
 
-    /// Each part is issued from a specification of its own, so that they may disagree.
+    /// Issues each part from a specification of its own, so that parts may disagree.
     #[must_use]
     pub fn parts(mut self, own: OwnPart) -> Self {
         self.own = Some(own);
         self
     }
 
-    /// The group key of another set-up.
+    /// Uses the group key of another set-up.
     #[must_use]
     pub fn group_key(mut self, key: PathBuf) -> Self {
         self.group_key = Some(key);
@@ -171,29 +171,29 @@ impl Builder {
     }
 }
 
-/// Running servers and what they were made from. Dropping it kills them.
+/// Running servers and their files. Dropping it kills the servers.
 #[derive(Debug)]
 pub struct Cluster {
     builder: Builder,
     /// The fronts; the first one is active after the start. They are dropped first, so that their
-    /// logs do not tell of dying backends.
+    /// logs do not report dying backends.
     pub fronts: Vec<Server>,
     /// The three backends.
     pub backends: Vec<Server>,
-    /// What no reply of a front may tell.
+    /// What no reply of a front may reveal.
     secrets: Arc<Secrets>,
-    /// After the servers, so that the folder goes last.
+    /// Dropped after the servers, so that the folder is removed last.
     workshop: Workshop,
 }
 
 impl Cluster {
-    /// The serial of the virtual container, as configured.
+    /// The configured serial of the virtual container.
     pub const SERIAL: u32 = 59_885_682;
 
     /// The folder of second containers in the workshop.
     pub const SECOND: &str = "second";
 
-    /// A cluster with the sample licence.
+    /// Returns the options of a cluster with the sample licence.
     #[must_use]
     pub fn of(runtime: Runtime) -> Builder {
         let licences = vec![(TMR, SEATS)];
@@ -218,25 +218,26 @@ impl Cluster {
         Self::of(runtime).start()
     }
 
-    /// The program it runs.
+    /// Returns the program that it runs.
     #[must_use]
     pub fn program(&self) -> &Program {
         self.workshop.program()
     }
 
-    /// Its folder with keys and licences.
+    /// Returns its folder with keys and licences.
     #[must_use]
     pub fn workshop(&self) -> &Workshop {
         &self.workshop
     }
 
-    /// What every reply of a front is searched for.
+    /// Returns what every reply of a front is searched for.
     #[must_use]
     pub fn secrets(&self) -> &Arc<Secrets> {
         &self.secrets
     }
 
-    /// Has every reply of the fronts searched for what the backends say of themselves.
+    /// Makes clients search every reply of the fronts for what the backends reveal about
+    /// themselves.
     fn keep_secrets(&self) {
         for backend in &self.backends {
             self.secrets.backend(backend.licence());
@@ -269,9 +270,9 @@ impl Cluster {
         Client::connect(self.front().licence()).expect("the front takes a client")
     }
 
-    /// Where a front listens for its twin.
+    /// Returns the address at which a front listens for its twin.
     #[must_use]
-    pub fn twin_door(&self, front: usize) -> SocketAddr {
+    pub fn twin_listener(&self, front: usize) -> SocketAddr {
         (self.workshop.ip(), TWIN_PORTS[front]).into()
     }
 
@@ -313,7 +314,7 @@ impl Cluster {
     pub fn activate(&self, front: usize) {
         let admin = self.fronts[front].admin();
         let socket = self.workshop.folder().join(format!("front-{front}/admin.sock"));
-        // A build before this one has none.
+        // The previous version has none.
         let at =
             if socket.exists() { socket.display().to_string() } else { format!("http://{admin}") };
         self.program().run(["activate", "--admin", &at]).expect(0);
@@ -349,7 +350,7 @@ impl Cluster {
         });
     }
 
-    /// Kills every process at the same moment.
+    /// Kills all processes at the same moment.
     pub fn kill_everything(&mut self) {
         kill_all(self.backends.iter_mut().chain(&mut self.fronts));
     }
@@ -402,9 +403,9 @@ impl Cluster {
     }
 }
 
-/// Where each of two fronts awaits the other, on the address of their workshop: each must know the
-/// other's port before either runs. They are below those that systems choose from, so nobody else has
-/// them there.
+/// The ports at which each of two fronts awaits the other, on the address of their workshop: each
+/// must know the other's port before either runs. They are below those that systems choose, so no
+/// other program has them there.
 pub const TWIN_PORTS: [u16; 2] = [29_354, 29_355];
 
 /// The command line of a backend.
@@ -427,7 +428,8 @@ pub struct BackendLine {
 }
 
 impl BackendLine {
-    /// For part 1, 2 or 3, at a port of the system's choice and without an admin side.
+    /// Returns the command line for part 1, 2 or 3, at a port that the system chooses, without an
+    /// admin port.
     #[must_use]
     pub fn of(workshop: &Workshop, part: usize) -> Self {
         Self {
@@ -441,7 +443,7 @@ impl BackendLine {
         }
     }
 
-    /// As the program takes it.
+    /// Returns the arguments of the program.
     #[must_use]
     pub fn arguments(&self) -> Vec<OsString> {
         let mut arguments: Vec<OsString> = vec!["backend".into()];
@@ -464,7 +466,7 @@ impl BackendLine {
     }
 }
 
-/// Three backends are up and every licence has three matching parts.
+/// Returns whether three backends are up and every licence has three matching parts.
 #[must_use]
 pub fn is_whole(status: &Value) -> bool {
     let all = |list: &str, is: &dyn Fn(&Value) -> bool| {
@@ -475,7 +477,7 @@ pub fn is_whole(status: &Value) -> bool {
         && all("licenses", &|row| row["matching"] == 3)
 }
 
-/// The row of a licence in a status.
+/// Returns the row of a licence in a status.
 #[must_use]
 pub fn licence_row(status: &Value, product_code: u32) -> Option<Value> {
     let rows = status["licenses"].as_array()?;

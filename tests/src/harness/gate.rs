@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// What becomes of bytes.
+/// The treatment of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Wire {
     /// They pass.
@@ -24,7 +24,7 @@ enum Wire {
 struct State {
     wire: Wire,
     speed: Speed,
-    /// Bytes that a caller sent and that wait.
+    /// The number of bytes that a caller sent and that wait.
     waiting: usize,
     /// Both ends of every connection since the last cut.
     ends: Vec<TcpStream>,
@@ -42,21 +42,21 @@ impl Shared {
     }
 }
 
-/// How slow a wire is, each way.
+/// The speed of a wire in each direction.
 #[derive(Clone, Copy, Debug)]
 pub struct Speed {
-    /// How long a byte is on its way.
+    /// The delay of a byte.
     pub delay: Duration,
     /// Bytes a second.
     pub rate: u32,
 }
 
 impl Speed {
-    /// No delay, and more bytes than anybody sends.
+    /// No delay, and no limit in practice.
     pub const FAST: Self = Self { delay: Duration::ZERO, rate: u32::MAX };
 }
 
-/// Passes connections on to a server. It ends with the test.
+/// Relays connections to a server. It ends with the test.
 #[derive(Clone, Debug)]
 pub struct Gate {
     address: SocketAddr,
@@ -77,7 +77,7 @@ impl Gate {
         let own = Arc::clone(&shared);
         thread::spawn(move || {
             for caller in listener.incoming().map_while(Result::ok) {
-                // A caller whose server is not there is hung up on.
+                // The connection is closed if the server is not there.
                 let Ok(callee) = TcpStream::connect(server) else { continue };
                 let double = |end: &TcpStream| end.try_clone().expect("a second handle");
                 let mut state = own.lock();
@@ -93,28 +93,28 @@ impl Gate {
         Self { address, shared }
     }
 
-    /// Where to connect to in the server's place.
+    /// Returns the address of the relay.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// From now on nothing passes, and nothing is lost; new connections are taken.
+    /// Holds all bytes from now on without losing any; new connections are accepted.
     pub fn hold(&self) {
         self.turn(Wire::Held);
     }
 
-    /// Everything passes, also what was held.
+    /// Lets everything pass, also the held bytes.
     pub fn open(&self) {
         self.turn(Wire::Open);
     }
 
-    /// Closes every connection with all that it holds, and every new one at once.
+    /// Closes every connection with its held bytes, and every new one at once.
     pub fn cut(&self) {
         self.turn(Wire::Cut);
     }
 
-    /// Everything passes so slowly from now on, also over connections that stand.
+    /// Slows everything down from now on, also on established connections.
     pub fn slow_down(&self, speed: Speed) {
         self.shared.lock().speed = speed;
     }
@@ -141,8 +141,8 @@ impl Gate {
     }
 }
 
-/// Copies one direction of a connection while the wire is open; ends it for good when it is cut.
-/// `called`: it is the caller's.
+/// Copies one direction of a connection while the wire is open, and ends it when the wire is cut.
+/// `called`: the direction from the caller.
 fn pass(mut from: TcpStream, to: TcpStream, shared: &Arc<Shared>, called: bool) {
     let shared = Arc::clone(shared);
     let (send, sent) = mpsc::channel::<(Instant, Vec<u8>)>();

@@ -5,8 +5,8 @@ use std::io::Write;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-/// Notes `+PID` and `-PID` lines; when its input ends, because the test process ended, it kills
-/// the processes that are still noted.
+/// Reads `+PID` and `-PID` lines. When its input ends, because the test process ended, it kills the
+/// remaining processes.
 const SCRIPT: &str = r#"
 trap '' INT TERM HUP
 left=" "
@@ -20,7 +20,7 @@ done
 for pid in $left; do kill -9 "$pid" 2>/dev/null; done
 "#;
 
-/// The guardian, which is left to itself at the end, and what it was told.
+/// The guardian, which outlives the test process, and the processes that it watches.
 struct Guardian {
     shell: Child,
     noted: BTreeSet<u32>,
@@ -40,12 +40,13 @@ fn guardian() -> &'static Mutex<Guardian> {
     })
 }
 
-/// A process that must not outlive this one.
+/// Watches a process that must not outlive this one.
 pub fn watch(pid: u32) {
     tell('+', pid, BTreeSet::insert);
 }
 
-/// A process whose end was waited for: its number may belong to somebody else from now on.
+/// Removes a process that has ended and was waited for: its id may belong to another one from now
+/// on.
 pub fn forget(pid: u32) {
     tell('-', pid, |noted, pid| noted.remove(&pid));
 }

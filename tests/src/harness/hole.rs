@@ -6,11 +6,11 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, listen,
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 
-/// A connection that would be answered has its answer by then, on this machine.
+/// A connection that is answered at all is answered within this time on this machine.
 const ANSWERED: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 
-/// An address where connections are neither taken nor refused: its queue is full, and the system says
-/// nothing to whoever comes on top of it. What a firewall that drops looks like to a client.
+/// An address where connections are neither accepted nor refused: its queue is full, and the system
+/// ignores further ones. To a client it looks like a firewall that drops packets.
 #[derive(Debug)]
 pub struct Hole {
     _listener: OwnedFd,

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// An admin page answers at once or not at all.
+/// The longest wait for an answer of an admin page.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Status code and body of `GET path`.
@@ -39,7 +39,7 @@ pub fn post(at: SocketAddr, path: &str) -> io::Result<(u16, String)> {
     ask(at, "POST", path, "", "")
 }
 
-/// The operator's password, wherever a test needs one.
+/// The operator's password in all tests.
 pub const PASSWORD: &str = "correct horse";
 
 /// Status code and body of `POST path` with something in it, and the operator's password.
@@ -71,21 +71,21 @@ fn ask(
     Ok((code(&head)?, body))
 }
 
-/// The status code in a head.
+/// Returns the status code in a head.
 fn code(head: &str) -> io::Result<u16> {
     let code = head.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());
     code.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("not HTTP: {head:?}")))
 }
 
-/// What a request has beside its first line.
+/// The contents of a request after its first line.
 #[derive(Clone, Copy, Default)]
 struct Content<'a> {
-    /// Header lines more, each with its end.
+    /// Further header lines, each with its end.
     headers: &'a str,
     body: &'a str,
 }
 
-/// Head and body of the answer to a request.
+/// Returns the head and the body of the answer to a request.
 fn exchange(
     at: SocketAddr,
     method: &str,
@@ -97,7 +97,7 @@ fn exchange(
     exchange_by(socket, at, method, path, content)
 }
 
-/// The same by a connection that stands.
+/// The same on an established connection.
 fn exchange_by(
     mut socket: impl Read + Write,
     at: SocketAddr,
@@ -123,18 +123,19 @@ fn exchange_by(
 /// The sockets of the machines whose admin pages are at these addresses, each in a network of its own.
 static MACHINES: Mutex<BTreeMap<(u64, SocketAddr), PathBuf>> = Mutex::new(BTreeMap::new());
 
-/// The network that this thread is in, which knows addresses that others have as well.
+/// Returns the network namespace of this thread, because the same address may exist in several.
 fn network() -> u64 {
     fs::metadata("/proc/thread-self/ns/net").map_or(0, |it| it.ino())
 }
 
-/// A server has its admin pages there, and this state folder.
+/// Registers a server's admin address and its state folder.
 pub(super) fn started(at: SocketAddr, state: &Path) {
     let mut machines = MACHINES.lock().unwrap_or_else(PoisonError::into_inner);
     machines.insert((network(), at), state.join("admin.sock"));
 }
 
-/// By the socket of the machine itself, which needs no password; `None`: it has none.
+/// Makes the request by the server's Unix socket, which needs no password. Returns `None` if there
+/// is none.
 fn by_machine(at: SocketAddr, path: &str) -> Option<io::Result<(u16, String)>> {
     let machines = MACHINES.lock().unwrap_or_else(PoisonError::into_inner);
     let socket = UnixStream::connect(machines.get(&(network(), at))?).ok()?;

@@ -49,11 +49,11 @@ pub use workshop::{
 #[macro_export]
 macro_rules! on_both_runtimes {
     ($($script:ident),+ $(,)?) => {
-        /// Against `tmrd`.
+        /// Runs the script against `tmrd`.
         mod smol {
             $(#[test] fn $script() { super::$script($crate::harness::Runtime::Smol); })+
         }
-        /// Against `tmrd-std`.
+        /// Runs the script against `tmrd-std`.
         mod threads {
             $(#[test] fn $script() { super::$script($crate::harness::Runtime::Threads); })+
         }

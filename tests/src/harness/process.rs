@@ -12,7 +12,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-/// A server is up by then, even in a debug build on a loaded machine.
+/// A server is up within this time, even in a debug build on a loaded machine.
 const START: Duration = Duration::from_secs(60);
 
 /// A command that ran to its end.
@@ -60,7 +60,7 @@ impl Finished {
     }
 }
 
-/// A server process and where it listens.
+/// A server process and its addresses.
 #[derive(Debug)]
 pub struct Server {
     name: String,
@@ -114,7 +114,7 @@ impl Server {
         self.child = Some(child);
         let (send, lines) = mpsc::channel();
         thread::spawn(move || {
-            // Reads to the end, so that the server never waits for its output to be taken.
+            // The output is read to the end, so that the server never blocks on it.
             for line in BufReader::new(out).lines().map_while(Result::ok) {
                 let _ = send.send(line);
             }
@@ -168,19 +168,19 @@ impl Server {
         self.restart(arguments)
     }
 
-    /// The program it runs.
+    /// Returns the program that it runs.
     #[must_use]
     pub fn program(&self) -> &Program {
         &self.program
     }
 
-    /// Its name in this test.
+    /// Returns its name in this test.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Where clients reach it.
+    /// Returns its address for clients.
     #[must_use]
     pub fn licence(&self) -> SocketAddr {
         self.licence
@@ -204,7 +204,7 @@ impl Server {
         self.child.as_ref().unwrap_or_else(|| panic!("{} does not run", self.name)).id()
     }
 
-    /// Kills it with SIGKILL and waits for its end; nothing if it does not run.
+    /// Kills it with SIGKILL and waits for its end, if it runs.
     pub fn kill(&mut self) {
         if let Some(child) = &mut self.child {
             child.kill().expect("a process of our own can be killed");
@@ -223,17 +223,17 @@ impl Server {
         status
     }
 
-    /// It has not ended by itself.
+    /// Returns whether it still runs.
     pub fn runs(&mut self) -> bool {
         self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
     }
 
-    /// Stops it where it is, and waits until the kernel says so.
+    /// Freezes it, and waits until the kernel reports that.
     pub fn freeze(&self) {
         freeze(self.pid());
     }
 
-    /// Lets it go on.
+    /// Lets it continue.
     pub fn resume(&self) {
         signal("CONT", &[self.pid()]);
     }
@@ -273,7 +273,7 @@ impl Server {
         kilobytes.and_then(|text| text.trim().parse::<u64>().ok()).expect("a row in kB") * 1024
     }
 
-    /// What it wrote to standard error over all its lives.
+    /// Returns everything that it wrote to standard error, over all its starts.
     #[must_use]
     pub fn log_text(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
@@ -292,7 +292,7 @@ impl Drop for Server {
     }
 }
 
-/// The addresses in `listening licence=IP:PORT admin=IP:PORT …`.
+/// Returns the addresses in `listening licence=IP:PORT admin=IP:PORT …`.
 fn listening(line: &str) -> Option<(SocketAddr, Option<SocketAddr>)> {
     let words = line.strip_prefix("listening ")?.split(' ').map(|word| word.split_once('='));
     let (mut licence, mut admin) = (None, None);
@@ -326,13 +326,13 @@ pub fn freeze(pid: u32) {
     until("a frozen process", || (state(pid)? == 'T').then_some(()));
 }
 
-/// The state letter of `/proc/PID/stat`.
+/// Returns the state letter of `/proc/PID/stat`.
 fn state(pid: u32) -> Option<char> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     stat.rsplit_once(") ")?.1.chars().next()
 }
 
-/// Kills all these at the same moment, and waits for their ends.
+/// Kills all these servers at the same moment, and waits for their ends.
 pub fn kill_all<'a>(servers: impl IntoIterator<Item = &'a mut Server>) {
     let mut servers: Vec<&mut Server> = servers.into_iter().collect();
     let pids: Vec<u32> = servers.iter().map(|server| server.pid()).collect();

@@ -7,13 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// How long somebody who plays bytes listens for an answer that does not come.
+/// The longest wait for an answer to replayed bytes.
 const LISTENS: Duration = Duration::from_secs(5);
 
-/// What the ends that dialled have said, a connection, the first one first.
+/// The bytes of the dialling end of each connection, in their order.
 type Said = Arc<Mutex<Vec<Vec<u8>>>>;
 
-/// Passes connections on to a server, and keeps what was sent to it. It ends with the test.
+/// Relays connections to a server, and records what was sent to it. It ends with the test.
 #[derive(Clone, Debug)]
 pub struct Recorder {
     address: SocketAddr,
@@ -34,7 +34,7 @@ impl Recorder {
         let kept = Arc::clone(&said);
         thread::spawn(move || {
             for caller in listener.incoming().map_while(Result::ok) {
-                // A caller whose server is not there is hung up on.
+                // The connection is closed if the server is not there.
                 let Ok(callee) = TcpStream::connect(server) else { continue };
                 let number = {
                     let mut said = kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -54,7 +54,7 @@ impl Recorder {
         Self { address, said }
     }
 
-    /// Where to connect to in the server's place.
+    /// Returns the address of the relay.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -96,7 +96,7 @@ fn pass(mut from: TcpStream, mut to: TcpStream, mut keep: impl FnMut(&[u8]) + Se
 pub fn play(bytes: &[u8], server: SocketAddr) -> Vec<u8> {
     let mut socket = TcpStream::connect(server).expect("the server takes a connection");
     socket.set_read_timeout(Some(LISTENS)).expect("a time-out above zero");
-    // It may hang up before it has read everything.
+    // The server may close the connection before it has read everything.
     let _ = socket.write_all(bytes);
     let mut answer = Vec::new();
     let mut buffer = [0; 4096];

@@ -56,7 +56,7 @@ fn file() -> PathBuf {
     folder.join(FOLDER).join(name)
 }
 
-/// What no other process is called: the id, and the time of its start, since ids are used again.
+/// Returns a unique name of a process: its id and its start time, because ids are used again.
 fn run(id: u32) -> Option<String> {
     let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
     // The name in brackets may contain anything; the start is field 22, the 20th behind it.
@@ -70,7 +70,7 @@ fn note(file: &Path, test: &str, what: &str) {
     // cargo adds a hash.
     let binary = binary.rsplit_once('-').map_or(&*binary, |(name, _)| name);
     let line = format!("{binary} {test}: needs {}\n", what.replace('\n', " "));
-    // Not eprint!, which libtest captures.
+    // `eprint!` is not used, because libtest captures it.
     let _ = write!(io::stderr(), "NOT PLAYED: {line}");
     let kept = || {
         fs::create_dir_all(file.parent().unwrap_or_else(|| Path::new(".")))?;

@@ -11,7 +11,7 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 impl Cluster {
-    /// Kills every process that has not been killed, at the same moment: the power goes.
+    /// Kills every running process at the same moment, as a power cut does.
     pub fn kill_everything_that_runs(&mut self) {
         let all = self.backends.iter_mut().chain(&mut self.fronts);
         kill_all(all.filter_map(|server| server.runs().then_some(server)));
@@ -99,13 +99,13 @@ impl Cluster {
     }
 }
 
-/// The list of servers in a front's configuration.
+/// Sets the list of servers in a front's configuration.
 pub fn list_servers(configuration: &mut Value, servers: &[SocketAddr]) {
     let row = |at: &SocketAddr| json!({ "Ip": at.ip(), "Port": at.port() });
     configuration["CmServer"]["Server"] = servers.iter().map(row).collect();
 }
 
-/// Copies the files of a folder, in the place of those that were there. A socket is no file.
+/// Copies the files of a folder, without sockets, and replaces those that were there.
 fn replace_folder(from: &Path, to: &Path) {
     let _ = fs::remove_dir_all(to);
     fs::create_dir_all(to).expect("a folder can be made among our own");

@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Pause between two looks.
+/// The pause between two looks.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// Far above what anything here takes on a slow machine; running into it is a finding.
+/// Far above what any condition takes on a slow machine; reaching it is a failure.
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Looks until there is something to see, at most a minute.
@@ -72,7 +72,7 @@ impl Drop for SetOnDrop<'_> {
     }
 }
 
-/// Looks until there is something to see; `None`: it did not come within `limit`.
+/// Looks until the condition holds. Returns `None` if it does not within `limit`.
 pub(crate) fn poll<T>(limit: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
     let start = Instant::now();
     loop {

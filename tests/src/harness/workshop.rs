@@ -48,7 +48,7 @@ pub fn specification(licences: &[(u32, u32)]) -> Value {
     })
 }
 
-/// The folder; gone when this is dropped, unless the test fails.
+/// The folder, which is removed when this is dropped, unless the test fails.
 #[derive(Debug)]
 pub struct Workshop {
     program: Program,
@@ -78,7 +78,7 @@ impl Workshop {
         workshop
     }
 
-    /// What is run from now on is started by a shell that does this before.
+    /// Starts all later processes by a shell that runs this first.
     pub fn start_after(&mut self, before: &'static str) {
         self.program = self.program.after(before);
     }
@@ -122,7 +122,7 @@ impl Workshop {
         fs::copy(made, self.licence(part)).expect("a licence can be copied");
     }
 
-    /// The program all this was made with.
+    /// Returns the program that made all files.
     #[must_use]
     pub fn program(&self) -> &Program {
         &self.program
@@ -134,8 +134,8 @@ impl Workshop {
         &self.folder
     }
 
-    /// A loopback address of this workshop's own: a port that is free on it stays free while a
-    /// server is down, since connections of others start at 127.0.0.1.
+    /// Returns a loopback address of this workshop's own: a free port on it stays free while a
+    /// server is down, because connections of others start at 127.0.0.1.
     #[must_use]
     pub fn ip(&self) -> IpAddr {
         self.ip.into()
@@ -185,7 +185,7 @@ impl Workshop {
     }
 }
 
-/// 127.x.y.z, the first of four that are unlike those of any other test that runs on this machine.
+/// Returns 127.x.y.z, the first of four addresses that no other running test on this machine uses.
 fn address(pid: u32, count: u32) -> Ipv4Addr {
     let [_, _, high, low] = (pid % 0xfe00 + 0x100).to_be_bytes();
     let last = u8::try_from(count % 62 * 4 + 4).expect("up to 248");

@@ -14,27 +14,27 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// Stack of a client's thread, in bytes: there are many.
+/// The stack of a client's thread, in bytes; small, because there are many threads.
 const STACK: usize = 256 * 1024;
-/// What is left of the processors when servers have what they want is for clients.
+/// The clients get only the processor time that servers do not need.
 const NICE: i32 = 19;
-/// Before a client tries again.
-const BREATH: Duration = Duration::from_millis(50);
-/// Between two looks at what goes on.
+/// The pause before a client tries again.
+const RETRY_PAUSE: Duration = Duration::from_millis(50);
+/// The pause between two looks at the progress.
 const LOOK: Duration = Duration::from_millis(50);
-/// Longer than anything here should take, on a machine that does other things too.
+/// Longer than any step here takes, even on a busy machine.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// How a client came back.
+/// The return of a client.
 #[derive(Clone, Copy, Debug)]
 pub struct Served {
-    /// From the word to come back to the answer of its handle.
+    /// The time from the order to reconnect to the answer about its handle.
     pub after: Duration,
-    /// Connections it has tried.
+    /// The number of connections that it tried.
     pub tries: u32,
 }
 
-/// What the clients are to do.
+/// The orders to the clients.
 #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
 enum Word {
     #[default]
@@ -43,10 +43,10 @@ enum Word {
     Leave,
 }
 
-/// The word, and whom to wake when it changes.
+/// The present order, and a signal for changes.
 type Board = Arc<(Mutex<Word>, Condvar)>;
 
-/// All of them. Dropping it sends them away.
+/// All clients. Dropping it ends them.
 #[derive(Debug)]
 pub struct Crowd {
     board: Board,
@@ -63,7 +63,8 @@ impl Crowd {
     pub fn seated(space: &Space, server: SocketAddr, count: u32) -> Self {
         let board = Board::default();
         let (send, events) = mpsc::channel();
-        // Threads are where their maker is, and as nice: all who are served live elsewhere.
+        // Threads inherit the namespace and the priority of the thread that starts them; the
+        // servers run elsewhere.
         let clients = space.inside(|| {
             rustix::process::nice(NICE).expect("a thread may be nicer than it was");
             let one = |number| {
@@ -84,7 +85,7 @@ impl Crowd {
         self.board.1.notify_all();
     }
 
-    /// Waits for news of each of them, and looks at what goes on meanwhile.
+    /// Waits for a report of each client, and calls `look` meanwhile.
     #[track_caller]
     fn each(&self, what: &str, mut look: impl FnMut()) -> Vec<Served> {
         let (start, mut looked) = (Instant::now(), Instant::now());
@@ -102,7 +103,7 @@ impl Crowd {
         all
     }
 
-    /// Has all of them connect again at this moment and use their handles.
+    /// Makes all clients reconnect at this moment and use their handles.
     pub fn come_back(&self) {
         self.say(Word::ComeBack(Instant::now()));
     }
@@ -135,28 +136,28 @@ impl Drop for Crowd {
     }
 }
 
-/// Waits for another word than this.
+/// Waits for another order than this.
 fn listen(board: &Board, but: Word) -> Word {
     let word = board.0.lock().unwrap_or_else(PoisonError::into_inner);
     let word = board.1.wait_while(word, |word| *word == but);
     *word.unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A thing that all clients of a machine share: one of them computes at a time.
+/// A lock that all clients of a machine share: only one of them computes at a time.
 static GATE: Mutex<()> = Mutex::new(());
 
-/// They come in one after the other; it is coming back at once that counts.
+/// Clients connect one after the other at first, because only the common reconnection is measured.
 static ENTRANCE: Mutex<()> = Mutex::new(());
 
-/// A pair for the next connection.
+/// Returns a key pair for the next connection.
 fn pair() -> io::Result<KeyPair> {
     let _one = GATE.lock().unwrap_or_else(PoisonError::into_inner);
     KeyPair::fresh()
 }
 
-/// Why a client has not what it wants.
+/// The reason for a client's failure.
 enum Not {
-    /// It may try again.
+    /// The client may try again.
     Yet(String),
     Ever(String),
 }
@@ -167,11 +168,11 @@ impl From<Fault> for Not {
     }
 }
 
-/// Work that a client has done at last.
+/// Work that has succeeded.
 struct Persisted<T> {
     client: Client,
     result: T,
-    /// How many connections that took.
+    /// The number of connections that it took.
     tries: u32,
 }
 
@@ -191,16 +192,16 @@ fn persist<T>(
         let done = tried.and_then(|mut client| work(&mut client).map(|it| (client, it)));
         match done {
             Ok((client, result)) => return Ok(Persisted { client, result, tries }),
-            Err(Not::Yet(_)) if start.elapsed() < LIMIT => thread::sleep(BREATH),
+            Err(Not::Yet(_)) if start.elapsed() < LIMIT => thread::sleep(RETRY_PAUSE),
             Err(Not::Yet(what) | Not::Ever(what)) => return Err(what),
         }
     }
 }
 
-/// A client's life; it ends with the first thing that went wrong, which is told.
+/// Runs a client until its end or its first failure, which is reported.
 fn live(number: u32, server: SocketAddr, board: &Board, send: &Sender<Result<Served, String>>) {
     let step = || -> Result<(), String> {
-        // Nobody listens when the test has failed; then the word is to leave.
+        // The receiver is gone when the test has failed; then the order is to leave.
         let tell = |after, tries| drop(send.send(Ok(Served { after, tries })));
         let made = || pair().map_err(|error| error.to_string());
         let start = Instant::now();

@@ -12,53 +12,53 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Copy, Debug)]
 struct Acknowledged {
     at: Instant,
-    /// To which group of clients.
+    /// The group of clients.
     group: usize,
-    /// From the request to the reply.
+    /// The time from the request to the reply.
     took: Duration,
 }
 
-/// Everything the clients of one cluster were told.
+/// All answers to the clients of one cluster.
 #[derive(Debug, Default)]
 pub struct History {
-    /// Handles in clients' hands, and of which licence.
+    /// Handles that clients hold, with their licences.
     held: BTreeMap<u32, u32>,
-    /// Seats in clients' hands, a licence.
+    /// Seats that clients hold, by licence.
     seats: BTreeMap<u32, u32>,
-    /// The most of the narrow licence that were out at a time.
+    /// The most seats of the narrow licence that were held at a time.
     pub peak: u32,
     ever: BTreeSet<u32>,
-    /// Releases without an answer: the handle may be there or not.
+    /// Releases without an answer: the handle may or may not exist.
     releasing: BTreeMap<u32, u32>,
-    /// Accesses without an answer, a licence: each may have left a seat.
+    /// Accesses without an answer, by licence: each may have left a seat.
     asking: BTreeMap<u32, u32>,
     acknowledged: Vec<Acknowledged>,
-    /// Answers of any kind, refusals too, a group of clients.
+    /// All answers, also refusals, by group of clients.
     answers: BTreeMap<usize, u64>,
     /// Connections that broke.
     pub breaks: u64,
-    /// Other refusals than "no more licences", by number.
+    /// Refusals other than "no more licences", by number.
     pub troubles: BTreeMap<u32, u64>,
-    /// Calls that failed: no answer in time, or begun and their answer was lost. A call whose
-    /// connection was closed before it was begun is none of them: it can be made again.
+    /// Failed calls: without an answer in time, or with a lost answer. A call whose connection was
+    /// closed before it began does not count, because it can be repeated.
     pub failed: u64,
-    /// Promises broken.
+    /// Broken promises.
     broken: Vec<String>,
 }
 
 impl History {
-    /// An answer of any kind came to a client of a group.
+    /// Records an answer of any kind to a client of a group.
     pub fn answered(&mut self, group: usize) {
         *self.answers.entry(group).or_default() += 1;
     }
 
-    /// Answers of any kind that came to a group.
+    /// Returns the number of answers to a group.
     #[must_use]
     pub fn answers(&self, group: usize) -> u64 {
         self.answers.get(&group).copied().unwrap_or_default()
     }
 
-    /// An access was acknowledged to a client of a group, so long after its request.
+    /// Records an acknowledged access of a client of a group, with its duration.
     pub fn granted(&mut self, handle: u32, product: u32, group: usize, took: Duration) {
         self.acknowledged.push(Acknowledged { at: Instant::now(), group, took });
         if !self.ever.insert(handle) {
@@ -76,12 +76,12 @@ impl History {
         }
     }
 
-    /// An access got no answer.
+    /// Records an access without an answer.
     pub fn unanswered(&mut self, product: u32) {
         *self.asking.entry(product).or_default() += 1;
     }
 
-    /// A client sends a release.
+    /// Records a release that a client sends.
     pub fn releases(&mut self, handle: u32) {
         if let Some(product) = self.held.remove(&handle) {
             *self.seats.entry(product).or_default() -= 1;
@@ -89,12 +89,12 @@ impl History {
         }
     }
 
-    /// It was acknowledged.
+    /// Records the acknowledgement of a release.
     pub fn released(&mut self, handle: u32) {
         self.releasing.remove(&handle);
     }
 
-    /// A call with a handle in a client's hands got this status.
+    /// Records the status of a call with a held handle.
     pub fn used(&mut self, handle: u32, status: u32, what: &str) {
         const WRONG_HANDLE: u32 = 106;
         match status {
@@ -104,25 +104,25 @@ impl History {
         }
     }
 
-    /// Handles in clients' hands.
+    /// Returns the handles that clients hold.
     #[must_use]
     pub fn held(&self) -> &BTreeMap<u32, u32> {
         &self.held
     }
 
-    /// Promises that were broken.
+    /// Returns the broken promises.
     #[must_use]
     pub fn broken(&self) -> &[String] {
         &self.broken
     }
 
-    /// How many accesses were acknowledged to a group since.
+    /// Returns the number of accesses that were acknowledged to a group since this time.
     #[must_use]
     pub fn granted_since(&self, since: Instant, group: usize) -> usize {
         self.acknowledged.iter().filter(|it| it.at >= since && it.group == group).count()
     }
 
-    /// How long accesses took whose request and reply lie between these, the shortest first.
+    /// Returns the durations of accesses between these times, the shortest first.
     #[must_use]
     pub fn access_times(&self, from: Instant, to: Instant) -> Vec<Duration> {
         let within = |it: &&Acknowledged| it.at <= to && it.at >= from + it.took;
@@ -132,7 +132,7 @@ impl History {
         times
     }
 
-    /// The longest time without an acknowledged access that reaches into the time since.
+    /// Returns the longest time without an acknowledged access that ends after this time.
     #[must_use]
     pub fn gap_since(&self, since: Instant) -> Duration {
         let pairs = self.acknowledged.windows(2).map(|pair| (pair[0].at, pair[1].at));
@@ -166,14 +166,14 @@ impl History {
             }
             left.push(handle);
         }
-        // What is left was begun, and so was a release whose handle is gone.
+        // The remaining accesses were begun, and so were releases whose handles are gone.
         let asked = left.iter().filter(|handle| !self.releasing.contains_key(handle)).count();
         let gone = self.releasing.keys().filter(|handle| !left.contains(handle)).count();
         self.failed += (asked + gone) as u64;
         Ok(left)
     }
 
-    /// What was on the way is settled.
+    /// Calls in progress have ended.
     pub fn settled(&mut self) {
         self.asking.clear();
         self.releasing.clear();

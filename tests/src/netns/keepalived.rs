@@ -7,10 +7,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
-/// What is shipped.
+/// The shipped files.
 const DIST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../runtime-std/dist");
 
-/// What an operator adapts in the blueprint, and where its files are here.
+/// The values that an operator adapts in the blueprint, and the paths of its files here.
 #[derive(Clone, Debug)]
 pub struct Adapted {
     /// `router_id`
@@ -19,15 +19,15 @@ pub struct Adapted {
     pub priority: u8,
     /// `advert_int`, in seconds.
     pub advert: String,
-    /// In the place of `/usr/bin/tmrd`.
+    /// Replaces `/usr/bin/tmrd`.
     pub program: PathBuf,
-    /// In the place of `/usr/share/tmrd`, which the scripts are put into.
+    /// Replaces `/usr/share/tmrd`, which has the scripts.
     pub scripts: PathBuf,
-    /// In the place of `/var/lib/tmrd/front`.
+    /// Replaces `/var/lib/tmrd/front`.
     pub state: PathBuf,
 }
 
-/// As whom scripts are run where no package has made a group.
+/// The user and the group of scripts if no package has made a group.
 const SCRIPT_USER: &str = "script_user nobody nogroup";
 
 impl Adapted {
@@ -86,7 +86,7 @@ pub fn put_scripts(folder: &Path, program: &Path) {
     }
 }
 
-/// A text without the block that begins so, up to the brace in the same column.
+/// Returns a text without the block with this beginning, up to the brace in the same column.
 fn without(text: &str, begin: &str) -> String {
     let (before, block) = text.split_once(begin).unwrap_or_else(|| panic!("no {begin}"));
     let column = begin.len() - begin.trim_start().len();
@@ -183,8 +183,8 @@ impl Keepalived {
         fs::write(self.file("conf"), renamed).expect("a configuration can be written");
     }
 
-    /// Kills both its processes. The child is stopped first: it is told when its parent ends, and
-    /// would clear up.
+    /// Kills both its processes. The child is stopped first, because it would be signalled at its
+    /// parent's end and clean up.
     pub fn kill(&mut self) {
         let Some(mut child) = self.child.take() else { return };
         let pids: Vec<u32> = [child.id(), self.speaker]
@@ -201,7 +201,8 @@ impl Keepalived {
         }
     }
 
-    /// The last it says of itself is that it stands by, ready to take the address.
+    /// Returns whether its last log line about its state is that it is a backup, ready to take the
+    /// address.
     #[must_use]
     pub fn is_backup(&self) -> bool {
         let log = self.log();
@@ -214,7 +215,7 @@ impl Keepalived {
         last.is_some_and(|said| said.to_ascii_lowercase().contains("backup"))
     }
 
-    /// What it wrote.
+    /// Returns its log.
     #[must_use]
     pub fn log(&self) -> String {
         fs::read_to_string(self.file("log")).unwrap_or_default()

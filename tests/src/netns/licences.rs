@@ -1,15 +1,15 @@
 //! The licences of these tests: Product Codes and seats.
 
-/// Never short.
+/// A licence with more seats than clients need.
 pub const WIDE: (u32, u32) = (401, 600);
-/// Fought for.
+/// A licence with fewer seats than clients want.
 pub const NARROW: (u32, u32) = (402, 8);
-/// One seat, of a client that is cut off.
+/// A licence with one seat, for a client that is cut off.
 pub const LONELY: (u32, u32) = (403, 1);
-/// For clients who come all at once, and may have to ask again.
+/// A licence for clients that connect all at once, and may have to retry.
 pub const CROWDED: (u32, u32) = (404, 3000);
 
-/// All of them.
+/// All licences.
 pub const ALL: [(u32, u32); 4] = [WIDE, NARROW, LONELY, CROWDED];
 
 /// Seats of a licence.

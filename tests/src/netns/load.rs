@@ -15,15 +15,17 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Clients in all.
+/// The number of clients.
 pub const CLIENTS: u32 = 32;
-/// Seats of the wide licence that one keeps at most: while it loads, and over a fault.
+/// The most seats of the wide licence that a client keeps: under load, and during a fault.
 const HOLD: usize = 6;
-/// What clients wait for who would rather try the next front.
+/// The time that clients wait before they try the next front.
 pub(super) const IMPATIENCE: Duration = Duration::from_millis(1500);
-/// A connection attempt of its own packet; the system would send the next one after a second.
+/// The time-out of a connection attempt, which is one packet; the system would send the next one
+/// after a second.
 const ATTEMPT: Duration = Duration::from_millis(200);
-/// Between two calls of a client: 32 of them keep one processor half busy in a debug build.
+/// The pause between two calls of a client: 32 clients keep one processor half busy in a debug
+/// build.
 const PACE: Duration = Duration::from_millis(25);
 
 /// A group of clients on one machine that speak to one address.
@@ -31,31 +33,31 @@ const PACE: Duration = Duration::from_millis(25);
 pub struct Group {
     /// Their machine.
     pub space: Space,
-    /// Whom they speak to.
+    /// The address that they use.
     pub server: SocketAddr,
-    /// How many they are.
+    /// The number of clients.
     pub clients: u32,
-    /// A connection or a reply that takes longer is given up.
+    /// The time after which a connection or a reply is given up.
     pub patience: Duration,
 }
 
 impl Group {
-    /// The same clients, who wait for any answer that may come at all: whoever is not answered
-    /// then was not answered, not answered late.
+    /// Returns the same clients with a wait that exceeds every late answer, so that a missing
+    /// answer is not just a late one.
     #[must_use]
     pub fn patient(self) -> Self {
         Self { patience: PATIENCE, ..self }
     }
 }
 
-/// What clients and the test share.
+/// State that the clients and the test share.
 #[derive(Debug)]
 pub struct Load {
     history: Mutex<History>,
     stop: AtomicBool,
 }
 
-/// One client: what it holds outlives its connections.
+/// One client, whose handles outlive its connections.
 #[derive(Debug)]
 struct Worker<'a> {
     load: &'a Load,
@@ -63,19 +65,19 @@ struct Worker<'a> {
     group: usize,
     server: SocketAddr,
     patience: Duration,
-    /// Handle and licence, the oldest first.
+    /// Its handles with their licences, the oldest first.
     held: Vec<(u32, u32)>,
     turn: u32,
 }
 
 impl Load {
-    /// Nobody has asked for anything yet.
+    /// Returns a load without calls so far.
     #[must_use]
     pub fn new() -> Self {
         Self { history: Mutex::new(History::default()), stop: AtomicBool::new(false) }
     }
 
-    /// What the clients were told so far.
+    /// Returns the answers to the clients so far.
     pub fn history(&self) -> MutexGuard<'_, History> {
         self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -103,7 +105,7 @@ impl Load {
                     number += 1;
                 }
             }
-            // The clients end whatever happens in the work.
+            // The clients end even if the work panics.
             let _stop = SetOnDrop(&self.stop);
             work(self)
         })
@@ -163,7 +165,8 @@ impl Worker<'_> {
                     if let Err(fault) = self.turn(&mut client) {
                         let mut history = self.load.history();
                         history.breaks += 1;
-                        // Closed before an answer: failed if it was begun, which shows later.
+                        // The connection was closed before an answer: the call failed if it was
+                        // begun, which is known later.
                         history.failed += u64::from(!matches!(fault, Fault::Closed));
                         break;
                     }
@@ -174,7 +177,7 @@ impl Worker<'_> {
         }
     }
 
-    /// One call. An answer that is no good ends the connection, as a broken link does: another
+    /// Makes one call. A useless answer ends the connection, as a broken link does, because another
     /// front may be the right one.
     fn turn(&mut self, client: &mut Client) -> Result<(), Fault> {
         self.turn += 1;

@@ -24,13 +24,13 @@ use super::Load;
 
 /// The virtual address, as in the blueprint.
 pub const VIRTUAL: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 42);
-/// Where clients come in, as in the blueprint; the name of the interface and of its network.
+/// The interface for clients, as in the blueprint, and the name of its network.
 pub const FRONT: &str = "front";
-/// Where backends are, as in the blueprint.
+/// The interface for backends, as in the blueprint.
 pub(super) const BACK: &str = "back";
 const LICENCE_PORT: u16 = 22350;
 const ADMIN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 22352);
-/// Longer than anything here should take, on a machine that does other things too.
+/// Longer than any step here takes, even on a busy machine.
 const LIMIT: Duration = Duration::from_secs(60);
 
 fn front_name(front: usize) -> String {
@@ -41,12 +41,12 @@ fn backend_name(part: usize) -> String {
     format!("backend-{part}")
 }
 
-/// A front's address for clients.
+/// Returns a front's address for clients.
 fn own(front: usize) -> Ipv4Addr {
     Ipv4Addr::new(192, 0, 2, 11 + last(front))
 }
 
-/// A front's address for backends and its twin.
+/// Returns a front's address for backends and its twin.
 pub(super) fn behind(front: usize) -> Ipv4Addr {
     Ipv4Addr::new(198, 51, 100, 11 + last(front))
 }
@@ -59,10 +59,10 @@ fn backend_address(part: usize) -> SocketAddr {
     (Ipv4Addr::new(198, 51, 100, 20 + last(part)), LICENCE_PORT).into()
 }
 
-/// All of it. Dropping it ends the processes and removes the machines.
+/// All machines and processes. Dropping it ends the processes and removes the machines.
 #[derive(Debug)]
 pub struct Pair {
-    /// Ended first, so that no log tells of dying neighbours.
+    /// Ended first, so that no log reports dying neighbours.
     keepers: Vec<Keepalived>,
     fronts: Vec<Server>,
     backends: Vec<Server>,
@@ -165,7 +165,7 @@ impl Pair {
         Ok(())
     }
 
-    /// The program where scripts that run as nobody may reach it.
+    /// The path of the program, which scripts that run as `nobody` can reach.
     fn own_program(&self) -> std::path::PathBuf {
         let built = self.workshop.program().path();
         let copy = self.network.folder().join("tmrd");
@@ -224,7 +224,7 @@ impl Pair {
     }
 
     /// The keepalived of a front's machine.
-    pub fn keeper(&mut self, front: usize) -> &mut Keepalived {
+    pub fn keepalived(&mut self, front: usize) -> &mut Keepalived {
         &mut self.keepers[front]
     }
 
@@ -245,26 +245,26 @@ impl Pair {
         &self.spaces[&format!("client-{host}")]
     }
 
-    /// Where clients find the front that leads.
+    /// Returns the virtual address, at which clients find the leading front.
     #[must_use]
     pub fn virtual_address(&self) -> SocketAddr {
         (VIRTUAL, LICENCE_PORT).into()
     }
 
-    /// The address of a front that stays.
+    /// Returns the own address of a front.
     #[must_use]
     pub fn own_address(&self, front: usize) -> SocketAddr {
         (own(front), LICENCE_PORT).into()
     }
 
-    /// Clients of the virtual address on a host.
+    /// Returns a group of clients of the virtual address on a host.
     #[must_use]
     pub fn group(&self, host: usize, clients: u32) -> Group {
         let (space, server) = (self.host(host).clone(), self.virtual_address());
         Group { space, server, clients, patience: IMPATIENCE }
     }
 
-    /// What a front says of itself.
+    /// Returns the status of a front.
     #[must_use]
     pub fn status(&self, front: usize) -> Option<Value> {
         self.front(front).inside(|| get_json(ADMIN, "/api/status").ok())
@@ -292,7 +292,7 @@ impl Pair {
         self.status(front).expect("the front's status")["epoch"].as_u64().expect("a number")
     }
 
-    /// Whether a front's machine has the virtual address.
+    /// Returns whether a front's machine has the virtual address.
     #[must_use]
     pub fn has_address(&self, front: usize) -> bool {
         self.front(front).has(FRONT, VIRTUAL)
@@ -342,7 +342,7 @@ impl Pair {
         loop {
             let path = format!("/api/allocations?from={}", rows.len());
             let Ok(page) = self.front(front).inside(|| get_json(ADMIN, &path)) else {
-                // Of an older program the status has all.
+                // The status of an older program shows everything.
                 let status = self.status(front).expect("the front's status");
                 rows = status["allocations"].as_array().expect("a list of allocations").clone();
                 break;
@@ -377,7 +377,7 @@ impl Pair {
                 assert_eq!(use_it(&mut client, *handle), 0, "acknowledged seat {handle} answers");
             }
             for handle in left {
-                // Its link has gone, so the front may be giving it back by itself.
+                // The link of the handle is gone, so the front may be releasing it itself.
                 let answer = give_back(&mut client, handle).expect("an answer");
                 assert!(matches!(answer, Ok(_) | Err(106)), "{handle}: {answer:?}");
             }
@@ -390,12 +390,12 @@ impl Pair {
     }
 }
 
-/// What a backend finds when it starts as another program.
+/// The state folder that a backend finds when it starts as another program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// What it has left.
+    /// The one that it left.
     Kept,
-    /// Nothing.
+    /// An empty one.
     Emptied,
 }
 
@@ -416,8 +416,7 @@ pub(super) fn try_use(client: &mut Client, handle: u32) -> Result<u32, Fault> {
     Ok(client.call(&get_info(handle, INFO_VERSION, 16))?.status)
 }
 
-/// Seconds between two signs of life of keepalived: 0.1, or what `TMR_ADVERT` says, as keepalived
-/// takes it.
+/// Returns keepalived's `advert_int` in seconds: 0.1, or the value of `TMR_ADVERT`.
 #[must_use]
 pub(super) fn advert_interval() -> String {
     std::env::var("TMR_ADVERT").unwrap_or_else(|_| "0.1".into())

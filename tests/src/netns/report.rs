@@ -8,26 +8,26 @@ use serde_json::{Map, Value, json};
 use std::fs;
 use std::time::Duration;
 
-/// What can go wrong, and what is promised then.
+/// The faults, and what is promised during each.
 #[derive(Clone, Copy, Debug)]
 pub struct Fault {
-    /// What goes wrong.
+    /// The fault, in words.
     pub name: &'static str,
-    /// What the test asserts, beside what holds at all times: no acknowledged seat is lost, none is
-    /// given twice.
+    /// The assertions of the test, beside those of all tests: no acknowledged seat is lost, and
+    /// none is given twice.
     pub holds: &'static str,
 }
 
-/// One fault, once.
+/// One round of a fault.
 #[derive(Clone, Debug)]
 pub struct Row {
-    /// Which fault.
+    /// The fault.
     pub fault: Fault,
-    /// In which daemon.
+    /// The daemon.
     pub runtime: Runtime,
     /// The longest time without an acknowledged access.
     pub gap: Duration,
-    /// What else there is to tell.
+    /// Further values to report.
     pub more: Map<String, Value>,
 }
 
@@ -51,13 +51,13 @@ pub fn report(row: &Row) {
     tell(row.fault, row.runtime, more);
 }
 
-/// The load that the machine had in the last minute.
+/// Returns the load average of the last minute.
 #[must_use]
 pub fn load_average() -> Option<f64> {
     fs::read_to_string("/proc/loadavg").ok()?.split(' ').next()?.parse().ok()
 }
 
-/// Prints what there is to tell of a fault as JSON, with the load that the machine had.
+/// Prints the values of a fault as JSON, with the load average of the machine.
 pub fn tell(fault: Fault, runtime: Runtime, more: Map<String, Value>) {
     let mut line = json!({
         "fault": fault.name, "must_hold": fault.holds, "advert": advert_interval(),

@@ -10,9 +10,9 @@ use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::{process, thread};
 
-/// Where `ip netns` keeps its names.
+/// The folder in which `ip netns` keeps its names.
 const NAMES: &str = "/run/netns";
-/// Every name begins with this, then comes the process that made it.
+/// The beginning of every name, before the id of the process that made it.
 const PREFIX: &str = "tmr-";
 /// The namespace with the bridges.
 const HUB: &str = "hub";
@@ -50,7 +50,7 @@ impl Space {
         done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 
-    /// A thread on this machine.
+    /// Starts a thread on this machine.
     pub fn thread<'scope, T: Send + 'scope>(
         &self,
         scope: &'scope thread::Scope<'scope, '_>,
@@ -74,7 +74,7 @@ impl Space {
         ip(&all).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// Whether one of its interfaces has an address.
+    /// Returns whether one of its interfaces has this address.
     #[must_use]
     pub fn has(&self, interface: &str, address: Ipv4Addr) -> bool {
         self.ip(&["-4", "-o", "addr", "show", "dev", interface])
@@ -93,12 +93,12 @@ impl Space {
     }
 }
 
-/// Machines and the cables between them; all of it lies in namespaces. Dropping it removes them.
+/// Machines and the cables between them, all in namespaces. Dropping it removes them.
 #[derive(Debug)]
 pub struct Network {
-    /// What all its names begin with.
+    /// The beginning of all its names.
     prefix: String,
-    /// Scripts and files that only root may write, as keepalived wants it.
+    /// The folder of scripts and files that only root may write, as keepalived requires.
     folder: PathBuf,
     spaces: BTreeMap<String, Space>,
     /// The hub's end of a cable, by machine and interface.
@@ -128,7 +128,7 @@ impl Network {
         Ok(network)
     }
 
-    /// A folder that only root may write to; gone with the network.
+    /// Returns a folder that only root may write to, which is removed with the network.
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
@@ -200,8 +200,8 @@ impl Drop for Network {
     }
 }
 
-/// Removes what test processes left behind that were killed. Theirs is what bears the number of a
-/// process that is no more.
+/// Removes the namespaces of killed test processes: those with the id of a process that no longer
+/// exists.
 fn remove_left_over() {
     let theirs = |name: &str| {
         let pid = name.strip_prefix(PREFIX)?.split('-').next()?.parse::<u32>().ok()?;

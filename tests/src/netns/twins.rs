@@ -3,12 +3,12 @@
 use super::pair::{BACK, Pair, behind};
 use crate::harness::until;
 
-/// The hardware address of nobody.
+/// A hardware address that no machine has.
 const NOBODY: &str = "02:00:00:00:00:01";
 
 impl Pair {
-    /// Cuts the two fronts off from each other on the network of the backends, and from nothing
-    /// else: what one sends the other goes to nobody, and neither is told.
+    /// Cuts only the link between the two fronts, on the network of the backends: packets to each
+    /// other go to an unused hardware address, and neither front gets an error.
     pub fn cut_twins(&self) {
         for front in 0..2 {
             let twin = behind(1 - front).to_string();
@@ -17,7 +17,7 @@ impl Pair {
         }
     }
 
-    /// Takes the cut back.
+    /// Restores the link.
     pub fn heal_twins(&self) {
         for front in 0..2 {
             self.front(front).ip(&["neigh", "del", &behind(1 - front).to_string(), "dev", BACK]);

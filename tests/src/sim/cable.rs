@@ -9,7 +9,7 @@ use super::world::{SECOND, World};
 use tmr_core::link::channel::{GroupKey, SecureChannel};
 use tmr_core::link::{CloseReason, Connection, Frame, Listener, Outbox};
 
-/// Most pieces of one write.
+/// The most pieces of one write.
 const PIECES: usize = 5;
 
 /// The two ends of a connection.
@@ -17,7 +17,7 @@ const PIECES: usize = 5;
 pub(super) struct Cable([Connection; 2]);
 
 impl Cable {
-    /// A connection that side 0 has dialled; `host`: a server has.
+    /// Makes a connection that side 0 has dialled; `host`: side 0 is a server.
     pub(super) fn new(rng: &mut Rng, listener: Listener, host: bool) -> Self {
         let key = GroupKey::new([7; 32]);
         let (one, other) = (rng.seed(), rng.seed());
@@ -35,14 +35,14 @@ impl Cable {
     }
 }
 
-/// Takes what an end has to send.
+/// Takes the bytes that an end has to send.
 fn unsent(end: &mut Connection) -> Vec<u8> {
     let bytes = end.unsent().to_vec();
     end.sent(bytes.len());
     bytes
 }
 
-/// The pieces in which bytes arrive, each with how much later than the one before.
+/// Returns the pieces in which bytes arrive, each with its delay after the one before.
 fn pieces(rng: &mut Rng, mut bytes: Vec<u8>) -> Vec<(u64, Vec<u8>)> {
     let mut pieces = Vec::new();
     while pieces.len() + 1 < PIECES && bytes.len() > 1 && rng.chance(40) {
@@ -56,7 +56,7 @@ fn pieces(rng: &mut Rng, mut bytes: Vec<u8>) -> Vec<(u64, Vec<u8>)> {
 }
 
 impl World {
-    /// A connection stands; if it carries bytes, the handshake begins.
+    /// Handles an established connection; if it carries bytes, the handshake begins.
     pub(super) fn lay_cable(&mut self, conn: u64) {
         let Some(rng) = &mut self.net.pieces else { return };
         let Some(known) = self.net.conns.get_mut(&conn) else { return };
@@ -67,7 +67,7 @@ impl World {
         self.send_bytes(conn, 0, Decided::at(self.now), None, wire);
     }
 
-    /// Sends frames as bytes, if the connection carries those; else they come back.
+    /// Sends frames as bytes if the connection carries bytes; otherwise returns them.
     pub(super) fn seal(
         &mut self,
         conn: u64,
@@ -110,7 +110,7 @@ impl World {
         }
     }
 
-    /// Bytes arrive.
+    /// Handles bytes that arrive.
     pub(super) fn take_bytes(
         &mut self,
         conn: u64,
@@ -126,7 +126,7 @@ impl World {
         let (wire, partial) = (unsent(end), end.partial());
         let hole = self.net.conns.get(&conn).is_some_and(|conn| conn.holes[side]);
         match opened {
-            // What is missing was noticed: whoever runs the stream closes the link.
+            // The stream has noticed the loss: its owner closes the link.
             Err(reason) if hole => return self.over(conn, side, reason),
             Ok(()) if hole && !frames.is_empty() => {
                 let found = Err(format!("{} frames behind bytes that were lost", frames.len()));

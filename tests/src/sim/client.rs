@@ -17,10 +17,10 @@ use tmr_core::wire::constants::{access, info};
 use tmr_core::wire::structs::{CmAccess2, CmCrypt2};
 use tmr_core::wire::{CmError, Reply, Request};
 
-/// A client waits so long for a reply, then it tries elsewhere.
+/// A client waits this long for a reply, then it tries another front.
 const PATIENCE: u64 = 8 * SECOND;
 
-/// What a client asked.
+/// A client's request.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum What {
     Access {
@@ -34,28 +34,28 @@ pub(super) enum What {
     },
     Info(Held),
     Crypt(Held),
-    /// Encrypts, which takes so many units.
+    /// Encrypts, which takes this number of units.
     Spend(Held, u32),
     Release(Held),
     /// Uses a handle that was released.
     Dead(u32),
     Version,
-    /// Asks with a handle where it is, in one of many ways.
+    /// Asks with a handle for the server's identity, in one of many ways.
     Look(u32, u64),
 }
 
-/// A handle in a client's hands.
+/// A handle that a client holds.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Held {
     pub(super) handle: u32,
-    /// 0: the service itself.
+    /// The product code; 0: the service itself.
     product: u32,
     mode: Mode,
     take: u32,
     cleanup: u64,
-    /// When it was asked for.
+    /// The time of the request.
     since: u64,
-    /// Until then the seat cannot have been taken back.
+    /// The seat cannot have been taken back before this time.
     pub(super) until: u64,
 }
 
@@ -63,7 +63,7 @@ pub(super) struct Held {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Call {
     pub(super) number: u64,
-    /// When it was sent.
+    /// The time at which it was sent.
     sent: u64,
     what: What,
 }
@@ -80,13 +80,13 @@ pub(super) struct Client {
     pub(super) away: u64,
     pub(super) front: usize,
     pub(super) station: usize,
-    /// It asks for nothing any more.
+    /// The client makes no further requests.
     pub(super) stopped: bool,
-    /// It asks for the probe licence alone.
+    /// The client requests only the probe licence.
     pub(super) probe: bool,
 }
 
-/// What makes a station: address, host and session.
+/// The identity of a station: address, host and session.
 pub(super) struct Station {
     pub(super) ip: IpAddr,
     host: String,
@@ -94,7 +94,8 @@ pub(super) struct Station {
 }
 
 impl Station {
-    /// The station with this number. `mixed`: some differ in their session or host name alone.
+    /// Returns the station with this number. `mixed`: some stations differ only in their session or
+    /// host name.
     pub(super) fn new(number: usize, mixed: bool) -> Self {
         let ip = |last: usize| Ipv4Addr::new(10, 1, 0, u8::try_from(last).unwrap_or(255)).into();
         if !mixed {
@@ -107,7 +108,7 @@ impl Station {
 }
 
 impl World {
-    /// A client does the next thing.
+    /// Does the next action of a client.
     pub(super) fn think(&mut self, who: usize) {
         if self.clients[who].stopped || self.clients[who].call.is_some() {
             return;
@@ -133,7 +134,7 @@ impl World {
         self.dial(who);
     }
 
-    /// A client connects to the front that it wants.
+    /// Connects a client to the front that it prefers.
     pub(super) fn dial(&mut self, who: usize) {
         let host = self.clients[who].front % self.plan.fronts;
         let to = End::Host { host, life: 0, link: None };
@@ -204,7 +205,7 @@ impl World {
         }
     }
 
-    /// A client asks on its connection.
+    /// Sends a client's request on its connection.
     pub(super) fn ask(&mut self, who: usize, what: What) {
         let client = &mut self.clients[who];
         client.number += 1;
@@ -273,7 +274,7 @@ impl World {
         }
     }
 
-    /// A reply came.
+    /// Handles a reply.
     pub(super) fn told(&mut self, who: usize, frame: &[u8], answer: Answer) {
         let Some(call) = self.clients[who].call.take() else { return };
         let Call { number: call, sent, what } = call;
@@ -285,14 +286,14 @@ impl World {
             let (status, result) = (reply.status, reply.result);
             format!("client-{who} is told {status:?}, {result}: it asked {}", words::what(&what))
         });
-        // What was encrypted may be any bytes.
+        // Encrypted data may be any bytes, so it is not searched.
         if !matches!(what, What::Crypt(_) | What::Spend(..)) {
             let found = self.checks.clients.identity.told(frame);
             self.checks.note(self.now, "identity", found);
         }
         let ok = reply.status == CmError::NO_ERROR;
         let missing = reply.status == CmError::INVALID_HANDLE;
-        // These are answered on the spot, by what the front knows.
+        // The front answers these from its own state, without backends.
         if matches!(what, What::Info(_) | What::Dead(_) if ok || missing) {
             let found = self.checks.fronts.fence.decided(answer.by, answer.at, "about a handle");
             self.checks.note(self.now, "fence", found);
@@ -361,7 +362,7 @@ impl World {
         }
     }
 
-    /// A client was given a handle.
+    /// Records a granted handle.
     fn given(&mut self, who: usize, sent: u64, held: Held, answer: Answer) {
         let held = Held { until: believed_until(sent, held.cleanup), ..held };
         let found = self.checks.clients.handles.granted(held.handle, answer);
@@ -380,7 +381,7 @@ impl World {
         self.checks.note(self.now, "handles", found);
     }
 
-    /// No takeover may lose the handle: it takes a seat, or is on two disks by now.
+    /// Returns whether no takeover may lose the handle, because it takes a seat or is on two disks.
     fn certain(&self, held: Held) -> bool {
         held.mode != Mode::NoUserLimit || self.checks.log.slots.durable(held.handle)
     }
@@ -401,7 +402,7 @@ impl World {
         self.checks.note(self.now, "seats", found);
     }
 
-    /// A client closes its connection in good order.
+    /// Closes a client's connection in good order.
     pub(super) fn hang_up(&mut self, who: usize) {
         let client = &mut self.clients[who];
         client.call = None;
@@ -412,7 +413,7 @@ impl World {
         self.gone(conn, 0);
     }
 
-    /// A client's connection is over.
+    /// Handles the end of a client's connection.
     pub(super) fn lost(&mut self, who: usize) {
         let client = &mut self.clients[who];
         client.call = None;
@@ -424,7 +425,7 @@ impl World {
         self.after(pause, Event::Think { client: who });
     }
 
-    /// A client's machine is gone, and comes back as another program that knows of no handle.
+    /// Removes a client's machine. It returns later as another program without handles.
     pub(super) fn vanish(&mut self, who: usize) {
         self.trace(|| format!("client-{who} vanishes"));
         let away = self.now + self.rng.span(SECOND / 10, 10 * SECOND);
@@ -443,14 +444,15 @@ impl World {
     }
 }
 
-/// The number of a client's call, never 0 and never used again.
+/// Returns the number of a client's call, which is never 0 and never used again.
 fn numbered(who: usize, call: u64) -> u32 {
     let who = u32::try_from(who).unwrap_or(u32::MAX >> 20);
     (who + 1) << 20 | u32::try_from(call & 0xf_ffff).unwrap_or_default()
 }
 
-/// Until when a client may count on its handle after a call that worked: its clean-up time, less
-/// what a front that was replaced may have told it, less clocks that are off.
+/// Returns the time until which a client may rely on its handle after a successful call: the
+/// clean-up time, less the time that a replaced front may still have answered, less the error of
+/// clocks.
 fn believed_until(sent: u64, cleanup: u64) -> u64 {
     sent + (cleanup - FENCE.as_secs()) * (SECOND / 100 * 98) - SECOND / 2
 }

@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use tmr_core::link::{CloseReason, Frame, Listener};
 
 impl World {
-    /// The place of one end of a connection, if that is still there.
+    /// Returns the place of one end of a connection, if the connection exists.
     pub(super) fn place(&self, conn: u64, side: usize) -> Option<usize> {
         self.net.conns.get(&conn).map(|conn| match conn.ends[side] {
             End::Host { host, .. } => host,
@@ -25,7 +25,7 @@ impl World {
         }
     }
 
-    /// Puts something on its way, so much later than it could be.
+    /// Puts a load on its way, delayed by `late` beside the latency.
     pub(super) fn put(&mut self, conn: u64, side: usize, sent: Decided, late: u64, load: Load) {
         let (Some(from), Some(to)) = (self.place(conn, side), self.place(conn, 1 - side)) else {
             return;
@@ -47,7 +47,7 @@ impl World {
         self.at(at, Event::Arrive { conn, side: 1 - side });
     }
 
-    /// A dialled connection reaches its target.
+    /// Handles a dialled connection that reaches its target.
     pub(super) fn opened(&mut self, conn: u64) {
         let (Some(from), Some(to)) = (self.place(conn, 0), self.place(conn, 1)) else { return };
         if self.net.conns[&conn].gone[0] {
@@ -81,15 +81,15 @@ impl World {
         self.lay_cable(conn);
         match end {
             End::Host { host, life, link: Some(near) } if listener == Listener::Twin => {
-                // What was said before it stood.
+                // What was sent before the connection was established is flushed.
                 self.after(1, Event::Flush { host, life, link: near });
             }
-            // Else the streams say so.
+            // Otherwise the streams report the peer.
             End::Host { .. } if self.net.pieces.is_none() => {
                 let front = u32::try_from(from).unwrap_or(0) + 1;
                 let joined = Frame::Joined { front, minor: 1 };
                 self.send(conn, 1, Decided::at(self.now), Load::Frames(vec![joined.clone()], None));
-                self.hear(to, link, vec![joined], false);
+                self.receive(to, link, vec![joined], false);
             }
             End::Host { .. } => {}
             End::Client(who) => {
@@ -99,7 +99,7 @@ impl World {
         }
     }
 
-    /// What is next on a lane arrives.
+    /// Delivers the next load of a lane.
     pub(super) fn arrive(&mut self, conn: u64, side: usize) {
         let (Some(from), Some(to)) = (self.place(conn, 1 - side), self.place(conn, side)) else {
             return;
@@ -120,8 +120,8 @@ impl World {
         }
     }
 
-    /// Frames arrive; `partial`: and a part of another one. `answer`: who has made a reply among
-    /// them, if not the one that sends it.
+    /// Delivers frames; `partial`: and a part of another one. `answer`: the process that made a
+    /// reply among them, if it is not the sender.
     pub(super) fn take_in(
         &mut self,
         conn: u64,
@@ -138,17 +138,17 @@ impl World {
                     self.passed(host, &frames, Answer { by: (by, life), at: sent });
                     self.confirmed(host, link, by, &frames);
                 }
-                self.hear(host, link, frames, partial);
+                self.receive(host, link, frames, partial);
             }
             (End::Client(who), End::Host { host, life, .. }) => {
                 let own = Answer { by: (host, life), at: sent };
-                self.hear_reply(who, frames, answer.unwrap_or(own));
+                self.receive_replies(who, frames, answer.unwrap_or(own));
             }
             _ => {}
         }
     }
 
-    /// A side finds out that its connection is dead.
+    /// Tells a side that its connection is dead.
     pub(super) fn notice(&mut self, conn: u64, side: usize) {
         if self.net.conns.get(&conn).is_some_and(|conn| !conn.gone[side]) {
             self.over(conn, side, CloseReason::Broken("connection reset".to_owned()));
@@ -170,7 +170,7 @@ impl World {
         }
     }
 
-    /// A side knows that a connection is over.
+    /// Records that a side knows the end of a connection.
     pub(super) fn gone(&mut self, conn: u64, side: usize) {
         let Some(known) = self.net.conns.get_mut(&conn) else { return };
         known.gone[side] = true;
@@ -179,7 +179,7 @@ impl World {
         }
     }
 
-    /// Cuts a connection: each side that is left notices in its own time, perhaps much later.
+    /// Cuts a connection: each remaining side notices at its own time, perhaps much later.
     pub(super) fn cut(&mut self, conn: u64) {
         let Some(gone) = self.net.conns.get(&conn).map(|known| known.gone) else { return };
         self.net.cut(conn);

@@ -21,14 +21,14 @@ impl Write {
 pub(super) struct Disk {
     durable: Option<Vec<u8>>,
     writing: Option<Write>,
-    /// Bytes that it still takes; `None`: as many as anybody wants.
+    /// The bytes that it still takes; `None`: no limit.
     room: Option<usize>,
     /// The next write fails.
     fails: bool,
 }
 
 impl Disk {
-    /// What a process that starts now finds.
+    /// Returns the journal that a starting process finds.
     pub(super) fn read(&self) -> Option<&[u8]> {
         self.durable.as_deref()
     }
@@ -42,17 +42,17 @@ impl Disk {
         }
     }
 
-    /// From now on it takes so many bytes; `None`: as many as anybody wants.
+    /// Limits the disk to this number of further bytes; `None`: no limit.
     pub(super) fn fill(&mut self, room: Option<usize>) {
         self.room = room;
     }
 
-    /// The next write fails, whether there is room for it or not.
+    /// Makes the next write fail, also if there is room for it.
     pub(super) fn fail_next(&mut self) {
         self.fails = true;
     }
 
-    /// Whether the write that is on its way fits on it, and does not fail.
+    /// Returns whether the current write fits and does not fail.
     pub(super) fn fits(&self) -> bool {
         if self.fails {
             return false;
@@ -61,17 +61,17 @@ impl Disk {
         self.room.is_none_or(|room| length <= room)
     }
 
-    /// Begins to append. `false`: a write is on its way already, which must never be.
+    /// Begins to append. Returns `false` if a write is in progress already, which must never be.
     pub(super) fn append(&mut self, bytes: Vec<u8>) -> bool {
         self.writing.replace(Write::Append(bytes)).is_none() && self.durable.is_some()
     }
 
-    /// Begins to put a new journal in the old one's place.
+    /// Begins to replace the journal.
     pub(super) fn rewrite(&mut self, bytes: Vec<u8>) -> bool {
         self.writing.replace(Write::Rewrite(bytes)).is_none()
     }
 
-    /// The write is durable.
+    /// Makes the current write durable.
     pub(super) fn done(&mut self) {
         let Some(write) = self.writing.take() else { return };
         if let Some(room) = &mut self.room {
@@ -83,8 +83,8 @@ impl Disk {
         }
     }
 
-    /// The write failed: of an append any first part that fits may be there, and of a rewrite
-    /// nothing.
+    /// Makes the current write fail: of an append any first part that fits may be stored, of a
+    /// rewrite nothing.
     pub(super) fn fail(&mut self, rng: &mut Rng) {
         let most = if std::mem::take(&mut self.fails) { usize::MAX } else { 0 };
         let room = self.room.unwrap_or(most);
@@ -95,7 +95,7 @@ impl Disk {
         }
     }
 
-    /// The machine stops: of an append any first part may be there, of a rewrite all or nothing.
+    /// Stops the machine: of an append any first part may be stored, of a rewrite all or nothing.
     pub(super) fn crash(&mut self, rng: &mut Rng) {
         match self.writing.take() {
             Some(Write::Append(bytes)) => {
@@ -109,12 +109,12 @@ impl Disk {
         }
     }
 
-    /// What it holds at this moment, as a copy of it would.
+    /// Returns a copy of the disk at this moment.
     pub(super) fn moment(&self) -> Self {
         Self { durable: self.durable.clone(), ..Self::default() }
     }
 
-    /// One byte changes, so many from its end; `false`: it is not that long.
+    /// Changes the byte at this distance from the end. Returns `false` if the journal is shorter.
     pub(super) fn rot(&mut self, at: usize) -> bool {
         let Some(bytes) = &mut self.durable else { return false };
         let Some(at) = bytes.len().checked_sub(at + 1) else { return false };
@@ -122,7 +122,7 @@ impl Disk {
         true
     }
 
-    /// Everything is gone.
+    /// Removes everything.
     pub(super) fn lose(&mut self) {
         *self = Self::default();
     }

@@ -7,19 +7,20 @@ use tmr_core::config::{Config, InForce};
 use tmr_core::io::{ConfigNotStored, ConfigStoreResult, FrontEvent};
 
 impl World {
-    /// A front's file is changed, and it reads it; returns when that happens next.
+    /// Changes a front's file, which the front then reads. Returns the pause until the next change.
     pub(super) fn edit(&mut self) -> Option<u64> {
         let mut editor = self.operator.edits.take()?;
         let front = editor.index(self.plan.fronts);
         let before = self.hosts[front].config.file.as_ref();
         let known = before.and_then(|text| Config::parse(text).ok()).map_or(0, |it| it.revision);
-        // Mostly as the web admin does it; else both may differ for a while.
+        // Mostly the revision rises, as by the web admin; otherwise the fronts may differ for a
+        // while.
         let revision = if editor.chance(80) { known + 1 } else { known };
-        // Nothing takes longer than the plan has it, so that the bounds of what must hold stay.
+        // No time exceeds that of the plan, so that the bounds of the checks stay valid.
         let retry = editor.between(1, self.plan.waits.retry);
         let connect = editor.between(1, self.plan.waits.connect);
         let transfer = editor.between(1, self.plan.waits.transfer);
-        // A backend that has another port is the same machine at another address.
+        // Another port of a backend is the same machine at another address.
         let mut servers: Vec<String> = NAMES[FRONTS..HOSTS]
             .iter()
             .map(|name| {
@@ -36,8 +37,8 @@ impl World {
         Some(pause)
     }
 
-    /// A front's list of backends is another one, in a file that is changed by hand or, `anew`, as the
-    /// web admin does it. Where there is no twin, no file is read.
+    /// Changes a front's list of backends, by hand or, with `anew`, as the web admin does. Without
+    /// a twin no file is read.
     pub(super) fn list(&mut self, front: usize, names: &[String; 3], anew: bool) {
         if self.plan.fronts < FRONTS {
             return;
@@ -52,8 +53,8 @@ impl World {
         self.at(self.now, Event::Reload { host: front });
     }
 
-    /// Writes the file of a front. `timing`: pause before a backend is dialled again, and the time-outs
-    /// for the twin.
+    /// Writes the file of a front. `timing`: the pause before a backend is dialled again, and the
+    /// time-outs for the twin.
     fn write(&mut self, front: usize, revision: u32, timing: [u64; 3], servers: &str) {
         let [retry, connect, transfer] = timing;
         let twin = NAMES[1 - front];
@@ -69,7 +70,7 @@ impl World {
         self.hosts[front].config.file = Some(text);
     }
 
-    /// A front is told what its file says, if it has one.
+    /// Gives a front the contents of its file, if it has one.
     pub(super) fn configure(&mut self, host: usize) {
         let state = &mut self.hosts[host];
         let Some(text) = state.config.file.clone() else { return };
@@ -80,7 +81,7 @@ impl World {
         self.with(host, |hub, now, out| hub.host_event(now, new.into(), out));
     }
 
-    /// A front wants this stored.
+    /// Handles a front's request to store this configuration.
     pub(super) fn wants_stored(&mut self, host: usize, text: String) {
         let life = self.hosts[host].process.life;
         let Some(editor) = &mut self.operator.edits else { return };
@@ -89,8 +90,8 @@ impl World {
         self.after(wait, Event::Store { host, life, text: (!refused).then_some(text) });
     }
 
-    /// The machine has done it, or refuses: it does not overwrite a file that was changed by hand and
-    /// is not in force, nor a configuration that was changed later.
+    /// Stores the configuration, or refuses. A file that was changed by hand and is not in force is
+    /// not overwritten, nor is a later configuration.
     pub(super) fn store(&mut self, host: usize, text: Option<String>) {
         let state = &self.hosts[host];
         let parse =

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tmr_core::history::Mark;
 use tmr_core::link::LinkId;
 
-/// Something that is to happen.
+/// An event of the world.
 #[derive(Clone, Debug)]
 pub(super) enum Event {
     Tick {
@@ -21,22 +21,22 @@ pub(super) enum Event {
         host: usize,
         life: u32,
     },
-    /// A front wants lines of its history back.
+    /// A front reads lines of its history.
     Recall {
         host: usize,
         life: u32,
         after: Option<Mark>,
     },
-    /// A write has found no room on the disk.
+    /// A write does not fit on the disk.
     Full {
         host: usize,
         life: u32,
     },
-    /// There is room again.
+    /// The disk has room again.
     Room {
         host: usize,
     },
-    /// Something happens to a machine.
+    /// A fault of a machine happens ([`super::machine`]).
     Machine,
     Restart {
         host: usize,
@@ -60,13 +60,13 @@ pub(super) enum Event {
         call: u64,
     },
     Fault,
-    /// What a moment has called for.
+    /// A strike at an important moment happens.
     Strike(Strike),
-    /// Something of what a seed has beside the first faults.
+    /// A further fault happens ([`super::extra`]).
     Extra,
     /// An operator makes a mistake.
     Mistake,
-    /// A time server is wrong.
+    /// A time server shows a wrong date.
     Mislead,
     Storm {
         left: u64,
@@ -74,19 +74,19 @@ pub(super) enum Event {
     Operator,
     /// The vendor issues parts of a licence again.
     Reissue,
-    /// An operator has a front give its role away.
-    HandOver,
-    /// Keepalived has seen what a front's machine is to do with the address.
+    /// An operator orders a planned failover.
+    Failover,
+    /// Keepalived moves the address away from a front that gives it away.
     Follow {
         host: usize,
     },
-    /// A backend looks at its licence file, or a front at its configuration.
+    /// A backend reads its licence file, or a front its configuration.
     Reload {
         host: usize,
     },
     /// An operator changes a front's configuration.
     Edit,
-    /// A front's machine puts a configuration into force that the front wants stored, or refuses.
+    /// A front's machine stores a configuration, or refuses.
     Store {
         host: usize,
         life: u32,
@@ -94,14 +94,14 @@ pub(super) enum Event {
     },
 }
 
-/// What is to happen, by its time; what falls on the same time happens in the order in which it was put
-/// here.
+/// The future events by their time; events of the same time happen in the order in which they were
+/// put here.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     events: BTreeMap<(u64, u64), Event>,
-    /// Events that were ever put here.
+    /// The number of events that were ever put here.
     count: u64,
-    /// Events that were taken so far.
+    /// The number of events that were taken.
     pub(super) taken: u64,
 }
 
@@ -120,7 +120,7 @@ impl Queue {
         Some((at, event))
     }
 
-    /// Nothing that was to happen does.
+    /// Removes all events.
     pub(super) fn clear(&mut self) {
         self.events.clear();
     }

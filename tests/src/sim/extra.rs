@@ -9,32 +9,32 @@ use super::net::End;
 use super::rng::Rng;
 use super::world::{BACKENDS, FRONTS, HOSTS, NAMES, SECOND, World};
 
-/// Chosen so that the seeds which are pinned draw nothing here.
+/// A salt with which the pinned seeds draw nothing here.
 const SALT: u64 = 406;
 /// One millisecond.
 const MILLI: u64 = 1_000;
-/// How long an outage lasts: longer than any clean-up time here.
+/// The duration of an outage, longer than any clean-up time here.
 const OUTAGE: (u64, u64) = (31 * SECOND, 70 * SECOND);
 
-/// When a strike is worth most.
+/// A moment at which a strike is most effective.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Moment {
     /// A front claims the lead at a backend.
     Claim,
-    /// A whole state is on its way to a backend.
+    /// A complete state is on its way to a backend.
     Install,
     /// The members of the group are to change.
     Repair,
-    /// A backend is told that a slot is committed which another one has, with more behind it, and has
-    /// not been told of.
+    /// A backend is told that a slot is committed. Another backend has that slot and later ones,
+    /// and has not been told.
     Commit,
-    /// A client is being told something.
+    /// A reply is being sent to a client.
     Reply,
     /// A client's call reaches a front.
     Call,
 }
 
-/// What happens then.
+/// The strike at that moment.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Strike {
     Crash {
@@ -50,31 +50,31 @@ pub(super) enum Strike {
         other: usize,
         length: u64,
     },
-    /// Two parts of a licence are issued again, and put in place at once.
+    /// Two parts of a licence are issued again and installed at once.
     Reissue,
     /// A process makes no step for a while.
     Stop {
         host: usize,
         length: u64,
     },
-    /// The date of a machine is so many seconds off.
+    /// The date of a machine is off by this number of seconds.
     Date {
         host: usize,
         off: i64,
     },
 }
 
-/// What a seed has in store.
+/// The further faults of a seed.
 #[derive(Debug)]
 pub(super) struct Extra {
     rng: Rng,
-    /// How far each backend was last told that the log is committed, and sent it.
+    /// The committed slot that each backend was last told, and the last slot that it was sent.
     sent: [(u64, u64); HOSTS],
     /// Strikes happen.
     strikes: bool,
     /// Connections lose something in their middle, and break a little later.
     holes: bool,
-    /// Something is out for longer than clean-up times.
+    /// Outages last longer than clean-up times.
     outages: bool,
     /// Writes fail.
     flushes: bool,
@@ -82,12 +82,12 @@ pub(super) struct Extra {
     pub(super) rich: bool,
     /// Stations share addresses and host names.
     pub(super) mixed: bool,
-    /// In what the odd part differs, where there is one.
+    /// The property in which the odd part differs, if there is one.
     pub(super) property: Property,
 }
 
 impl Extra {
-    /// Draws it.
+    /// Draws the faults of a seed.
     pub(super) fn draw(seed: u64) -> Self {
         let mut rng = Rng::new(seed.rotate_left(24) ^ SALT);
         let any = rng.chance(70);
@@ -99,7 +99,7 @@ impl Extra {
         Self { rng, sent, strikes, holes, outages, flushes, rich, mixed, property }
     }
 
-    /// Nothing of it.
+    /// Returns no faults.
     pub(super) fn none() -> Self {
         let rng = Rng::new(0);
         let (strikes, holes, outages) = (false, false, false);
@@ -108,13 +108,13 @@ impl Extra {
         Self { rng, sent, strikes, holes, outages, flushes, rich, mixed, property }
     }
 
-    /// When the next event of this module comes; `None`: none does.
+    /// Returns the pause until the next event of this module; `None`: there is none.
     pub(super) fn pause(&mut self) -> Option<u64> {
         (self.outages || self.flushes).then(|| self.rng.span(SECOND, 25 * SECOND))
     }
 
-    /// A backend is sent entries, and told how far the log is committed. Returns a backend that has
-    /// entries behind that slot, and has not been told.
+    /// Records the entries and the committed slot that a backend is sent. Returns another backend
+    /// that has later entries and was not told of that slot.
     pub(super) fn told(&mut self, backend: usize, last: u64, committed: u64) -> Option<usize> {
         self.sent[backend] = (committed, last);
         let behind = |other: &usize| {
@@ -124,24 +124,24 @@ impl Extra {
         (FRONTS..HOSTS).find(behind)
     }
 
-    /// Whether clients ask all at once before a role is given away.
+    /// Returns whether all clients make requests at once before a planned failover.
     pub(super) fn crowds(&mut self) -> bool {
         self.strikes && self.rng.chance(60)
     }
 
-    /// How long one of them still waits.
+    /// Returns the pause of one of them before its request.
     pub(super) fn soon(&mut self) -> u64 {
         self.rng.between(0, 3 * MILLI)
     }
 
-    /// Whether a connection loses what is sent now.
+    /// Returns whether a connection loses the current load.
     pub(super) fn loses(&mut self) -> bool {
         self.holes && self.rng.bits() % 1_000 < 4
     }
 }
 
 impl World {
-    /// Something is out for long, or a write fails.
+    /// Begins a long outage, or makes a write fail.
     pub(super) fn extra(&mut self) {
         let extra = &mut self.faults.extra;
         if extra.flushes && (!extra.outages || extra.rng.chance(70)) {
@@ -156,7 +156,7 @@ impl World {
         if kind > 3 {
             return self.far(front);
         }
-        // The others go on with their faults meanwhile: one long outage a seed is enough.
+        // Other faults continue meanwhile, so a seed has at most one long outage.
         extra.outages = false;
         match kind {
             0 => self.crash(front, length),
@@ -166,8 +166,8 @@ impl World {
         }
     }
 
-    /// All backends are far away from a front for a while: no answer comes sooner than half a second, and
-    /// none as late as one that never comes.
+    /// Delays all messages between a front and the backends for a while: each answer takes more
+    /// than half a second, and less than the time-out.
     fn far(&mut self, front: usize) {
         let by = self.faults.extra.rng.between(600 * MILLI, 950 * MILLI);
         let until = self.now + self.faults.extra.rng.between(2 * SECOND, 20 * SECOND);
@@ -178,7 +178,8 @@ impl World {
         }
     }
 
-    /// Nothing passes between two hosts, or between one and all others ([`HOSTS`]), for a while.
+    /// Blocks the traffic between two hosts, or between one and all others ([`HOSTS`]), for a
+    /// while.
     pub(super) fn apart(&mut self, one: usize, other: usize, length: u64) {
         let name = NAMES.get(other).unwrap_or(&"anybody");
         self.trace(|| format!("{} cannot reach {name} for {} ms", NAMES[one], length / MILLI));
@@ -189,8 +190,8 @@ impl World {
         }
     }
 
-    /// It is such a moment between a front and, if one is concerned, a backend, on this connection:
-    /// something may strike.
+    /// Handles an important moment of a front and possibly a backend on this connection, at which a
+    /// strike may follow.
     pub(super) fn moment(&mut self, what: Moment, front: usize, other: Option<usize>, conn: u64) {
         if !self.faults.on || !self.faults.extra.strikes {
             return;
@@ -212,7 +213,7 @@ impl World {
         let strike = match (what, rng.between(0, 9)) {
             (Moment::Claim, ..=3) => return self.delay(conn),
             (Moment::Commit, _) => {
-                // The one that lags is not told, and both fronts lose what they know of the log.
+                // The lagging backend is not told, and both fronts lose what they know of the log.
                 self.apart(front, backend, down);
                 for front in 0..self.plan.fronts {
                     let crash = Strike::Crash { host: front, down: down / 4 };
@@ -242,9 +243,9 @@ impl World {
         self.after(wait, Event::Strike(strike));
     }
 
-    /// It strikes.
+    /// Performs a strike.
     pub(super) fn strike(&mut self, strike: Strike) {
-        // A connection that has lost something breaks, though faults are over meanwhile.
+        // A connection that has lost something breaks, even if faults are over meanwhile.
         if !self.faults.on && !matches!(strike, Strike::Cut { .. }) {
             return;
         }
@@ -258,8 +259,8 @@ impl World {
         }
     }
 
-    /// The connection that a front has just spoken on is broken, as it finds out; what it said comes
-    /// late, when it may have said it again on the next one.
+    /// Breaks the connection on which a front has just sent, and lets the front notice. The message
+    /// arrives late, when the front may have repeated it on the next connection.
     fn delay(&mut self, conn: u64) {
         let rng = &mut self.faults.extra.rng;
         let late = rng.between(300 * MILLI, 1_800 * MILLI);
@@ -273,14 +274,14 @@ impl World {
         self.after(late + SECOND, Event::Notice { conn, side: 1 });
     }
 
-    /// Something on its way on a connection of servers is lost, and the connection breaks soon.
+    /// Lets a connection between servers lose a message, and break soon.
     pub(super) fn hole(&mut self, conn: u64) {
         let wait = self.faults.extra.rng.span(MILLI, 3 * SECOND);
         self.trace(|| format!("connection {conn} has lost something in its middle"));
         self.after(wait, Event::Strike(Strike::Cut { conn }));
     }
 
-    /// Two parts of a licence are issued again with another quantity, and are in place at once.
+    /// Issues two parts of a licence again with another quantity, and installs them at once.
     fn reissue_at_once(&mut self) {
         let rng = &mut self.faults.extra.rng;
         let (product, quantity) = super::licences::PRODUCTS[rng.index(3)];

@@ -9,47 +9,47 @@ use super::world::{BACKENDS, FRONTS, HOSTS, MACHINES, NAMES, SECOND, World};
 /// The clients of a seed.
 #[derive(Clone, Debug)]
 pub struct Crowd {
-    /// How many clients.
+    /// The number of clients.
     pub clients: usize,
-    /// How many stations they share.
+    /// The number of stations that they share.
     pub stations: usize,
-    /// They close with a call on its way.
+    /// Some close their connection during a call.
     pub hangup: bool,
-    /// They mostly ask for handles that take no seat.
+    /// They mostly request handles that take no seat.
     pub light: bool,
-    /// They ask for all that may tell them where they are.
+    /// They make all requests that may reveal a server's identity.
     pub curious: bool,
 }
 
-/// What fronts are configured to wait for, in seconds.
+/// The configured times of fronts, in seconds.
 #[derive(Clone, Copy, Debug)]
 pub struct Waits {
-    /// Longest pause before a backend is dialled again.
+    /// The longest pause before a backend is dialled again.
     pub retry: u64,
-    /// Longest that the fronts wait for a connection to each other.
+    /// The longest wait for a connection to the twin.
     pub connect: u64,
-    /// Longest that they wait for each other's answers.
+    /// The longest wait for the twin's answers.
     pub transfer: u64,
 }
 
-/// What a seed has in store.
+/// The configuration and the first faults of a seed.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// 1 or 2.
+    /// The number of fronts: 1 or 2.
     pub fronts: usize,
     /// The clients.
     pub crowd: Crowd,
-    /// How long fronts wait.
+    /// The configured times of fronts.
     pub waits: Waits,
     /// One part of one licence differs.
     pub odd: bool,
-    /// The role follows a virtual address, which goes to either front, both or neither; else
-    /// fronts are told to lead.
+    /// The role follows a virtual address, which goes to either front, both or neither; otherwise
+    /// fronts are ordered to lead.
     pub address: bool,
-    /// Microseconds that a write to disk takes at most.
+    /// The longest duration of a write to disk, in microseconds.
     pub disk: u64,
     kinds: Vec<Kind>,
-    /// Microseconds between faults at most.
+    /// The longest pause between faults, in microseconds.
     pause: u64,
 }
 
@@ -88,7 +88,7 @@ const KINDS: [Kind; 13] = [
 ];
 
 impl Plan {
-    /// Draws one.
+    /// Draws a plan.
     pub fn draw(rng: &mut Rng) -> Self {
         let clients = 2 + rng.index(6);
         let fronts = if rng.chance(80) { 2 } else { 1 };
@@ -109,7 +109,7 @@ impl Plan {
         Self { fronts, crowd, waits, odd, address, disk, kinds, pause }
     }
 
-    /// Nothing goes wrong, and three clients on three stations ask for nothing by themselves.
+    /// Returns a plan without faults, with three idle clients on three stations.
     pub(super) fn quiet() -> Self {
         let crowd = Crowd { clients: 3, stations: 3, hangup: false, light: false, curious: false };
         Self {
@@ -124,7 +124,8 @@ impl Plan {
         }
     }
 
-    /// Draws what came later, from a number of its own: a seed without it is what it was before.
+    /// Draws later additions from a generator of their own, so that seeds without them run as
+    /// before.
     pub(super) fn widen(&mut self, rng: &mut Rng) {
         self.crowd.curious = rng.chance(40);
         if rng.chance(10) {
@@ -135,7 +136,7 @@ impl Plan {
 }
 
 impl World {
-    /// Draws how far each clock is off.
+    /// Draws the drift of each clock.
     pub(super) fn drift(rng: &mut Rng) -> [i64; HOSTS] {
         let off = rng.chance(60);
         [(); HOSTS].map(|()| match (off, i64::try_from(rng.between(0, 20_000))) {
@@ -144,7 +145,7 @@ impl World {
         })
     }
 
-    /// Something goes wrong; returns when the next thing does.
+    /// Causes a fault. Returns the pause until the next one.
     pub(super) fn fault(&mut self) -> u64 {
         let pause = self.rng.span(1000, self.plan.pause);
         if self.plan.kinds.is_empty() {
@@ -227,8 +228,9 @@ impl World {
         pause
     }
 
-    /// One, two or three parts of a licence are issued again with another quantity, mostly the
-    /// same one, and put on the backends one after the other; returns when that happens next.
+    /// Issues one, two or three parts of a licence again with another quantity, mostly the same
+    /// one, and installs them on the backends one after the other. Returns the pause until the next
+    /// time.
     pub(super) fn reissue(&mut self) -> u64 {
         let vendor = &mut self.vendor.rng;
         let (product, usual) = PRODUCTS[vendor.index(PRODUCTS.len() - 1)];
@@ -250,8 +252,8 @@ impl World {
         self.vendor.rng.span(SECOND / 100, 15 * SECOND)
     }
 
-    /// An operator has a front give its role away, often while clients ask all at once; in most
-    /// cases something goes wrong while it does. Returns when that happens next.
+    /// Orders a planned failover, often while all clients make requests at once, and mostly with
+    /// faults meanwhile. Returns the pause until the next one.
     pub(super) fn order_failover(&mut self) -> Option<u64> {
         let mut operator = self.operator.failovers.take()?;
         if !std::mem::replace(&mut self.operator.busy, true) && self.faults.extra.crowds() {
@@ -275,14 +277,14 @@ impl World {
         Some(pause)
     }
 
-    /// Keepalived moves the address away from a machine that is to give it away.
+    /// Moves the address, as keepalived does, away from a machine that is to give it away.
     pub(super) fn follow(&mut self, host: usize) {
         if self.hosts[host].address.here && self.hosts[host].address.away {
             self.move_address(1 - host, true, false);
         }
     }
 
-    /// One small fault, and so many more to come.
+    /// Causes one small fault, with `left` more to come.
     pub(super) fn storm(&mut self, left: u64) {
         let (front, backend) =
             (self.rng.index(self.plan.fronts), FRONTS + self.rng.index(BACKENDS));
@@ -324,7 +326,7 @@ impl World {
         }
     }
 
-    /// A backend's machine is replaced, at most one until it is a member again.
+    /// Replaces a backend's machine, at most one until it is a member again.
     fn lose_disk(&mut self, backend: usize, length: u64) {
         if self.may_lose() {
             self.crash(backend, length);
@@ -333,8 +335,8 @@ impl World {
         }
     }
 
-    /// Whether a disk may be lost now, or be an old one: three parts are whole, and the group knows the
-    /// one that came in the place of the last.
+    /// Returns whether a disk may be lost or rolled back now: three parts are up, and the group has
+    /// admitted the replacement of the last lost disk.
     pub(super) fn may_lose(&mut self) -> bool {
         let whole = self.statuses().iter().any(|status| {
             let backends = status["backends"].as_array();
@@ -343,20 +345,20 @@ impl World {
         });
         let members = self.checks.log.slots.members();
         let forgets = self.faults.mistakes.forgetful.is_some();
-        // Where lists differ, one of the group's disks is away for one of the fronts.
+        // Where lists differ, one front cannot reach one of the group's disks.
         let away = forgets || self.lists_differ();
         if !whole || members.is_none() || members == self.faults.lost || away {
             return false;
         }
-        // The backends have to learn that the new members are chosen; a disk that is lost before
-        // takes the proof with it, and two are gone at once.
+        // The backends must learn that the new members are chosen. A disk that is lost before takes
+        // the proof with it, so that two disks would be lost at once.
         self.faults.repaired = self.faults.repaired.filter(|(set, _)| *set == members);
         let (_, repaired) = *self.faults.repaired.get_or_insert((members, self.now));
         let may = self.faults.lost.is_none() || self.now > repaired + 10 * SECOND;
         if may {
             self.faults.lost = members;
             self.faults.repaired = None;
-            // A disk that lay aside is not the only one that is old now.
+            // A disk that was put aside would be a second outdated one.
             self.faults.mistakes.put_aside();
         }
         may

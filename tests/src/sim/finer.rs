@@ -8,29 +8,30 @@ use super::extra::Strike;
 use super::rng::Rng;
 use super::world::{BACKENDS, FRONTS, NAMES, SECOND, World};
 
-/// Chosen so that the seeds which were pinned draw nothing here.
+/// A salt with which the pinned seeds draw nothing here.
 const SALT: u64 = 56_292;
-/// How long a front is stopped: it notices, and what it asked before may still look fresh.
+/// The time for which a front is stopped: the front notices the pause, and its earlier question may
+/// still look fresh.
 const STOP: (u64, u64) = (1_700_000, 1_990_000);
-/// How long a time server is wrong: less than the minute for which two clocks have to agree.
+/// The time for which a time server is wrong: less than the minute for which two clocks must agree.
 const WRONG: (u64, u64) = (2 * SECOND, 40 * SECOND);
-/// How wrong it is, in seconds: more than a day, and before any licence ends.
+/// The error of the time server, in seconds: more than a day, and before any licence ends.
 const AHEAD: (u64, u64) = (2 * 86_400, 300 * 86_400);
 
-/// What a seed has in store.
+/// The finer faults of a seed.
 #[derive(Debug)]
 pub(super) struct Finer {
     rng: Rng,
-    /// Fronts are stopped while they ask.
+    /// Fronts are stopped while they await confirmations.
     stops: bool,
     /// Time servers are wrong.
     clocks: bool,
-    /// Somebody asks for all units that are left.
+    /// Clients request all units that are left.
     pub(super) all: bool,
 }
 
 impl Finer {
-    /// Draws it.
+    /// Draws the faults of a seed.
     pub(super) fn draw(seed: u64) -> Self {
         let mut rng = Rng::new(seed.rotate_left(12) ^ SALT);
         let any = rng.chance(40);
@@ -38,19 +39,19 @@ impl Finer {
         Self { rng, stops, clocks, all }
     }
 
-    /// Nothing of it.
+    /// Returns no faults.
     pub(super) fn none() -> Self {
         Self { rng: Rng::new(0), stops: false, clocks: false, all: false }
     }
 
-    /// When a time server is wrong next; `None`: none is.
+    /// Returns the pause until a time server is wrong; `None`: never.
     pub(super) fn pause(&mut self) -> Option<u64> {
         self.clocks.then(|| self.rng.span(5 * SECOND, 60 * SECOND))
     }
 }
 
 impl World {
-    /// A front has asked a backend to confirm it.
+    /// Handles a front's request for a confirmation.
     pub(super) fn asks(&mut self, front: usize) {
         if !self.faults.on || !self.faults.finer.stops || self.faults.finer.rng.bits() % 1_000 >= 8
         {
@@ -61,7 +62,7 @@ impl World {
         self.after(wait, Event::Strike(Strike::Stop { host: front, length }));
     }
 
-    /// Two backends are told a wrong date, and the right one again a little later.
+    /// Gives two backends a wrong date, and the right one again a little later.
     pub(super) fn mislead(&mut self) {
         let rng = &mut self.faults.finer.rng;
         let spared = rng.index(BACKENDS);

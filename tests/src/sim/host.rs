@@ -11,27 +11,27 @@ use tmr_core::link::LinkId;
 use tmr_core::messages::twin::Version;
 use tmr_core::node::hub::Hub;
 
-/// When a run begins, in seconds since 1970.
+/// The date at which a run begins, in seconds since 1970.
 pub(super) const TODAY: u64 = 1_795_287_600;
 
-/// A clock that runs off by parts per million.
+/// A clock with a drift in parts per million.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Clock {
     pub(super) ppm: i64,
     pub(super) offset: u64,
-    /// Seconds that its date is off.
+    /// The error of its date, in seconds.
     pub(super) date: i64,
 }
 
 impl Clock {
-    /// What it shows at a true time.
+    /// Returns what it shows at a true time.
     pub(super) fn now(self, at: u64) -> Now {
         let mono = self.offset + Self::scaled(at, 1_000_000 + self.ppm, 1_000_000);
         let wall = (TODAY + at / 1_000_000).saturating_add_signed(self.date);
         Now { mono: Mono(mono), wall: Wall(wall) }
     }
 
-    /// The first true time at which it shows this.
+    /// Returns the first true time at which it shows this.
     pub(super) fn at(self, mono: Mono) -> u64 {
         let local = mono.0.saturating_sub(self.offset);
         let mut at = Self::scaled(local, 1_000_000, 1_000_000 + self.ppm);
@@ -52,32 +52,32 @@ impl Clock {
 pub(super) struct Process {
     /// The running process; `None` while it is down.
     pub(super) hub: Option<Hub>,
-    /// Rises with every start, so that what was meant for a dead process is not given to the next.
+    /// The number of starts, so that events for a dead process are not given to the next one.
     pub(super) life: u32,
-    /// What it speaks to its twin, if it is a front.
+    /// The version that it speaks to its twin, if it is a front.
     pub(super) version: Version,
-    /// When it wants to look at the time next.
+    /// The time of its next tick.
     pub(super) tick: Option<u64>,
-    /// When it made its last step.
+    /// The time of its last step.
     pub(super) stepped: u64,
-    /// When it last looked at the time.
+    /// The time of its last tick.
     pub(super) ticked: u64,
-    /// Steps since time last moved.
+    /// The time of the last steps, and their number at that time.
     pub(super) spins: (u64, u32),
 }
 
 /// The virtual address, as one machine sees it.
 #[derive(Debug, Default)]
 pub(super) struct VirtualAddress {
-    /// It is on this machine.
+    /// The address is on this machine.
     pub(super) here: bool,
-    /// The process wants it to go.
+    /// The process wants to give the address away.
     pub(super) away: bool,
-    /// What the process was last told of it.
+    /// What the process was last told about the address.
     pub(super) told: Option<bool>,
 }
 
-/// The configuration of a front, where it was ever changed.
+/// The configuration of a front, if it was ever changed.
 #[derive(Debug, Default)]
 pub(super) struct Configuration {
     /// The text of its file.
@@ -89,13 +89,14 @@ pub(super) struct Configuration {
 /// The links that the hub of a process has.
 #[derive(Debug, Default)]
 pub(super) struct Links {
-    /// Connections: number and side.
+    /// The connections: number and side.
     pub(super) conns: BTreeMap<LinkId, (u64, usize)>,
-    /// When something was last said on a link that is not handed to the network yet.
+    /// The time of the last output on a link that was not handed to the network yet.
     pub(super) woken: BTreeMap<LinkId, u64>,
-    /// What was said on links that do not stand yet.
+    /// Output on links that are not established yet.
     pub(super) held: BTreeMap<LinkId, Vec<Vec<u8>>>,
-    /// Who made the replies that the other front has sent for clients of this one, and when they came.
+    /// The process that made a reply which the other front sent for a client of this one, and the
+    /// time of arrival.
     pub(super) passed: BTreeMap<LinkId, (Answer, u64)>,
 }
 
@@ -105,16 +106,16 @@ pub(super) struct Host {
     pub(super) name: String,
     pub(super) ip: IpAddr,
     pub(super) clock: Clock,
-    /// No step is made before this time.
+    /// The host makes no step before this time.
     pub(super) frozen: u64,
     pub(super) process: Process,
     pub(super) links: Links,
     pub(super) address: VirtualAddress,
     pub(super) config: Configuration,
     pub(super) disk: Disk,
-    /// The disk is slow until then, and by this much.
+    /// The disk is slow until the first time, by the second one.
     pub(super) slow: (u64, u64),
-    /// What its front has recorded, and when.
+    /// The records of its front, with their times.
     pub(super) history: Vec<(u64, Vec<u8>)>,
 }
 
@@ -144,12 +145,12 @@ impl Host {
         }
     }
 
-    /// Its files of the usage history.
+    /// Returns the contents of its files of the usage history.
     pub(super) fn recorded(&self) -> Vec<u8> {
         self.history.iter().flat_map(|(_, lines)| lines).copied().collect()
     }
 
-    /// Lines that follow a mark, as a machine reads them from its files.
+    /// Returns the lines after a position, as a machine reads them from its files.
     pub(super) fn recall(&self, after: Option<Mark>) -> Vec<u8> {
         let mut block: Vec<u8> = Vec::new();
         let mut full = false;
@@ -167,7 +168,7 @@ impl Host {
         block
     }
 
-    /// The running process with this number of life.
+    /// Returns whether the process of this start still runs.
     pub(super) fn lives(&self, life: u32) -> bool {
         self.process.hub.is_some() && self.process.life == life
     }

@@ -5,34 +5,34 @@ use std::collections::BTreeMap;
 use tmr_core::base::time::Wall;
 use tmr_core::licence::{Container, File, Issuer, Spec};
 
-/// Firm Code of all of them.
+/// The Firm Code of all licences.
 pub const FIRM: u32 = 6_000_010;
-/// The licence that only the probe of the last phase asks for.
+/// The licence that only the probe of the last phase requests.
 pub const PROBE: u32 = 204;
 /// Product codes and quantities.
 pub const PRODUCTS: [(u32, u32); 4] = [(201, 1), (202, 2), (203, 5), (PROBE, 50)];
-/// The product whose third part differs, where a seed wants an odd part.
+/// The product whose third part differs in seeds with an odd part.
 pub const ODD: u32 = 203;
 /// The product whose seats linger, in seeds with rich licences, and for how many seconds.
 pub const LINGERING: (u32, u32) = (202, 2);
 /// The product with units, in seeds with rich licences, and how many.
 pub const UNITS: (u32, u32) = (203, 9_000);
 
-/// What the licence of [`DATED`] ends by, where a seed changes dates.
+/// The end of the licence [`DATED`] in seeds that change dates.
 const DATES: [&str; 2] = ["\"ExpirationTime\":\"2029-01-01T00:00:00Z\"", "\"UsagePeriod\":1000000"];
-/// The product that has those.
+/// The product with that end.
 const DATED: u32 = 203;
 
 /// A property in which two parts can differ, as it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Property {
-    /// One licence less.
+    /// The part lacks the licence.
     Quantity,
-    /// A key that the others have not, and its value.
+    /// A key that the other parts do not have, and its value.
     Key(&'static str),
 }
 
-/// All of them; the key check of a firm item alone is left out, as it comes with the container.
+/// All properties except the key check of a firm item, which depends on the container.
 pub const PROPERTIES: [Property; 11] = [
     Property::Quantity,
     Property::Key("\"Text\":\"another\""),
@@ -49,25 +49,25 @@ pub const PROPERTIES: [Property; 11] = [
     Property::Key("\"DeniedModes\":[\"exclusive\"]"),
 ];
 
-/// What the licences of a seed are like.
+/// The variant of the licences of a seed.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Style {
     /// The third part of one product differs in this.
     pub odd: Option<Property>,
-    /// One product ends some time.
+    /// One product has an end.
     pub dates: bool,
     /// Seats of one product linger, and another one has units.
     pub rich: bool,
 }
 
 impl Style {
-    /// The containers of the three backends.
+    /// Returns the containers of the three backends.
     #[must_use]
     pub fn containers(&self) -> [Container; 3] {
         [0, 1, 2].map(|part| self.issue(part, &self.said(part)))
     }
 
-    /// The part of a backend, issued again with another quantity of one product.
+    /// Returns the part of a backend, issued again with another quantity of one product.
     #[must_use]
     pub fn reissued(
         &self,
@@ -81,7 +81,7 @@ impl Style {
         self.issue(part, &said)
     }
 
-    /// What the part of a backend says of each product's quantity.
+    /// Returns the quantity of each product in the part of a backend.
     fn said(&self, part: usize) -> BTreeMap<u32, u32> {
         let less = self.odd == Some(Property::Quantity) && part == 2;
         let said = PRODUCTS.map(|(code, quantity)| {
@@ -130,7 +130,7 @@ impl Style {
     }
 }
 
-/// The quantities that a container says, by product.
+/// Returns the quantities in a container, by product.
 #[must_use]
 pub fn quantities(container: &Container) -> BTreeMap<u32, u32> {
     let products = container.part.firm_items.iter().flat_map(|item| &item.products);

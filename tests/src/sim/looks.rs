@@ -6,7 +6,7 @@ use tmr_core::wire::Request;
 use tmr_core::wire::constants::{auth, boxes, info, servers};
 use tmr_core::wire::structs::{CmAuthenticate, CmBoxInfo};
 
-/// Bytes that there is room for.
+/// The size of the output buffer, in bytes.
 const SIZE: u32 = 2_048;
 const INFOS: [u32; 14] = [
     info::BOXINFO,
@@ -25,7 +25,7 @@ const INFOS: [u32; 14] = [
     info::LISTALLPI,
 ];
 
-/// One of them.
+/// Returns one of these requests.
 pub(super) fn look(handle: u32, which: u64) -> Request {
     let container = CmBoxInfo::default;
     match which % 24 {

@@ -8,14 +8,14 @@ use super::rng::Rng;
 use super::world::{BACKENDS, FRONTS, HOSTS, NAMES, SECOND, World};
 use tmr_core::messages::twin::Version;
 
-/// Bytes that fit on a disk that is about to be full.
+/// The free bytes of a disk that is almost full.
 const ROOM: u64 = 5_000;
 /// Ten years, in seconds.
 const YEARS: u64 = 10 * 365 * 24 * 60 * 60;
-/// Minor versions that fronts speak to each other, from the first to one that is not there yet.
+/// Minor versions of the protocol between fronts, from the first to one that does not exist yet.
 const MINORS: u16 = Version::OWN.minor + 2;
 
-/// What a seed has in store for its machines.
+/// The faults of machines in a seed.
 #[derive(Debug)]
 pub(super) struct Machines {
     rng: Rng,
@@ -28,14 +28,14 @@ pub(super) struct Machines {
 }
 
 impl Machines {
-    /// Draws it.
+    /// Draws the faults of a seed.
     pub(super) fn draw(seed: u64) -> Self {
         let mut rng = Rng::new(seed.rotate_left(8));
         let [full, dates, versions] = [(); 3].map(|()| rng.chance(25));
         Self { rng, full, dates, versions }
     }
 
-    /// The version that a front has which starts now.
+    /// Returns the version of a front that starts now.
     pub(super) fn version(&mut self, faulty: bool) -> Version {
         if !self.versions || !faulty {
             return Version::OWN;
@@ -44,14 +44,14 @@ impl Machines {
         Version { minor: u16::try_from(minor).unwrap_or_default(), ..Version::OWN }
     }
 
-    /// When something happens next; `None`: nothing does.
+    /// Returns the pause until the next fault; `None`: never.
     pub(super) fn pause(&mut self) -> Option<u64> {
         (self.full || self.dates).then(|| self.rng.span(SECOND / 10, 15 * SECOND))
     }
 }
 
 impl World {
-    /// A disk is full from now on, or a date is another one.
+    /// Fills a disk, or changes a date.
     pub(super) fn machine(&mut self) {
         let machines = &mut self.faults.machines;
         if machines.full && (!machines.dates || machines.rng.chance(50)) {
@@ -78,7 +78,7 @@ impl World {
         }
     }
 
-    /// The date of a machine is so many seconds off from now on.
+    /// Sets the error of a machine's date, in seconds.
     pub(super) fn set_date(&mut self, host: usize, off: i64) {
         self.hosts[host].clock.date = off;
         if host >= FRONTS {
@@ -86,13 +86,13 @@ impl World {
         }
     }
 
-    /// A disk has room again.
+    /// Gives a disk room again.
     pub(super) fn room(&mut self, host: usize) {
         self.trace(|| format!("the disk of {} has room again", NAMES[host]));
         self.hosts[host].disk.fill(None);
     }
 
-    /// A write did not fit: the process ends, and is started again by whoever supervises it.
+    /// Handles a write that did not fit: the process ends, and its supervisor starts it again.
     pub(super) fn full(&mut self, host: usize) {
         self.trace(|| format!("the disk of {} is full", NAMES[host]));
         self.hosts[host].disk.fail(&mut self.faults.machines.rng);

@@ -17,8 +17,8 @@ use tmr_core::log::DiskId;
 /// A kind of mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mistake {
-    /// A backend's state folder is missing at some boots (a mount that did not come): it has two disks,
-    /// and boots with either.
+    /// A backend's state folder is missing at some boots (a failed mount): the backend has two
+    /// disks, and boots with either.
     Swap,
     /// A backend's disk is put back to any earlier moment.
     Rollback,
@@ -28,7 +28,7 @@ enum Mistake {
     Rot,
     /// No restart of one backend finds what its process had on disk.
     Ephemeral,
-    /// Two addresses change places: what is dialled by one name reaches the machine of the other.
+    /// Two addresses are exchanged: each name leads to the machine of the other.
     Exchange,
     /// One backend is configured twice, by two names.
     Double,
@@ -38,19 +38,19 @@ enum Mistake {
     Pause,
 }
 
-/// A kind, its name, and whether it happens.
+/// A kind with its name and its switch.
 struct Switch {
     kind: Mistake,
     name: &'static str,
     on: bool,
 }
 
-/// A kind that happens.
+/// Returns a kind that is switched on.
 const fn on(kind: Mistake, name: &'static str) -> Switch {
     Switch { kind, name, on: true }
 }
 
-/// Every kind.
+/// All kinds.
 const ON: [Switch; 9] = [
     on(Mistake::Swap, "swap"),
     on(Mistake::Rollback, "rollback"),
@@ -63,19 +63,19 @@ const ON: [Switch; 9] = [
     on(Mistake::Pause, "pause"),
 ];
 
-/// Most moments of each disk to which it can be put back.
+/// The most earlier moments that are kept of each disk.
 const KEPT: usize = 8;
-/// Members that no group has.
+/// A set of members that no group has.
 const NOBODY: [DiskId; 3] = [DiskId(0); 3];
-/// Bytes at the end of a journal in which one may rot.
+/// The number of bytes at the end of a journal that may rot.
 const LAST: usize = 60;
 
-/// What a seed has in store.
+/// The mistakes of a seed.
 #[derive(Debug)]
 pub(super) struct Mistakes {
     rng: Rng,
     kinds: Vec<Mistake>,
-    /// The backend whose other disk is this one.
+    /// The backend that has a second disk, and that disk.
     other: Option<(usize, Disk)>,
     /// Earlier moments of each backend's disk.
     earlier: [Vec<Disk>; BACKENDS],
@@ -88,14 +88,14 @@ pub(super) struct Mistakes {
 }
 
 impl Mistakes {
-    /// Draws it.
+    /// Draws the mistakes of a seed.
     pub(super) fn draw(seed: u64) -> Self {
         let mut rng = Rng::new(seed.rotate_left(52));
         let tried = std::env::var("TMR_MISTAKES").unwrap_or_default();
         let tried: Vec<&str> = tried.split(',').collect();
         let mut kinds = Vec::new();
         for Switch { kind, name, on } in ON {
-            // Drawn in any case, so that a switch changes no seed that has not this kind.
+            // The number is drawn in any case, so that a switch changes no seed without this kind.
             let drawn = rng.chance(30);
             if drawn && (on || tried.contains(&name)) {
                 kinds.push(kind);
@@ -114,22 +114,22 @@ impl Mistakes {
         }
     }
 
-    /// Nothing of it.
+    /// Returns no mistakes.
     pub(super) fn none() -> Self {
         Self { kinds: Vec::new(), forgetful: None, ..Self::draw(0) }
     }
 
-    /// Disks are copied or old, as a story has it.
+    /// Returns copied or old disks only, for stories.
     pub(super) fn copied() -> Self {
         Self { kinds: vec![Mistake::Clone], ..Self::none() }
     }
 
-    /// The disk with which a backend has not booted stays away for good.
+    /// Removes the disk that is not in use for good.
     pub(super) fn put_aside(&mut self) {
         self.other = None;
     }
 
-    /// Whether disks or lists are wrong in this seed, or may have been.
+    /// Returns whether disks or lists may be wrong in this seed.
     pub(super) fn are_made(&self) -> bool {
         let told = [
             Mistake::Rollback,
@@ -143,14 +143,14 @@ impl Mistakes {
         self.kinds.iter().any(|kind| told.contains(kind))
     }
 
-    /// When the next one is made; `None`: never.
+    /// Returns the pause until the next mistake; `None`: never.
     pub(super) fn pause(&mut self) -> Option<u64> {
         (!self.kinds.is_empty()).then(|| self.rng.span(SECOND / 10, 10 * SECOND))
     }
 
-    /// The host that a name leads to.
+    /// Returns the host that a name leads to.
     pub(super) fn leads_to(&self, name: &str) -> Option<usize> {
-        // A second name of a backend.
+        // This may be the second name of a backend.
         let name = name.strip_suffix(TWICE).unwrap_or(name);
         let host = NAMES.iter().position(|known| *known == name)?;
         Some(match self.exchanged {
@@ -161,11 +161,11 @@ impl Mistakes {
     }
 }
 
-/// What the second name of a backend ends with.
+/// The ending of a backend's second name.
 const TWICE: &str = ".example";
 
 impl World {
-    /// A mistake is made.
+    /// Makes a mistake.
     pub(super) fn mistake(&mut self) {
         for part in 0..BACKENDS {
             let disk = self.hosts[FRONTS + part].disk.moment();
@@ -222,11 +222,11 @@ impl World {
             Mistake::Differ => {
                 let mut list = right();
                 if self.faults.mistakes.rng.chance(60) {
-                    // To this front the disk of that one is lost.
+                    // For this front the third backend's disk is lost.
                     if !self.may_lose() {
                         return;
                     }
-                    // It holds the part of the one whose place it takes.
+                    // The spare backend holds the part of the one that it replaces.
                     list[BACKENDS - 1] = NAMES[HOSTS].to_owned();
                 } else if self.lists_differ() {
                     self.faults.lost = Some(NOBODY);
@@ -243,13 +243,13 @@ impl World {
         }
     }
 
-    /// A front has another list than that of the three backends.
+    /// Returns whether a front's list differs from that of the three backends.
     pub(super) fn lists_differ(&self) -> bool {
         let spare = |text: &String| text.contains(NAMES[HOSTS]);
         self.hosts[..FRONTS].iter().any(|host| host.config.file.as_ref().is_some_and(spare))
     }
 
-    /// Mistakes are put right as an operator does who looks: names and lists are those of the three.
+    /// Corrects the mistakes: names and lists are those of the three backends again.
     pub(super) fn put_right(&mut self) {
         self.faults.mistakes.exchanged = None;
         self.faults.mistakes.forgetful = None;
@@ -261,7 +261,7 @@ impl World {
         }
     }
 
-    /// A backend boots with its other disk.
+    /// Boots a backend with its other disk.
     fn swap(&mut self, backend: usize, down: u64) {
         let known = self.faults.mistakes.other.as_ref().is_some_and(|(host, _)| *host == backend);
         if self.hosts[backend].process.hub.is_none() || !(known || self.may_lose()) {
@@ -279,9 +279,9 @@ impl World {
         self.faults.mistakes.other = Some((backend, before));
     }
 
-    /// A backend that has lost one disk boots with it again, and without the other one. If it is no
-    /// member any more, another one has to come in its place before the next is lost; if it is, the
-    /// fronts have to notice first that it was away.
+    /// Records that a backend boots with an earlier disk, and without the present one. If that disk
+    /// is no member any more, another one must replace it before the next is lost; if it is, the
+    /// fronts must first notice that it was away.
     fn lose_again(&mut self, backend: usize) {
         let other = self.faults.mistakes.other.as_ref().and_then(|(_, disk)| disk.read());
         let boots = other.map(truth::look).and_then(Result::ok).map(|found| found.standing.disk);
@@ -297,8 +297,9 @@ impl World {
         }
     }
 
-    /// Whether both other backends remember, durably, all that this one forgets with that disk. What only
-    /// one of them remembers is in the window that nothing can close (*Consistency* 8).
+    /// Returns whether both other backends durably remember all that this one forgets with that
+    /// disk. What only one of them remembers is in the window that nothing can close (*Consistency*
+    /// 8).
     fn is_remembered(&self, backend: usize, disk: &Disk) -> bool {
         let look = |disk: &Disk| disk.read().map(truth::look).and_then(Result::ok);
         let (Some(before), Some(now)) = (look(&self.hosts[backend].disk), look(disk)) else {
@@ -323,7 +324,7 @@ impl World {
         }
     }
 
-    /// A backend's disk is another one when it boots; whether that may happen now.
+    /// Boots a backend with another disk. Returns whether that may happen now.
     fn replace(&mut self, backend: usize, down: u64, what: &str, disk: Disk) -> bool {
         if self.hosts[backend].process.hub.is_none()
             || !self.is_remembered(backend, &disk)
@@ -338,7 +339,7 @@ impl World {
         true
     }
 
-    /// A machine is paused, and does not know for how long.
+    /// Pauses a machine, whose monotonic clock stands still meanwhile.
     pub(super) fn stand_still(&mut self, host: usize, length: u64) {
         let state = &mut self.hosts[host];
         if state.process.hub.is_none() || state.frozen > self.now || state.clock.offset < length * 2
@@ -348,13 +349,13 @@ impl World {
         self.freeze(host, length);
         self.trace(|| format!("the clock of {} stands still", NAMES[host]));
         self.checks.fronts.fence.paused(host, self.now + length, length);
-        // As it runs by its own measure.
+        // The offset is measured by the machine's own clock.
         let parts = i128::from(length) * i128::from(1_000_000 + self.hosts[host].clock.ppm);
         self.hosts[host].clock.offset -= u64::try_from(parts / 1_000_000).unwrap_or(length);
     }
 }
 
-/// The list that both fronts should have.
+/// Returns the list that both fronts should have.
 fn right() -> [String; 3] {
     [0, 1, 2].map(|part| NAMES[FRONTS + part].to_owned())
 }

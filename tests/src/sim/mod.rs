@@ -42,40 +42,40 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use tmr_core::messages::twin::Version;
 use world::{FRONTS, HOSTS, SECOND, Tail, World};
 
-/// Longest that faults go on, in virtual time.
+/// The longest time with faults, in virtual microseconds.
 const FAULTS: u64 = 100 * SECOND;
-/// Longest until service must be whole again after the last fault, beside the configured pause
-/// before a backend is dialled again.
+/// The longest time from the last fault until service must be whole again, beside the configured
+/// pause before a backend is dialled again.
 const RECOVERY: u64 = 20 * SECOND;
-/// Longest that a planned failover takes until it has come to its end, or the front says why it has
-/// not: calls on their way end, the twin takes the lead, by a clock that may be off.
-const HANDED_OVER: u64 = 3 * SECOND;
-/// Longest until a front says that the address has not left it, by its own clock.
+/// The longest time until a planned failover has ended, or the front says why it has not: calls in
+/// progress end, and the twin takes the lead, by a clock that may drift.
+const FAILED_OVER: u64 = 3 * SECOND;
+/// The longest time until a front reports that the address has not left it, by its own clock.
 const LEAVES: u64 = 6 * SECOND;
-/// Longest clean-up time that a client asks for, and one percent, and a takeover.
+/// The longest clean-up time that a client requests, and one percent, and a takeover.
 const COME_BACK: u64 = 55 * SECOND;
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
-    /// Events that happened.
+    /// The number of events.
     pub events: u64,
-    /// Virtual microseconds that passed.
+    /// The duration in virtual microseconds.
     pub micros: u64,
-    /// Slots that were committed.
+    /// The number of committed slots.
     pub slots: usize,
-    /// What was found.
+    /// The violations that were found.
     pub violations: Vec<Violation>,
 }
 
-/// Runs one seed, with at most so many events in the part where things go wrong.
+/// Runs one seed, with at most `steps` events in the part with faults.
 #[must_use]
 pub fn run(seed: u64, steps: u64, tail: Option<Tail>) -> Outcome {
     end(World::new(seed, tail), steps)
 }
 
-/// Runs what bytes say: the first eight are the seed, and the others are drawn for the plan and for
-/// what goes wrong, while there are any.
+/// Runs a scenario from bytes: the first eight are the seed, and the others are drawn for the plan
+/// and the faults while there are any.
 #[must_use]
 pub fn run_drawn(bytes: &[u8], steps: u64, tail: Option<Tail>) -> Outcome {
     let mut rng = Rng::of_bytes(bytes);
@@ -98,7 +98,7 @@ fn end(mut world: World, steps: u64) -> Outcome {
 }
 
 impl World {
-    /// From birth to the end: faults, then none.
+    /// Runs the world from birth to the end: with faults, then without.
     fn live(&mut self, steps: u64) {
         while self.now < FAULTS && self.queue.taken < steps && self.fine() {
             self.next(FAULTS);
@@ -117,7 +117,7 @@ impl World {
             missing = self.missing();
         }
         if self.fine() && self.operator.failovers.is_some() {
-            self.hand_over();
+            self.fail_over_at_end();
         }
         self.trace(|| "service is whole again; all clients stop".to_owned());
         for client in &mut self.clients {
@@ -146,8 +146,8 @@ impl World {
         }
     }
 
-    /// With nothing wrong, a planned failover leads to its end.
-    fn hand_over(&mut self) {
+    /// Checks that a planned failover without faults ends.
+    fn fail_over_at_end(&mut self) {
         let spoken = self.hosts[0].process.version.spoken_with(self.hosts[1].process.version);
         if spoken.is_none_or(|minor| minor < Version::GIVES_LEAD) {
             return;
@@ -158,8 +158,8 @@ impl World {
         else {
             return self.checks.note(self.now, "service", Err("nobody leads".to_owned()));
         };
-        // The other one may lack backends still, to which a fault has broken its connections without a
-        // word: then it says so, and the order is refused until it has them again.
+        // The other front may still lack backends, because a fault has broken its connections
+        // unnoticed. Then it says so, and the order is refused until it has them again.
         let asked = self.now;
         while !self.fail_over(leader) {
             if !self.fine() {
@@ -171,9 +171,9 @@ impl World {
             }
             self.run_for(SECOND / 4);
         }
-        // That a fault has broken a connection without a word may not be known yet. Then the role
-        // stays, the front says why, and it is given away when the line is whole again.
-        let (mut until, bound) = (self.now + HANDED_OVER, self.now + RECOVERY);
+        // A connection that a fault has broken may not be noticed yet. Then the role stays, the
+        // front says why, and the failover succeeds when the connection is back.
+        let (mut until, bound) = (self.now + FAILED_OVER, self.now + RECOVERY);
         while self.fine() {
             self.run_for(SECOND / 4);
             let statuses = self.statuses();
@@ -187,7 +187,7 @@ impl World {
                 return self.checks.note(self.now, "service", found);
             }
             if kept && self.fail_over(leader) {
-                until = self.now + HANDED_OVER;
+                until = self.now + FAILED_OVER;
             }
         }
     }
@@ -201,9 +201,9 @@ impl World {
         while self.fine() && self.next(until) {}
     }
 
-    /// Faults stop: everything is there again, nothing is slow, and the address is on one machine,
-    /// where it stays if it is there already. Nobody tells a front that has it, or that leads, what to
-    /// do: see [`attend`](Self::attend).
+    /// Ends the faults: every host is up, nothing is slow, and the address is on one machine, where
+    /// it stays if it is there already. No order is given to a front that has the address or leads:
+    /// see [`attend`](Self::attend).
     fn mend(&mut self) {
         self.trace(|| "no more faults".to_owned());
         self.faults.on = false;
@@ -226,19 +226,19 @@ impl World {
         let mut places = (0..self.plan.fronts).filter(|front| self.hosts[*front].address.here);
         match (self.plan.address, places.next(), places.next()) {
             (false, ..) | (true, Some(_), None) => {}
-            // Two or none: keepalived's election ends that.
+            // The address is on both machines or on none: keepalived's election ends that.
             _ => self.move_address(front, true, false),
         }
         self.operator.elected = front;
-        // A role that was given away before may have had nobody who moved the address.
+        // After an earlier planned failover the address may not have been moved.
         self.faults.aftermath = self.now + LEAVES;
         let probe = self.clients.len();
         self.clients.push(client::Client { probe: true, station: 99, ..Default::default() });
         self.after(SECOND, Event::Think { client: probe });
     }
 
-    /// With a virtual address, service comes back without anybody's help. Without one the role is set by
-    /// command alone: where no front leads or tries to, an operator has one do so.
+    /// With a virtual address, service returns without help. Without one the role is set only by
+    /// command: if no front leads or tries to, an operator orders one to lead.
     fn attend(&mut self) {
         if self.plan.address {
             return;
@@ -249,12 +249,12 @@ impl World {
         }
     }
 
-    /// What keeps the cluster from being whole; empty: nothing.
+    /// Returns what keeps the cluster from being whole; empty: nothing.
     fn missing(&mut self) -> String {
         let odd = self.plan.odd;
         let matching = |product| if odd && product == u64::from(licences::ODD) { 2 } else { 3 };
         let statuses = self.statuses();
-        // Who stands by must be able to serve as well.
+        // The standby front must be able to serve as well.
         let mut all: Vec<_> =
             statuses.iter().filter_map(|status| Service::connected(status).err()).collect();
         let whole: Vec<_> =

@@ -25,21 +25,21 @@ pub(super) enum End {
     Client(usize),
 }
 
-/// What arrives.
+/// A load on a connection.
 #[derive(Clone, Debug)]
 pub(super) enum Load {
-    /// Frames; and who made a reply among them, if that was another front than the one that sends it.
+    /// Frames, and the process that made a reply among them, if it is not the sender.
     Frames(Vec<Frame>, Option<Answer>),
-    /// Bytes that frames became.
+    /// The bytes of frames.
     Bytes(Vec<u8>, Option<Answer>),
     Fin,
-    /// Nothing: something was here, and is lost.
+    /// A load that was lost.
     Hole,
 }
 
 impl Load {
-    /// Whether the nodes themselves must notice that this was lost. What carries frames here has no
-    /// numbers of its own: of messages that the streams alone guard, none is lost.
+    /// Returns whether the nodes themselves must notice the loss of this. Frames have no numbers of
+    /// their own here, so messages that only the streams protect are never lost.
     pub(super) fn may_be_lost(&self) -> bool {
         match self {
             Self::Bytes(..) => true,
@@ -59,7 +59,7 @@ impl Load {
 /// Something on its way.
 #[derive(Clone, Debug)]
 pub(super) struct Parcel {
-    /// When the sender decided on it.
+    /// The time at which the sender decided on it.
     pub(super) sent: Decided,
     pub(super) load: Load,
 }
@@ -68,22 +68,22 @@ pub(super) struct Parcel {
 #[derive(Debug)]
 pub(super) struct Conn {
     pub(super) ends: [End; 2],
-    /// Where side 1 awaits it.
+    /// The listener of side 1.
     pub(super) listener: Listener,
     pub(super) open: bool,
-    /// Nothing more is sent on it.
+    /// No more is sent on it.
     pub(super) cut: bool,
-    /// What was on its way when it was cut still arrives.
+    /// Loads that were on their way when it was cut still arrive.
     pub(super) lingers: bool,
-    /// It is cut when what is said on it now is on its way.
+    /// It is cut as soon as the current output is on its way.
     pub(super) late: bool,
-    /// Something was lost on its way to the side.
+    /// A load to this side was lost.
     pub(super) holes: [bool; 2],
-    /// What makes frames of bytes, where it carries those.
+    /// The streams of both ends, if it carries bytes.
     pub(super) cable: Option<Box<Cable>>,
-    /// The side knows that it is over.
+    /// This side knows that it is over.
     pub(super) gone: [bool; 2],
-    /// What is on its way to each side, and when the last of it arrives.
+    /// The loads on their way to each side, and the time at which the last one arrives.
     pub(super) lanes: [(VecDeque<Parcel>, u64); 2],
 }
 
@@ -104,23 +104,23 @@ impl Conn {
     }
 }
 
-/// Who can reach whom. Places are hosts, then clients.
+/// The network between places, which are hosts, then clients.
 #[derive(Debug, Default)]
 pub(super) struct Net {
     pub(super) conns: BTreeMap<u64, Conn>,
     pub(super) opened: u64,
-    /// Nothing passes from the first to the second until then.
+    /// Traffic from the first to the second place is blocked until this time.
     pub(super) blocked: BTreeMap<(usize, usize), u64>,
-    /// What passes takes so much longer until then.
+    /// Until the first time, traffic takes longer by the second one.
     pub(super) slow: BTreeMap<(usize, usize), (u64, u64)>,
-    /// What was on its way when a connection is cut may arrive; `None`: never in this seed.
+    /// Draws whether loads of a cut connection still arrive; `None`: never in this seed.
     pub(super) late: Option<Rng>,
-    /// Connections carry bytes, in these pieces; `None`: frames.
+    /// Draws the pieces in which connections carry bytes; `None`: they carry frames.
     pub(super) pieces: Option<Rng>,
 }
 
 impl Net {
-    /// A new connection's number.
+    /// Adds a connection, and returns its number.
     pub(super) fn open(&mut self, conn: Conn) -> u64 {
         self.opened += 1;
         self.conns.insert(self.opened, conn);
@@ -136,7 +136,7 @@ impl Net {
         }
     }
 
-    /// Cuts a connection on which what was said last comes late.
+    /// Cuts a connection whose last loads arrive late.
     pub(super) fn cut_late(&mut self, conn: u64) {
         if let Some(conn) = self.conns.get_mut(&conn) {
             conn.cut = true;
@@ -145,18 +145,18 @@ impl Net {
         }
     }
 
-    /// Until when nothing passes; `None`: it passes.
+    /// Returns the time until which traffic is blocked; `None`: it is not.
     pub(super) fn blocked(&self, now: u64, from: usize, to: usize) -> Option<u64> {
         self.blocked.get(&(from, to)).copied().filter(|until| *until > now)
     }
 
-    /// How long something takes from one place to another.
+    /// Draws the latency from one place to another.
     pub(super) fn latency(&self, now: u64, from: usize, to: usize, rng: &mut Rng) -> u64 {
         let slow = self.slow.get(&(from, to)).filter(|(until, _)| *until > now);
         rng.between(80, 600) + slow.map_or(0, |(_, by)| rng.between(*by / 2, *by))
     }
 
-    /// All is well from now on, apart from what was cut.
+    /// Ends all blocks and delays; cut connections stay cut.
     pub(super) fn heal(&mut self) {
         self.blocked.clear();
         self.slow.clear();

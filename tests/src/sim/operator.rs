@@ -6,7 +6,7 @@ use tmr_core::link::{CloseReason, Frame, Listener};
 use tmr_core::node::hub::Arrived;
 
 impl World {
-    /// Speaks HTTP to a front's admin door; `None`: it is not running.
+    /// Sends an HTTP request to a front's admin port. Returns `None` if the front does not run.
     pub(super) fn admin(&mut self, host: usize, request: &str) -> Option<String> {
         if self.hosts[host].process.hub.is_none() || self.hosts[host].frozen > self.now {
             return None;
@@ -23,7 +23,7 @@ impl World {
         String::from_utf8(answer).ok()
     }
 
-    /// As an operator or keepalived would: this front should lead. Keepalived may also leave the
+    /// Orders a front to lead, as an operator or keepalived does. Keepalived may also leave the
     /// address on both machines, or on none.
     pub(super) fn let_lead(&mut self, host: usize) {
         if !self.plan.address {
@@ -33,7 +33,7 @@ impl World {
         self.move_address(host, here, stays);
     }
 
-    /// The address comes to a front's machine, or leaves it; on the other one it may stay.
+    /// Moves the address to a front's machine, or away from it; on the other machine it may stay.
     pub(super) fn move_address(&mut self, host: usize, here: bool, stays: bool) {
         self.trace(|| {
             format!("the address is at {}: {here}; stays elsewhere: {stays}", NAMES[host])
@@ -45,14 +45,14 @@ impl World {
         }
     }
 
-    /// Tells a front to lead.
+    /// Orders a front to lead.
     pub(super) fn activate(&mut self, host: usize) {
         self.trace(|| format!("{} is told to lead", NAMES[host]));
         let request = "POST /api/activate HTTP/1.1\r\nX-Tmr-Admin: 1\r\nContent-Length: 0\r\n\r\n";
         self.admin(host, request);
     }
 
-    /// Has a front give its role away; whether it says that it does.
+    /// Orders a planned failover. Returns whether the front accepts it.
     pub(super) fn fail_over(&mut self, host: usize) -> bool {
         let request = "POST /api/failover HTTP/1.1\r\nX-Tmr-Admin: 1\r\nContent-Length: 0\r\n\r\n";
         let answer = self.admin(host, request);
@@ -62,7 +62,7 @@ impl World {
         answer.is_some_and(|answer| answer.starts_with("HTTP/1.1 202"))
     }
 
-    /// What the running fronts say of themselves.
+    /// Returns the statuses of the running fronts.
     pub(super) fn statuses(&mut self) -> Vec<serde_json::Value> {
         let mut all = Vec::new();
         for host in 0..self.plan.fronts {

@@ -39,7 +39,7 @@ impl World {
         let node = match Self::node(&mut self.hosts[host], file, &self.plan, seed, front) {
             Ok(node) => node,
             Err(reason) if rotten => {
-                // As an operator does who reads that.
+                // An operator replaces the disk after that message.
                 self.trace(|| {
                     format!("{} does not start: {reason}: it gets a new disk", NAMES[host])
                 });
@@ -64,7 +64,7 @@ impl World {
         self.look(host);
     }
 
-    /// A front's machine looks for the virtual address.
+    /// Tells a front whether the virtual address is on its machine.
     pub(super) fn look(&mut self, host: usize) {
         let state = &mut self.hosts[host];
         let awake = state.process.hub.is_some() && state.frozen <= self.now;
@@ -124,19 +124,19 @@ impl World {
         Ok(Node::Front(Box::new(front)))
     }
 
-    /// A backend has read its licence file.
+    /// Records that a backend has read its licence file.
     fn taken(&mut self, host: usize) {
         let Some(part) = part_of(host) else { return };
         self.checks.clients.seats.holds(self.now, part, host, quantities(&self.vendor.files[part]));
     }
 
-    /// A backend looks at its licence file, or a front at its configuration.
+    /// Makes a backend read its licence file, or a front its configuration.
     pub(super) fn reload(&mut self, host: usize) {
         if host < FRONTS {
             return self.configure(host);
         }
         if host == HOSTS - 1 {
-            // Whoever holds the same part gets the same file.
+            // The spare backend with the same part gets the same file.
             self.reload(HOSTS);
         }
         let Some(part) = part_of(host).filter(|_| self.hosts[host].process.hub.is_some()) else {
@@ -147,7 +147,7 @@ impl World {
         self.with(host, |hub, now, out| hub.host_event(now, read.into(), out));
     }
 
-    /// Gives a node something, and does what it wants done.
+    /// Gives a node an input, and performs its outputs.
     pub(super) fn with(&mut self, host: usize, give: impl FnOnce(&mut Hub, Now, &mut Vec<Output>)) {
         let state = &mut self.hosts[host];
         let now = state.clock.now(self.now);
@@ -156,7 +156,7 @@ impl World {
         let mut out = Vec::new();
         give(hub, now, &mut out);
         let deadline = hub.deadline();
-        // What has come to the hub since it was frozen may not have reached the node.
+        // Input that reached the hub after a freeze may not have reached the node.
         let awake = state.process.ticked >= state.frozen;
         let decides = matches!(hub.node(), Node::Front(front) if awake && front.decides(now));
         let by = (host, state.process.life);
@@ -212,25 +212,26 @@ impl World {
                 self.after(wait, Event::Flush { host, life, link });
             }
             Output::Host(request) => self.host_request(host, request),
-            // Nothing is written to a socket here, and nobody knocks in vain.
+            // There are no sockets here: no link is closed for a full queue, and no listener is paused.
             Output::Drop { .. } | Output::Listen(_) => {}
         }
     }
 
-    /// Takes what waits on a link to the network.
+    /// Sends the output that waits on a link.
     pub(super) fn flush(&mut self, host: usize, link: LinkId) {
         let state = &mut self.hosts[host];
         let Some(hub) = &mut state.process.hub else { return };
         let Some(&(conn, side)) = state.links.conns.get(&link) else { return };
         if !self.net.conns.contains_key(&conn) {
-            // It was cut before it stood, and the other side knows: whoever sends on it learns.
+            // The connection was cut before it was established, and the other side knows. The
+            // sender notices now.
             let reason = CloseReason::Broken("connection reset".to_owned());
             state.links.conns.remove(&link);
             self.unsaid(host, link);
             return self.with(host, |hub, now, out| hub.closed(now, link, reason, true, out));
         }
         let mut outbox = hub.outbox(link);
-        // Nobody writes to a link before it stands.
+        // Output waits until the link is established.
         let waits = self.net.conns.get(&conn).is_some_and(|conn| !conn.open && !conn.cut);
         let held = state.links.held.entry(link).or_default();
         held.append(&mut outbox.frames);
@@ -282,7 +283,7 @@ impl World {
         }
     }
 
-    /// A link is gone, with what its process has said on it since it was last flushed.
+    /// Records that a link is gone, with its output that was not flushed.
     pub(super) fn unsaid(&mut self, host: usize, link: LinkId) {
         let state = &mut self.hosts[host];
         let since = state.links.woken.remove(&link).unwrap_or(self.now);
@@ -309,7 +310,7 @@ impl World {
         if self.faults.mistakes.forgetful == Some(host) {
             state.disk.lose();
         }
-        // What lay in its memory still.
+        // Records that were still in memory are lost.
         let written = self.now.saturating_sub(HISTORY_FLUSH.0.as_micros() as u64);
         state.history.retain(|(at, _)| *at <= written);
         let links = std::mem::take(&mut state.links.conns);
@@ -321,7 +322,7 @@ impl World {
         self.after(down, Event::Restart { host });
     }
 
-    /// A host makes no step for a while; what comes in waits.
+    /// Freezes a host for a while; its input waits.
     pub(super) fn freeze(&mut self, host: usize, length: u64) {
         let state = &mut self.hosts[host];
         if state.process.hub.is_none() || state.frozen > self.now {
@@ -338,7 +339,7 @@ impl World {
     }
 }
 
-/// The part of the licences that a backend holds: the one that is spare holds the last one.
+/// Returns the part of the licences that a backend holds; the spare backend holds the last part.
 fn part_of(host: usize) -> Option<usize> {
     host.checked_sub(FRONTS).map(|part| part.min(BACKENDS - 1))
 }

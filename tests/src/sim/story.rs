@@ -17,14 +17,14 @@ use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 use tmr_core::log::Mode;
 
-/// Longest that anything takes that is waited for.
+/// The longest wait for any event.
 pub(super) const LONG: u64 = 10 * SECOND;
 /// One millisecond.
 pub(super) const MILLI: u64 = 1_000;
-/// For how long machines have been up when a story begins.
+/// The uptime of machines when a story begins.
 const UPTIME: u64 = 3_600 * SECOND;
 
-/// A cluster, and what has been told of it.
+/// A cluster and its trace.
 #[derive(Debug)]
 pub struct Story {
     pub(super) world: World,
@@ -32,14 +32,14 @@ pub struct Story {
 }
 
 impl Default for Story {
-    /// Two fronts, of which front-1 leads, three backends, and nothing yet to tell.
+    /// Begins with two fronts, of which front-1 leads, three backends, and an empty trace.
     fn default() -> Self {
         Self::led(Plan::quiet())
     }
 }
 
 impl Story {
-    /// The same, and the fronts wait ten seconds for each other.
+    /// The same, with a time-out of ten seconds between the fronts.
     #[must_use]
     pub fn of_patient_fronts() -> Self {
         let mut plan = Plan::quiet();
@@ -62,8 +62,8 @@ impl Story {
         story
     }
 
-    /// Five machines that were made from one image: the backends' disks are copies of one another, and
-    /// no group was founded.
+    /// Begins with five machines that were made from one image: the backends' disks are copies of
+    /// one another, and no group was founded.
     #[must_use]
     pub fn of_one_image() -> Self {
         let tail = Rc::new(RefCell::new(VecDeque::new()));
@@ -71,7 +71,7 @@ impl Story {
         story.world.at(0, Event::Restart { host: FRONTS });
         story.run(100);
         let image = story.world.hosts[FRONTS].disk.moment();
-        // A copy promises what its original has promised, and says aloud that it is one.
+        // A copy repeats the promises of its original, and logs that it is a copy.
         story.world.checks.distrust(image.read());
         story.world.faults.mistakes = Mistakes::copied();
         for host in FRONTS + 1..HOSTS {
@@ -85,56 +85,56 @@ impl Story {
         story
     }
 
-    /// Time passes.
+    /// Lets time pass.
     pub fn run(&mut self, milliseconds: u64) {
         let _kept = lines::keep();
         self.world.run_for(milliseconds * MILLI);
     }
 
-    /// A front is told to lead.
+    /// Orders a front to lead.
     pub fn lead(&mut self, front: &str) {
         self.world.activate(place(front));
     }
 
-    /// A front is told to give its role away.
+    /// Orders a planned failover.
     pub fn fail_over(&mut self, front: &str) {
         let ordered = self.world.fail_over(place(front));
         assert!(ordered, "it cannot");
     }
 
-    /// A front is told to give its role away; whether it refuses.
+    /// Orders a planned failover. Returns whether the front refuses.
     pub fn refuses_to_fail_over(&mut self, front: &str) -> bool {
         !self.world.fail_over(place(front))
     }
 
-    /// Whether a front says that it leads.
+    /// Returns whether a front reports that it leads.
     pub fn leads(&mut self, front: &str) -> bool {
         self.status(front)["role"] == "active"
     }
 
-    /// A machine stops dead, and starts again.
+    /// Stops a machine without warning, and starts it again.
     pub fn stop(&mut self, host: &str, milliseconds: u64) {
         self.world.crash(place(host), milliseconds * MILLI);
     }
 
-    /// A backend's machine is replaced by a blank one, which takes a while.
+    /// Replaces a backend's machine by a blank one, which takes a while.
     pub fn replace(&mut self, host: &str, milliseconds: u64) {
         self.stop(host, milliseconds);
         self.world.trace(|| format!("{host} has lost its disk"));
         self.world.hosts[place(host)].disk.lose();
     }
 
-    /// A machine does nothing for a while.
+    /// Freezes a machine for a while.
     pub fn freeze(&mut self, host: &str, milliseconds: u64) {
         self.world.freeze(place(host), milliseconds * MILLI);
     }
 
-    /// Nothing passes between two machines for a while.
+    /// Blocks the traffic between two machines for a while.
     pub fn part(&mut self, one: &str, other: &str, milliseconds: u64) {
         self.world.apart(place(one), place(other), milliseconds * MILLI);
     }
 
-    /// Every connection between two machines breaks.
+    /// Breaks every connection between two machines.
     pub fn cut(&mut self, one: &str, other: &str) {
         let ends = [place(one), place(other)];
         for conn in self.world.between(ends) {
@@ -142,37 +142,38 @@ impl Story {
         }
     }
 
-    /// What one machine says to another takes half to all of this, for a moment.
+    /// Delays messages from one machine to another by half to all of this time, for as long.
     pub fn slow(&mut self, from: &str, to: &str, milliseconds: u64) {
         self.world.trace(|| format!("what {from} says to {to} takes {milliseconds} ms"));
         let until = self.world.now + milliseconds * MILLI;
         self.world.net.slow.insert((place(from), place(to)), (until, milliseconds * MILLI));
     }
 
-    /// A client asks a front for a seat; whether it has one then.
+    /// Requests a seat for a client at a front. Returns whether the client has one then.
     pub fn take(&mut self, client: usize, front: &str, product: u32) -> bool {
         self.ask(client, front, access(product));
         self.has_seat(client)
     }
 
-    /// A client connects to a front and begins to ask for a seat; its answer comes in its time.
+    /// Connects a client to a front and requests a seat, without waiting for the answer.
     pub fn begins_to_take(&mut self, client: usize, front: &str, product: u32) {
         self.connect(client, front);
         self.world.ask(client, access(product));
     }
 
-    /// Whether a client has a seat.
+    /// Returns whether a client has a seat.
     #[must_use]
     pub fn has_seat(&self, client: usize) -> bool {
         self.seat(client).is_some()
     }
 
-    /// A client uses its seat at a front; whether that works.
+    /// Uses a client's seat at a front. Returns whether that works.
     pub fn uses(&mut self, client: usize, front: &str) -> bool {
         self.uses_of(client, 0, front)
     }
 
-    /// A client uses one of its seats, counted from 0 as it took them; whether that works.
+    /// Uses one of a client's seats, counted from 0 in the order of its accesses. Returns whether
+    /// that works.
     pub fn uses_of(&mut self, client: usize, seat: usize, front: &str) -> bool {
         let before = self.world.clients[client].held[seat];
         self.ask(client, front, What::Info(before));
@@ -180,19 +181,19 @@ impl Story {
         self.world.clients[client].held.iter().any(same)
     }
 
-    /// A client gives its seat back at a front.
+    /// Releases a client's seat at a front.
     pub fn give_back(&mut self, client: usize, front: &str) {
         let seat = self.seat(client).expect("it has one");
         self.ask(client, front, What::Release(seat));
     }
 
-    /// A client begins to use its seat by the connection that it has; its answer comes in its time.
+    /// Uses a client's seat on its present connection, without waiting for the answer.
     pub fn begins_to_use(&mut self, client: usize) {
         let seat = self.seat(client).expect("it has one");
         self.world.ask(client, What::Info(seat));
     }
 
-    /// Whether a client waits for an answer on a connection that stands.
+    /// Returns whether a client waits for an answer on an established connection.
     #[must_use]
     pub fn waits(&self, client: usize) -> bool {
         self.world.clients[client].call.is_some()
@@ -202,7 +203,8 @@ impl Story {
         self.world.clients[client].held.first().copied()
     }
 
-    /// A client asks, by the connection that it has to that front, or by a new one, and is told.
+    /// Makes a request on the client's connection to that front, or on a new one, and waits for the
+    /// answer.
     fn ask(&mut self, client: usize, front: &str, what: What) {
         self.connect(client, front);
         let _kept = lines::keep();
@@ -212,7 +214,7 @@ impl Story {
         while world.clients[client].call.is_some() && world.next(until) {}
     }
 
-    /// A client has a connection to that front.
+    /// Makes sure that a client has a connection to that front.
     fn connect(&mut self, client: usize, front: &str) {
         let _kept = lines::keep();
         let world = &mut self.world;
@@ -228,14 +230,14 @@ impl Story {
         while !world.clients[client].open && world.next(until) {}
     }
 
-    /// What was broken.
+    /// Returns the violations that were found.
     #[must_use]
     pub fn violations(&self) -> &[Violation] {
         &self.world.checks.violations
     }
 
-    /// What happened since it was last told, one line each. A front that stands by asks all the
-    /// time, and is refused: that is told once.
+    /// Returns the events since the last call, one line each. A standby front makes the same
+    /// refused requests all the time; each is shown once.
     #[must_use]
     pub fn told(&self) -> String {
         let mut refused = BTreeSet::new();
@@ -248,7 +250,7 @@ impl Story {
     }
 }
 
-/// A seat as clients of stories ask for it.
+/// Returns the access that clients of stories make.
 fn access(product: u32) -> What {
     What::Access { product, mode: Mode::UserLimit, take: 1, cleanup: 30 }
 }
@@ -258,11 +260,11 @@ pub(super) fn place(name: &str) -> usize {
 }
 
 impl World {
-    /// A world in which nothing happens by itself, not even a start.
+    /// Returns a world in which nothing happens by itself, not even a start.
     fn quiet(plan: Plan, tail: Tail) -> Self {
         let mut world = Self::drawn(Rng::new(0), 0, None);
         world.forget();
-        // Whatever seeds come to draw, stories stay as they are.
+        // A fixed generator keeps stories equal whatever seeds draw later.
         world.rng = Rng::new(0);
         world.vendor.style = Style::default();
         world.faults.extra = Extra::none();

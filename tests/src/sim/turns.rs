@@ -9,12 +9,12 @@ use super::story::{LONG, MILLI, Story, place};
 use super::world::{FRONTS, World};
 use tmr_core::log::DiskId;
 
-/// A backend's disk, as it was at some moment.
+/// A backend's disk at some moment.
 #[derive(Clone, Debug)]
 pub struct Image(Disk);
 
 impl Story {
-    /// What a front says of itself; nothing while it does not run.
+    /// Returns the status of a front; null while it does not run.
     pub fn status(&mut self, front: &str) -> serde_json::Value {
         let _kept = lines::keep();
         let answer = self.world.admin(place(front), "GET /api/status HTTP/1.1\r\n\r\n");
@@ -23,27 +23,27 @@ impl Story {
         serde_json::from_str(body).unwrap_or_default()
     }
 
-    /// Whether a front says that it serves, or could.
+    /// Returns whether a front reports that it serves, or could.
     pub fn ready(&mut self, front: &str) -> bool {
         let _kept = lines::keep();
         let answer = self.world.admin(place(front), "GET /readyz HTTP/1.1\r\n\r\n");
         answer.is_some_and(|answer| answer.starts_with("HTTP/1.1 200"))
     }
 
-    /// What is on a backend's disk now.
+    /// Returns a copy of a backend's disk.
     #[must_use]
     pub fn image(&self, backend: &str) -> Image {
         Image(self.world.hosts[place(backend)].disk.moment())
     }
 
-    /// The name that a backend's disk has.
+    /// Returns the id of a backend's disk.
     #[must_use]
     pub fn disk(&self, backend: &str) -> DiskId {
         let journal = self.world.hosts[place(backend)].disk.read().expect("it has one");
         truth::look(journal).expect("it starts").standing.disk
     }
 
-    /// A backend stops, and finds this on its disk when it starts again.
+    /// Stops a backend, which finds this disk when it starts again.
     pub fn boot_with(&mut self, backend: &str, milliseconds: u64, image: &Image) {
         self.stop(backend, milliseconds);
         self.world.trace(|| format!("{backend} will boot with another disk"));
@@ -52,30 +52,30 @@ impl Story {
         self.world.hosts[place(backend)].disk = image.0.clone();
     }
 
-    /// What a backend begins to write in this time takes half to all of it longer.
+    /// Slows a backend's writes during this time, by half to all of it.
     pub fn slow_disk(&mut self, backend: &str, milliseconds: u64) {
         self.world.trace(|| format!("the disk of {backend} is slow by {milliseconds} ms"));
         let length = milliseconds * MILLI;
         self.world.hosts[place(backend)].slow = (self.world.now + length, length);
     }
 
-    /// A front's files of the usage history are gone.
+    /// Removes a front's files of the usage history.
     pub fn forget_history(&mut self, front: &str) {
         self.world.trace(|| format!("{front} has lost its usage history"));
         self.world.hosts[place(front)].history.clear();
     }
 
-    /// A backend is given the part that another one holds as well.
+    /// Gives a backend the part of another one.
     pub fn share_part(&mut self, backend: &str, with: &str) {
         self.world.trace(|| format!("{backend} is given the part of {with}"));
-        // An operator is to hear of that.
+        // That is logged for an operator.
         self.world.faults.mistakes = Mistakes::copied();
         self.world.vendor.files[place(backend) - FRONTS] =
             self.world.vendor.files[place(with) - FRONTS].clone();
         self.reload(backend);
     }
 
-    /// A backend's part is issued again with another quantity.
+    /// Issues a backend's part again with another quantity.
     pub fn reissue(&mut self, backend: &str, product: u32, quantity: u32) {
         self.world.trace(|| format!("{backend} says that there are {quantity} of {product}"));
         let file = &mut self.world.vendor.files[place(backend) - FRONTS];
@@ -88,17 +88,17 @@ impl Story {
         self.world.reload(place(backend));
     }
 
-    /// A machine is paused, with its monotonic clock standing still.
+    /// Pauses a machine, whose monotonic clock stands still meanwhile.
     pub fn pause(&mut self, host: &str, milliseconds: u64) {
         self.world.stand_still(place(host), milliseconds * MILLI);
     }
 
-    /// A client hangs up in good order.
+    /// Closes a client's connection in good order.
     pub fn hangs_up(&mut self, client: usize) {
         self.world.hang_up(client);
     }
 
-    /// Connections that one machine has made to another break.
+    /// Breaks the connections that one machine has made to another.
     pub fn cut_dialled(&mut self, from: &str, to: &str) {
         let places = [place(from), place(to)];
         for conn in self.world.between(places) {
@@ -108,7 +108,7 @@ impl Story {
         }
     }
 
-    /// Time passes until one machine dials another, whom that has not reached yet.
+    /// Lets time pass until one machine dials another, before the connection reaches it.
     pub fn until_dialled(&mut self, from: &str, to: &str) {
         let _kept = lines::keep();
         let places = [place(from), place(to)];
@@ -124,7 +124,7 @@ impl Story {
         }
     }
 
-    /// Time passes until a blank backend has the group's state on its disk.
+    /// Lets time pass until a blank backend has the group's state on its disk.
     pub fn until_repaired(&mut self, backend: &str) {
         let _kept = lines::keep();
         let until = self.world.now + LONG;
@@ -137,7 +137,7 @@ impl Story {
         }
     }
 
-    /// What was said last from one machine to another, and is on its way, is lost; the connection stays.
+    /// Loses the last message on its way from one machine to another; the connection stays.
     pub fn lose_last(&mut self, from: &str, to: &str) {
         self.world.trace(|| format!("what {from} has said last to {to} is lost"));
         let places = [place(from), place(to)];
@@ -156,8 +156,8 @@ impl Story {
         assert!(lost, "nothing is on its way");
     }
 
-    /// Takes what was found in lines at ERROR level that say this; whether there were any: an operator
-    /// is to be called.
+    /// Removes the violations that are log lines at ERROR level with this text. Returns whether
+    /// there were any, because an operator must be called.
     pub fn calls_an_operator(&mut self, about: &str) -> bool {
         let found = &mut self.world.checks.violations;
         let before = found.len();
@@ -167,7 +167,7 @@ impl Story {
 }
 
 impl World {
-    /// Connections between two machines.
+    /// Returns the connections between two machines.
     pub(super) fn between(&self, ends: [usize; 2]) -> Vec<u64> {
         let between = |conn: &u64| {
             let places = [0, 1].map(|side| self.place(*conn, side));

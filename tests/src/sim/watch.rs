@@ -12,7 +12,7 @@ use tmr_core::messages::group::{Order, Report, decode};
 use tmr_core::messages::twin::{self, TwinAck, TwinMessage, Version};
 
 impl World {
-    /// Looks at what fronts and backends say to each other.
+    /// Passes the messages between fronts and backends to the checkers.
     pub(super) fn observe(&mut self, host: usize, link: LinkId, sent: Decided, batch: &[u8]) {
         if host < FRONTS {
             let by = ((host, self.hosts[host].process.life), link);
@@ -53,7 +53,7 @@ impl World {
         }
     }
 
-    /// Looks at what fronts tell each other.
+    /// Passes the messages between fronts to the checkers.
     pub(super) fn overhear(
         &mut self,
         host: usize,
@@ -63,13 +63,13 @@ impl World {
         frames: &[Vec<u8>],
     ) {
         for bytes in frames.iter().filter(|_| side == 0) {
-            let Ok(tell) = TwinMessage::decode(bytes, Version::OWN.minor) else { continue };
-            self.trace_said(host, link, || words::tell(&tell));
-            self.checks.told(self.now, sent, (host, self.hosts[host].process.life), &tell);
+            let Ok(message) = TwinMessage::decode(bytes, Version::OWN.minor) else { continue };
+            self.trace_said(host, link, || words::twin_message(&message));
+            self.checks.told(self.now, sent, (host, self.hosts[host].process.life), &message);
         }
     }
 
-    /// Keeps what one server says to another.
+    /// Adds a message between servers to the trace.
     fn trace_said(&self, host: usize, link: LinkId, said: impl FnOnce() -> Option<String>) {
         if !self.traces() {
             return;
@@ -81,7 +81,7 @@ impl World {
         self.trace(|| format!("{} to {to}: {said}", NAMES[host]));
     }
 
-    /// Remembers which replies to its own clients a front gets from the other one.
+    /// Records which replies to its own clients a front gets from the other one.
     pub(super) fn passed(&mut self, host: usize, frames: &[Frame], answer: Answer) {
         for frame in frames {
             let Frame::Twin(bytes) = frame else { return };
@@ -92,7 +92,7 @@ impl World {
         }
     }
 
-    /// Remembers what backends confirm to a front.
+    /// Records what backends confirm to a front.
     pub(super) fn confirmed(
         &mut self,
         host: usize,
@@ -110,7 +110,7 @@ impl World {
     }
 }
 
-/// The members of the group change by it.
+/// Returns whether an entry changes the members of the group.
 fn is_repair(entry: &Entry) -> bool {
     matches!(entry, Entry::Configure(Setting::Members(_)))
 }

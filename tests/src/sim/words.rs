@@ -6,7 +6,7 @@ use tmr_core::log::{Entry, HandleScope, Setting};
 use tmr_core::messages::group::{Order, Piece, Report};
 use tmr_core::messages::twin::TwinMessage;
 
-/// What a front asks of a backend; `None`: nothing worth a line.
+/// Describes a front's order to a backend; `None`: it is not shown.
 pub(super) fn order(order: &Order) -> Option<String> {
     Some(match order {
         Order::Describe
@@ -31,7 +31,7 @@ pub(super) fn order(order: &Order) -> Option<String> {
     })
 }
 
-/// What a backend answers; `None`: nothing worth a line.
+/// Describes a backend's report; `None`: it is not shown.
 pub(super) fn report(report: &Report) -> Option<String> {
     Some(match report {
         Report::Described(_)
@@ -61,9 +61,9 @@ pub(super) fn report(report: &Report) -> Option<String> {
     })
 }
 
-/// What a front tells its twin; `None`: nothing worth a line.
-pub(super) fn tell(tell: &TwinMessage) -> Option<String> {
-    Some(match tell {
+/// Describes a front's message to its twin; `None`: it is not shown.
+pub(super) fn twin_message(message: &TwinMessage) -> Option<String> {
+    Some(match message {
         TwinMessage::Standing(_)
         | TwinMessage::Shared(_)
         | TwinMessage::Settings { revision: 0, .. } => return None,
@@ -89,7 +89,7 @@ pub(super) fn tell(tell: &TwinMessage) -> Option<String> {
     })
 }
 
-/// What a client asks.
+/// Describes a client's request.
 pub(super) fn what(what: &What) -> String {
     match what {
         What::Access { product, mode, take, .. } => format!("{take} of {product}, {}", mode.name()),

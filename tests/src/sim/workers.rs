@@ -6,14 +6,14 @@ use super::world::{SECOND, World};
 use tmr_core::io::{HistoryRequest, HostRequest, JournalWrite, VipRequest};
 
 impl World {
-    /// Does what a node wants of its machine.
+    /// Performs a node's request to its machine.
     pub(super) fn host_request(&mut self, host: usize, request: HostRequest) {
         let life = self.hosts[host].process.life;
         match request {
             HostRequest::Journal(write) => self.write_journal(host, write),
             HostRequest::Vip(VipRequest::GiveAway(away)) => {
                 self.hosts[host].address.away = away;
-                // Without an operator nobody listens to that: the address goes where it goes.
+                // Without an operator the request is ignored: the address moves independently.
                 if let Some(operator) = self.operator.failovers.as_mut().filter(|_| away) {
                     let wait = operator.span(500, SECOND / 2);
                     self.after(wait, Event::Follow { host });

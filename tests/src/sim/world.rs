@@ -26,65 +26,66 @@ use tmr_core::node::hub::Arrived;
 pub const SECOND: u64 = 1_000_000;
 /// Places for fronts; the second may stay empty.
 pub(super) const FRONTS: usize = 2;
-/// Backends.
+/// The number of backends.
 pub(super) const BACKENDS: usize = 3;
-/// Both.
+/// The number of hosts: fronts and backends.
 pub(super) const HOSTS: usize = FRONTS + BACKENDS;
-/// Those, and a backend that runs only where lists differ ([`super::mistakes`]).
+/// The hosts, and a backend that runs only where lists differ ([`super::mistakes`]).
 pub(super) const MACHINES: usize = HOSTS + 1;
-/// Their names.
+/// The names of the machines.
 pub(super) const NAMES: [&str; MACHINES] =
     ["front-1", "front-2", "backend-1", "backend-2", "backend-3", "backend-4"];
 
-/// The last things that happened, newest last; shared, so that it outlives a panic.
+/// The last events, newest last; shared, so that they outlive a panic.
 pub type Tail = Rc<RefCell<VecDeque<String>>>;
-/// How many of them are kept.
+/// The number of events that are kept.
 const TAIL: usize = 5_000;
 
 /// The vendor of the licences.
 #[derive(Debug)]
 pub(super) struct Vendor {
-    /// When and what is issued: a number of its own, so that a seed without this is what it was
-    /// without it.
+    /// Draws when and what is issued. It is a generator of its own, so that seeds without this run
+    /// as before.
     pub(super) rng: Rng,
-    /// What the licences are like.
+    /// The variant of the licences.
     pub(super) style: Style,
     /// The licence file of each backend.
     pub(super) files: [Container; BACKENDS],
 }
 
-/// What operators do with fronts.
+/// The operators' actions at fronts.
 #[derive(Debug, Default)]
 pub(super) struct Operator {
-    /// When planned failovers are ordered, and what goes wrong meanwhile; a number of its own.
-    /// `None`: never in this seed.
+    /// Draws planned failovers and the faults meanwhile, as a generator of its own. `None`: never
+    /// in this seed.
     pub(super) failovers: Option<Rng>,
-    /// When and how fronts are configured anew; a number of its own likewise.
+    /// Draws changes of configurations, as a generator of its own.
     pub(super) edits: Option<Rng>,
-    /// The front that is told to lead when faults are over and no other one does.
+    /// The front that is ordered to lead when faults are over and no other one does.
     pub(super) elected: usize,
-    /// Clients were told to ask all at once.
+    /// All clients were made to send requests at once.
     pub(super) busy: bool,
 }
 
-/// What goes wrong, each kind drawn from a number of its own; the first faults are in the plan.
+/// The faults, each group with a generator of its own; the first faults are in the plan.
 #[derive(Debug)]
 pub(super) struct Faults {
-    /// Faults happen.
+    /// Faults still happen.
     pub(super) on: bool,
-    /// Until then a fault may have caused what nodes log.
+    /// Until this time a fault may have caused what nodes log.
     pub(super) aftermath: u64,
     pub(super) machines: Machines,
     pub(super) extra: Extra,
     pub(super) finer: Finer,
     pub(super) mistakes: Mistakes,
-    /// A disk was lost while these were the members: the group has to change before the next.
+    /// The members at the time of the last lost disk: the group must change before the next one is
+    /// lost.
     pub(super) lost: Option<[DiskId; 3]>,
-    /// The members that were seen to be others than those, and since when.
+    /// The later members that were seen, and since when.
     pub(super) repaired: Option<(Option<[DiskId; 3]>, u64)>,
 }
 
-/// Everything there is.
+/// The simulated world.
 #[derive(Debug)]
 pub struct World {
     pub(super) now: u64,
@@ -96,20 +97,20 @@ pub struct World {
     pub(super) vendor: Vendor,
     pub(super) operator: Operator,
     pub(super) faults: Faults,
-    /// What was found so far.
+    /// The checkers and what they found.
     pub checks: Checks,
     pub(super) queue: Queue,
     pub(super) tail: Option<Tail>,
 }
 
 impl World {
-    /// The world of a seed, at its beginning. `tail`: keep what happens, for people.
+    /// Returns the world of a seed at its beginning. `tail`: keeps the last events for people.
     #[must_use]
     pub fn new(seed: u64, tail: Option<Tail>) -> Self {
         Self::drawn(Rng::new(seed), seed, tail)
     }
 
-    /// The world that a generator draws, and that a seed adds the vendor and the operator to.
+    /// Returns the world that a generator draws, with the vendor and the operators of a seed.
     pub(super) fn drawn(mut rng: Rng, seed: u64, tail: Option<Tail>) -> Self {
         rng.follow(true);
         let mut plan = Plan::draw(&mut rng);
@@ -195,11 +196,11 @@ impl World {
         let mut operator = Rng::new(seed.rotate_left(32));
         if world.plan.fronts == FRONTS && operator.chance(60) {
             let first = operator.between(3 * SECOND, 10 * SECOND);
-            world.at(first, Event::HandOver);
+            world.at(first, Event::Failover);
             world.operator.failovers = Some(operator);
         }
         let mut editor = Rng::new(seed.rotate_left(16));
-        // A file names a twin: where there is none, none is read.
+        // A configuration file names a twin, so without a twin no file is read.
         if editor.chance(30) && world.plan.fronts == FRONTS {
             let first = editor.between(2 * SECOND, 20 * SECOND);
             world.at(first, Event::Edit);
@@ -208,7 +209,7 @@ impl World {
         world
     }
 
-    /// What no client may learn of the backends.
+    /// Registers what no client may learn of the backends.
     fn keep_identities(&mut self) {
         let keeps = &mut self.checks.clients.identity;
         for (part, file) in self.vendor.files.iter().enumerate() {
@@ -221,22 +222,22 @@ impl World {
         }
     }
 
-    /// Nothing that was to happen does.
+    /// Removes all future events.
     pub(super) fn forget(&mut self) {
         self.queue.clear();
     }
 
-    /// Puts an event at a time.
+    /// Adds an event at a time.
     pub(super) fn at(&mut self, at: u64, event: Event) {
         self.queue.put(at.max(self.now), event);
     }
 
-    /// Puts an event after a span.
+    /// Adds an event after a span.
     pub(super) fn after(&mut self, span: u64, event: Event) {
         self.at(self.now + span, event);
     }
 
-    /// Keeps a line for people, if somebody wants it.
+    /// Adds a line to the trace, if there is one.
     pub(super) fn trace(&self, line: impl FnOnce() -> String) {
         let Some(tail) = &self.tail else { return };
         let mut tail = tail.borrow_mut();
@@ -246,12 +247,12 @@ impl World {
         tail.push_back(format!("{:>10}.{:03} ms  {}", self.now / 1000, self.now % 1000, line()));
     }
 
-    /// Whether somebody wants lines.
+    /// Returns whether there is a trace.
     pub(super) fn traces(&self) -> bool {
         self.tail.is_some()
     }
 
-    /// Makes the next event happen, unless it lies after `until`; `false`: it does.
+    /// Makes the next event happen. Returns `false` if it lies after `until`.
     pub(super) fn next(&mut self, until: u64) -> bool {
         let Some((at, event)) = self.queue.next(until) else {
             self.now = self.now.max(until);
@@ -355,9 +356,9 @@ impl World {
                     self.after(pause, Event::Reissue);
                 }
             }
-            Event::HandOver => {
+            Event::Failover => {
                 if let Some(pause) = self.faults.on.then(|| self.order_failover()).flatten() {
-                    self.after(pause, Event::HandOver);
+                    self.after(pause, Event::Failover);
                 }
             }
             Event::Follow { host } => self.follow(host),
@@ -384,7 +385,7 @@ impl World {
                     self.look(front);
                 }
                 if self.faults.on {
-                    // As keepalived would: somebody is told to lead, now and then.
+                    // A front is ordered to lead now and then, as by keepalived.
                     if self.queue.taken < 2000 || self.rng.chance(4) {
                         let front = self.rng.index(self.plan.fronts);
                         self.let_lead(front);
@@ -396,7 +397,7 @@ impl World {
         true
     }
 
-    /// When the host that an event is for makes steps again, if it does not now.
+    /// Returns the time at which the host of an event makes steps again, if it is frozen.
     fn frozen(&self, event: &Event) -> Option<u64> {
         let host = match event {
             Event::Tick { host, .. }
@@ -414,8 +415,8 @@ impl World {
         (frozen > self.now).then_some(frozen)
     }
 
-    /// Frames or the end of a connection came to a node.
-    pub(super) fn hear(&mut self, host: usize, link: LinkId, frames: Vec<Frame>, partial: bool) {
+    /// Gives frames to a node.
+    pub(super) fn receive(&mut self, host: usize, link: LinkId, frames: Vec<Frame>, partial: bool) {
         if host < FRONTS && matches!(frames.first(), Some(Frame::Call(_))) {
             self.checks.clients.calls.asked(self.now, host, link);
             let conn = self.hosts[host].links.conns.get(&link).map_or(0, |(conn, _)| *conn);
@@ -426,8 +427,8 @@ impl World {
         });
     }
 
-    /// A client hears a reply of a process.
-    pub(super) fn hear_reply(&mut self, who: usize, frames: Vec<Frame>, answer: Answer) {
+    /// Gives the replies of a process to a client.
+    pub(super) fn receive_replies(&mut self, who: usize, frames: Vec<Frame>, answer: Answer) {
         for frame in frames {
             if let Frame::Call(bytes) | Frame::Reply(bytes) = frame {
                 self.told(who, &bytes, answer);

@@ -14,8 +14,8 @@ on_both_runtimes!(
     what_keepalived_says_is_heard_in_its_order,
 );
 
-/// A front tells these troubles of the address, and no others; of licences the load makes some. Of a
-/// front that has just started it waits a little.
+/// Waits until a front reports exactly these problems of the address. Problems of licences are
+/// ignored, because the load causes some. A front that has just started may need a moment.
 #[track_caller]
 fn says(pair: &Pair, front: usize, codes: &[&str]) {
     until(&format!("the verdict of front {front} to be {codes:?}"), || {
@@ -25,7 +25,8 @@ fn says(pair: &Pair, front: usize, codes: &[&str]) {
     });
 }
 
-/// Clients are served while a failover is refused, and the front that leads says before why it is.
+/// Checks that clients are served while a failover is refused, and that the leading front gives the
+/// reason beforehand.
 #[track_caller]
 fn refused(pair: &Pair, load: &Load, leader: usize, reason: &str) {
     let epoch = pair.epoch(leader);
@@ -43,7 +44,7 @@ fn refused(pair: &Pair, load: &Load, leader: usize, reason: &str) {
     assert_eq!(pair.epoch(leader), epoch, "the role has not gone either");
 }
 
-/// All is well again: the same order is followed.
+/// The fault is repaired: the same order succeeds.
 #[track_caller]
 fn goes(pair: &Pair, leader: usize) {
     assert_eq!(pair.wait_other_could_take(leader, true), "");
@@ -53,7 +54,8 @@ fn goes(pair: &Pair, leader: usize) {
     pair.wait_leads(1 - leader);
 }
 
-/// The other front does not start any more: keepalived there has asked it by now if it runs.
+/// The other front does not start any more; keepalived on its machine has asked by now whether it
+/// runs.
 #[track_caller]
 fn runs_for_a_while(pair: &Pair, leader: usize) {
     until("the other front to be there for longer than it starts", || {
@@ -68,17 +70,17 @@ fn a_failover_to_a_machine_without_keepalived_is_refused(runtime: Runtime) {
     let load = Load::new();
     let (leader, _) = pair.settled();
     let other = 1 - leader;
-    // It runs, and does not any more.
+    // Keepalived ran there, and has stopped.
     runs_for_a_while(&pair, leader);
-    pair.keeper(other).kill();
+    pair.keepalived(other).kill();
     refused(&pair, &load, leader, "keepalived there has not run its track scripts for ");
     says(&pair, other, &["address-not-here"]);
-    // The front there knows of none that ever ran.
+    // The front there never knew keepalived to run.
     pair.front_process(other).kill();
     pair.restart_front(other);
     runs_for_a_while(&pair, leader);
     refused(&pair, &load, leader, "since the front there started: it does not run");
-    pair.keeper(other).restart();
+    pair.keepalived(other).restart();
     goes(&pair, leader);
 }
 
@@ -94,7 +96,8 @@ fn a_failover_to_keepalived_in_fault_is_refused(runtime: Runtime) {
     goes(&pair, leader);
 }
 
-/// It was killed and could not say that it ended, and what was in FAULT has another name afterwards.
+/// Keepalived was killed and could not report its end, and an instance that was in FAULT has
+/// another name afterwards.
 fn a_fault_ends_with_the_keepalived_that_was_in_it(runtime: Runtime) {
     let _one = one_at_a_time();
     let Some(mut pair) = Pair::start(runtime) else { return };
@@ -104,15 +107,15 @@ fn a_fault_ends_with_the_keepalived_that_was_in_it(runtime: Runtime) {
     pair.network().cut(&machine, FRONT);
     let reason = pair.wait_other_could_take(leader, false);
     assert!(reason.contains("keepalived there is in FAULT"), "{reason}");
-    pair.keeper(other).kill();
-    pair.keeper(other).rename_group();
+    pair.keepalived(other).kill();
+    pair.keepalived(other).rename_group();
     pair.network().heal(&machine, FRONT);
-    pair.keeper(other).restart();
+    pair.keepalived(other).restart();
     goes(&pair, leader);
 }
 
-/// It is in sync before it has its backends, and keepalived there has not asked it yet, or is in FAULT
-/// because of its front.
+/// The front is in sync before it is connected to its backends. Keepalived on its machine has not
+/// asked it yet, or is in FAULT because of it.
 fn a_failover_to_a_front_that_has_just_started_waits_for_it(runtime: Runtime) {
     let _one = one_at_a_time();
     let Some(mut pair) = Pair::start(runtime) else { return };
@@ -126,8 +129,8 @@ fn a_failover_to_a_front_that_has_just_started_waits_for_it(runtime: Runtime) {
     pair.wait_leads(1 - leader);
 }
 
-/// Keepalived begins a process for each change of a state, and waits for none of them: FAULT that was
-/// over at once was heard last, and stayed.
+/// Keepalived starts a process for each change of a state and waits for none of them. So a FAULT
+/// that ended at once can be reported last, and stay.
 fn what_keepalived_says_is_heard_in_its_order(runtime: Runtime) {
     let _one = one_at_a_time();
     let Some(pair) = Pair::start(runtime) else { return };

@@ -92,8 +92,8 @@ fn the_twin_is_frozen(runtime: Runtime) {
     });
 }
 
-/// The same load twice, with all well and with something frozen, as ratios. The same front leads
-/// all the time.
+/// Runs the same load twice, with everything healthy and with something frozen, and compares them
+/// as ratios. The same front leads all the time.
 fn healthy_and_frozen(
     pair: &mut Pair,
     load: &Load,

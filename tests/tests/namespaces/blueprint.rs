@@ -4,7 +4,7 @@ use crate::one_at_a_time;
 use tmr_tests::harness::{Program, Runtime};
 use tmr_tests::netns::{Adapted, FRONT, check, possible, put_scripts};
 
-/// The configuration that is shipped, whole: both address families and all.
+/// The whole configuration that is shipped, with both address families.
 #[test]
 fn keepalived_takes_the_blueprint_without_a_word() {
     let _one = one_at_a_time();

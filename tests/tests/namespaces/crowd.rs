@@ -10,8 +10,8 @@ use tmr_tests::on_both_runtimes;
 
 on_both_runtimes!(a_thousand_clients_come_back);
 
-/// All of the crowd where time is measured. Elsewhere servers and clients are debug builds and share
-/// their processors with whatever else is tested: fewer then, who say the same of the servers.
+/// The whole crowd, where times are measured. Elsewhere servers and clients are debug builds that
+/// share their processors with other tests; fewer clients then test the same properties.
 fn clients() -> u32 {
     if many().is_some() { 1000 } else { 200 }
 }
@@ -63,15 +63,15 @@ fn a_thousand_clients_come_back(runtime: Runtime) {
     );
 }
 
-/// Under a load above this, which is not ours, servers and keepalived's scripts wait for seconds for
-/// a processor, and lose each other whatever clients do.
+/// With a load of other programs above this, servers and keepalived's scripts wait seconds for a
+/// processor, and lose each other whatever the clients do.
 const BUSY: f64 = 10.0;
 
-/// What the front that leads says of itself, again and again.
+/// The status of the leading front, read repeatedly.
 struct Watch {
     front: usize,
     epoch: u64,
-    /// What was there once: three backends and the twin.
+    /// The peers that were connected once: three backends and the twin.
     seen: [bool; 4],
 }
 
@@ -80,11 +80,11 @@ impl Watch {
         Self { front, epoch: pair.epoch(front), seen: [false; 4] }
     }
 
-    /// It leads as it did, and has lost nobody.
+    /// Checks that the front still leads, and has lost no peer.
     #[track_caller]
     fn look(&mut self, pair: &Pair) {
         let status = pair.status(self.front).expect("the front's status");
-        // It may be "starting" for a moment, where others have had the processors for that long.
+        // The role may be "starting" for a moment if other programs had the processors.
         assert!(status["role"] != "standby" && status["epoch"] == self.epoch, "{status:#}");
         let backends = status["backends"].as_array().expect("a list of backends");
         let up = backends.iter().map(|row| row["state"] == "up");

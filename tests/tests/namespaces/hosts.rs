@@ -9,7 +9,7 @@ use tmr_tests::independent_client::AccessRequest;
 use tmr_tests::netns::licences::LONELY;
 use tmr_tests::netns::{FRONT, Fault, Pair, connect, tell, use_it};
 
-/// Both runtimes at once: most of it is waiting.
+/// Both runtimes are tested at once, because most of the time is spent waiting.
 #[test]
 fn the_seat_of_a_cut_off_client_comes_back_in_time() {
     let _one = one_at_a_time();

@@ -27,25 +27,25 @@ use tmr_tests::netns::{Fault, Group, Load, Pair, Row, report, table};
 /// Acknowledged accesses before a fault, and after it.
 const SOME: usize = 100;
 
-/// No failure, but what the servers logged is shown.
+/// Shows what the servers logged, without failing.
 const WORTH_A_LOOK: Duration = Duration::from_secs(10);
 
-/// Clusters do not share the processors.
+/// Only one cluster runs at a time, so that clusters do not share the processors.
 fn one_at_a_time() -> MutexGuard<'static, ()> {
     static ONE: Mutex<()> = Mutex::new(());
     ONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How often each fault is played, if somebody asked.
+/// The number of times that each fault is played, if it was set.
 fn many() -> Option<u32> {
     let text = std::env::var("TMR_ROUNDS").ok()?;
     Some(text.parse().unwrap_or_else(|_| panic!("TMR_ROUNDS must be a number, not {text}")))
 }
 
-/// What a round gives: when the fault struck, and what else there is to tell.
+/// The result of a round: the time of the fault, and further values to report.
 type Struck = (Instant, Map<String, Value>);
 
-/// Something to tell of a round.
+/// Values of a round to report.
 fn told(more: Value) -> Map<String, Value> {
     match more {
         Value::Object(more) => more,
@@ -53,8 +53,8 @@ fn told(more: Value) -> Map<String, Value> {
     }
 }
 
-/// Plays a fault on a cluster, again and again; after each round one front leads and everything
-/// that was acknowledged is there.
+/// Plays a fault on a cluster repeatedly. After each round one front leads, and everything that was
+/// acknowledged exists.
 fn play(
     runtime: Runtime,
     fault: Fault,
@@ -88,8 +88,8 @@ fn play(
     table(&rows);
 }
 
-/// The work under load from clients who wait for every answer: none is refused, and no connection
-/// breaks.
+/// Does the work under load from clients that wait for every answer: no call is refused, and no
+/// connection breaks.
 #[track_caller]
 fn undisturbed<T>(group: Group, load: &Load, work: impl FnOnce(&Load) -> T) -> T {
     let ill = || {

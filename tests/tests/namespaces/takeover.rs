@@ -19,8 +19,8 @@ on_both_runtimes!(
     both_are_told_to_lead,
 );
 
-/// Strikes the front that leads, under load, until the other one leads and serves; then repairs.
-/// The one that comes back pre-empts nobody.
+/// Disables the leading front under load until the other front leads and serves; then repairs it.
+/// The repaired front does not take the lead back.
 fn take_over(
     pair: &mut Pair,
     load: &Load,
@@ -34,7 +34,7 @@ fn take_over(
         let struck = Instant::now();
         strike(pair);
         pair.wait_leads(other);
-        // What a gap has beyond this, it took clients to find who leads.
+        // The rest of a gap is the time that clients needed to find the leader.
         let led = struck.elapsed();
         load.wait_for(0, SOME);
         (struck, led)
@@ -43,7 +43,7 @@ fn take_over(
     (struck, told(json!({ "led_ms": led.as_millis() as u64 })))
 }
 
-/// Repairs a machine, and sees that the one that leads goes on in the same epoch.
+/// Repairs a machine, and checks that the leader continues in the same epoch.
 #[track_caller]
 fn stays(pair: &mut Pair, leads: usize, repair: impl FnOnce(&mut Pair)) {
     let epoch = pair.epoch(leads);
@@ -59,7 +59,7 @@ fn the_active_front_is_killed(runtime: Runtime) {
     });
 }
 
-/// What was begun ends, and what was not can be made again: no call fails.
+/// Calls in progress end, and later calls can be repeated: no call fails.
 fn planned_failover(runtime: Runtime) {
     let holds = "no call fails";
     play(runtime, Fault { name: "planned failover", holds }, 2, |pair, load, leader| {
@@ -86,8 +86,8 @@ fn the_link_of_the_active_machine_is_cut(runtime: Runtime) {
     );
 }
 
-/// Keepalived is killed on the machine that leads. The hosts of two groups of clients do not agree
-/// on whose the address is, as when an announcement is missed.
+/// Keepalived is killed on the leading machine. The hosts of two groups of clients disagree on who
+/// has the address, as after a missed announcement.
 fn both_machines_hold_the_address(runtime: Runtime) {
     let both = Duration::from_secs(if many().is_some() { 30 } else { 4 });
     let holds = "both are addressed by clients for all of the time, and never more seats are out \
@@ -117,7 +117,7 @@ fn both_machines_hold_the_address(runtime: Runtime) {
                 load.wait_for(0, SOME);
                 load.wait_for(1, SOME);
                 let struck = Instant::now();
-                pair.keeper(leader).kill();
+                pair.keepalived(leader).kill();
                 pair.wait_leads(other);
                 let (taken, epoch) = (Instant::now(), pair.epoch(other));
                 let mut heard = answers(load);
@@ -138,14 +138,14 @@ fn both_machines_hold_the_address(runtime: Runtime) {
                 (struck, told(more))
             });
             host.ip(&["neigh", "del", &address, "dev", FRONT]);
-            stays(pair, other, |pair| pair.keeper(leader).restart());
+            stays(pair, other, |pair| pair.keepalived(leader).restart());
             (struck, more)
         },
     );
 }
 
-/// The front that leads is stopped where it is for five seconds or longer, until the other one
-/// leads. What reached it meanwhile, and what comes on a connection of before, gets no success.
+/// The leading front is frozen for at least five seconds, until the other front leads. Calls that
+/// reached it meanwhile, and calls on older connections, do not succeed.
 fn the_active_front_is_frozen(runtime: Runtime) {
     let holds = "the front that goes on answers nobody with old knowledge, and stands by";
     play(runtime, Fault { name: "front frozen", holds }, 1, |pair, load, leader| {
@@ -186,12 +186,12 @@ fn the_active_front_is_frozen(runtime: Runtime) {
     });
 }
 
-/// Each front is told to lead, again and again, while clients speak to both at their own addresses;
-/// the virtual address follows the lead, and takes it along. All are served all the time, and in the
-/// end one leads and has the address.
+/// Each front is ordered to lead repeatedly, while clients use both at their own addresses. The
+/// virtual address and the lead follow each other. All clients are always served, and in the end
+/// one front leads and has the address.
 fn both_are_told_to_lead(runtime: Runtime) {
-    // Each time some answers are lost on the way, and their seats come back a clean-up time after the
-    // last change of leaders: many more in a row, and clients have used up the widest licence.
+    // Each change loses some answers, whose seats are released a clean-up time after the last
+    // change. With many more changes in a row, clients would use up the largest licence.
     let times = if many().is_some() { 50 } else { 15 };
     let holds = "never more seats are out than there are; in the end one leads";
     play(
@@ -210,12 +210,12 @@ fn both_are_told_to_lead(runtime: Runtime) {
                 for time in 0..times {
                     let (told, at) = ((leader + 1 + time) % 2, Instant::now());
                     pair.activate(told);
-                    // Or the address moves at this moment, and the other one leads.
+                    // Or the address moves at this moment, and the other front leads.
                     until("it leads, or has had a second to", || {
                         let leads = pair.status(told)?["role"] == "active";
                         (leads || at.elapsed() >= Duration::from_secs(1)).then_some(())
                     });
-                    // At either address, whoever leads.
+                    // At either address, whichever front leads.
                     (0..2).for_each(|group| load.wait_for(group, SOME / 20));
                 }
                 (struck, [0, 1].map(|group| load.history().granted_since(struck, group)))

@@ -9,8 +9,8 @@ use tmr_tests::on_both_runtimes;
 
 on_both_runtimes!(the_twin_link_is_cut);
 
-/// Cut for as long as it takes both to notice: without a word, that is what
-/// `TransferTimeoutInSeconds` allows for, and some.
+/// The link is cut until both fronts notice. Without a message that takes
+/// `TransferTimeoutInSeconds`, and a little more.
 fn the_twin_link_is_cut(runtime: Runtime) {
     let holds = "no connection breaks, nothing is refused; in sync again by itself";
     play(runtime, Fault { name: "twin link cut, healed", holds }, 1, |pair, load, _| {

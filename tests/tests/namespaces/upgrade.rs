@@ -26,12 +26,12 @@ fn all_five_machines_are_upgraded_and_downgraded_again(runtime: Runtime) {
     let Some(mut pair) = Pair::start_as(runtime, &old) else { return };
     let load = Load::new();
     roll(&mut pair, &load, &Program::of(runtime), State::Kept);
-    // The version before does not read the journals of this one: each backend begins anew there.
+    // The previous version cannot read this version's journals, so each backend begins anew.
     roll(&mut pair, &load, &old, State::Emptied);
 }
 
-/// Every machine gets this program, under load: no seat is lost, and but for the one change of
-/// fronts, which is ordered, no client notices.
+/// Installs this program on every machine under load. No seat is lost, and clients notice only the
+/// one ordered change of fronts.
 fn roll(pair: &mut Pair, load: &Load, program: &Program, state: State) {
     let (leader, epoch) = pair.settled();
     let other = 1 - leader;
@@ -39,7 +39,7 @@ fn roll(pair: &mut Pair, load: &Load, program: &Program, state: State) {
         load.wait_for(0, SOME);
         for part in 1..=3 {
             pair.replace_backend(part, program, state);
-            // All three are there again: only then is it the next one's turn.
+            // The next backend is upgraded only when all three are up.
             assert_eq!(pair.settled(), (leader, epoch));
             load.wait_for(0, SOME);
         }

@@ -11,14 +11,14 @@ use tmr_tests::independent_client::{AccessRequest, get_version};
 use tmr_tests::netns::licences::LONELY;
 use tmr_tests::netns::{FRONT, Fault, Pair, connect, tell};
 
-/// What the manual says.
+/// The bound that the manual states.
 const NOTICED: Duration = Duration::from_secs(120);
-/// What may come on top: a round of timers of the system, and looks at the front.
+/// The tolerance: one round of the system's timers, and the interval of looks at the front.
 const SLACK: Duration = Duration::from_secs(10);
 /// Wrong handles after which the next call of that address waits for a second.
 const SLIPS: u32 = 24;
 
-/// Both runtimes at once: most of it is waiting.
+/// Both runtimes are tested at once, because most of the time is spent waiting.
 #[test]
 fn the_connections_of_a_machine_that_vanished_end_within_two_minutes() {
     let _one = one_at_a_time();
@@ -36,7 +36,8 @@ fn vanished(runtime: Runtime) {
     let server = pair.virtual_address();
     let (lost, here) = (pair.host(1), pair.host(0));
     let dial = || connect(server).expect("it takes a client");
-    // One is silent, with a seat; one waits for an answer, which comes when its machine is gone.
+    // One client is silent and holds a seat; one waits for an answer, which comes after its machine
+    // is gone.
     let (mut silent, mut asking) = (lost.inside(dial), lost.inside(dial));
     let ask = AccessRequest::new(FIRM_CODE, LONELY.0);
     let seat = take(&mut silent, &ask).expect("an answer").expect("the seat is free");
@@ -49,14 +50,15 @@ fn vanished(runtime: Runtime) {
     pair.network().cut("client-1", FRONT);
     let gone = Instant::now();
 
-    // Its seat is nobody else's while its connection may stand, and moves when that has ended.
+    // The seat is not given to another client while the connection may exist, and is free when it
+    // has ended.
     let named = || {
         until("an answer", || {
             let mut client = here.inside(|| connect(server)).ok()?;
             Some(client.call(&get_version(seat)).ok()?.status)
         })
     };
-    // On a busy machine keepalived may have moved the address, and with it all clients.
+    // On a busy machine keepalived may have moved the address, and all clients with it.
     let stayed = || pair.settled() == before;
     let refused = named() == INVALID_HANDLE;
     assert!(refused || !stayed(), "the seat has moved already");

@@ -16,7 +16,7 @@ on_both_runtimes!(
     a_backend_serves_clients_of_its_own_networks_only,
 );
 
-/// Another licence than the sample one.
+/// A licence beside the sample licence.
 const OTHER: u32 = 401;
 
 fn denied(cluster: &Cluster, front: usize, reason: &str) -> u64 {
@@ -26,7 +26,7 @@ fn denied(cluster: &Cluster, front: usize, reason: &str) -> u64 {
     text.lines().find_map(|it| it.strip_prefix(&line)?.parse().ok()).expect("the reason is counted")
 }
 
-/// Both fronts have these keys more under `TmrServer` and at the top.
+/// Starts two fronts with these additional keys under `TmrServer` and at the top.
 fn configure(cluster: &mut Cluster, server: &Value, rules: &Value) {
     for front in 0..cluster.fronts.len() {
         cluster.fronts[front].kill();
@@ -57,7 +57,7 @@ fn the_first_rule_that_fits_decides_at_either_front(runtime: Runtime) {
             { "Action": "allow", "Networks": ["0.0.0.0/0"] }
         ]),
     );
-    // Where calls go to the twin, the client's own address decides, not the front's.
+    // For calls that are forwarded to the twin, the client's own address decides, not the front's.
     status_until(cluster.fronts[1].admin(), "the standby to pass calls on", |status| {
         (status["twin"]["role"] == "active" && status["twin"]["synced"] == true).then_some(())
     });
@@ -71,7 +71,7 @@ fn the_first_rule_that_fits_decides_at_either_front(runtime: Runtime) {
         service.expect("a handle of the service names no Firm Code");
         assert_eq!(denied(&cluster, 0, "access-denied"), before + 1, "at front {front}");
     }
-    // What was granted before lives on.
+    // Handles that were granted before stay valid.
     let mut client = cluster.client();
     let crypt = Crypt::firm_key(Crypt::ECB_ENCRYPT, 5).request(handle, &[7; 16]);
     assert_eq!(client.call(&crypt).expect("a reply").status, 0);
@@ -115,7 +115,7 @@ fn an_old_client_is_refused_and_named(runtime: Runtime) {
     assert_eq!(give_back(&mut young, handle).expect("a reply"), Ok(0));
 }
 
-/// A backend without fronts, with these options beside the usual ones.
+/// Starts a backend without fronts, with these options beside the usual ones.
 fn alone(workshop: &Workshop, more: &[&str]) -> Server {
     let mut line = BackendLine::of(workshop, 1).arguments();
     line.extend(more.iter().map(Into::into));

@@ -30,7 +30,7 @@ fn name(path: &Path) -> &str {
     path.to_str().expect("the temporary folder has a plain name")
 }
 
-/// Starts a backend that must refuse to serve.
+/// Starts a backend, and checks that it refuses to serve.
 #[track_caller]
 fn refused(workshop: &Workshop, line: &BackendLine, what: &str) -> Finished {
     let log = format!("refused-{}", what.replace(' ', "-"));
@@ -62,13 +62,13 @@ fn licence_files_are_checked(runtime: Runtime) {
         altered[at] ^= 1;
         check(&altered, &format!("altered at {at}"));
     }
-    // One more seat.
+    // The file claims one more seat.
     let text = String::from_utf8(good.clone()).expect("a licence is text");
     let more = text.replace(&format!(": {SEATS}"), &format!(": {}", SEATS + 1));
     assert_ne!(more, text, "the quantity is in the file, to be altered");
     check(more.as_bytes(), "one more seat");
 
-    // In good order, but signed by somebody else.
+    // The file is well-formed, but another key has signed it.
     workshop.issue(&specification(&[(TMR, 500)]), "stranger", "foreign");
     line.licence = workshop.folder().join("foreign/1.cmlic");
     let end = refused(&workshop, &line, "foreign").expect(WRONG_USE);
@@ -105,7 +105,7 @@ fn specifications_are_checked(runtime: Runtime) {
     issue("{");
 }
 
-/// What must refuse a configuration: to check it, and to serve with it.
+/// The commands that must refuse a configuration: the check, and the start of a server.
 #[track_caller]
 fn refuses(workshop: &Workshop, text: &str, names: &[&str]) {
     let file = workshop.folder().join("tmrconf.json");
@@ -145,11 +145,11 @@ fn configurations_are_checked(runtime: Runtime) {
     fs::write(&file, &good).expect("a configuration can be written");
     workshop.program().run(["check-config", name(&file)]).expect(0);
     workshop.program().run(["check-config", "--here", name(&file)]).expect(0);
-    // As serve and doctor take it.
+    // The same form as serve and doctor accept.
     workshop.program().run(["check-config", "--here", "--config", name(&file)]).expect(0);
     let twice = workshop.program().run(["check-config", "--config", name(&file), name(&file)]);
     twice.expect(WRONG_USE);
-    // Of each of its ports.
+    // Each of its ports is tested.
     for port in [22_350, 22_352, 22_354] {
         let in_use = TcpListener::bind((ip, port)).expect("nobody else has this address");
         workshop.program().run(["check-config", name(&file)]).expect(0);
@@ -158,7 +158,7 @@ fn configurations_are_checked(runtime: Runtime) {
         end.expect(WRONG_USE).one_clear_error(&[&taken, "stop the other program"]);
         drop(in_use);
     }
-    // It may be for another machine, which has the key.
+    // The configuration may be for another machine, which has the key.
     let elsewhere = key.with_extension("elsewhere");
     fs::rename(&key, &elsewhere).expect("it is ours");
     let end = workshop.program().run(["check-config", name(&file)]).expect(0);
@@ -219,13 +219,13 @@ fn a_state_folder_belongs_to_one_group(runtime: Runtime) {
     line.group_key = other;
     let end = refused(workshop, &line, "another group").expect(WRONG_USE);
     end.one_clear_error(&[name(&line.state)]);
-    // Nothing was done to it: with the right key it is itself again.
+    // The folder was not changed: with the right key the backend starts again.
     cluster.restart_backend(0);
     cluster.wait_whole(0);
 }
 
-/// Where to cut: every byte near the ends, and a few between. That a backend bears a cut at every
-/// single byte is shown without processes, beside its journal.
+/// Returns the positions of cuts: every byte near the ends, and a few between. Core's tests of the
+/// journal show, without processes, that a backend survives a cut at every byte.
 fn cuts(length: usize) -> Vec<usize> {
     let mut cuts: Vec<usize> = (0..6).chain(length.saturating_sub(6)..=length).collect();
     cuts.extend((1..12).map(|part| length * part / 12));
@@ -247,8 +247,8 @@ fn a_journal_may_end_at_every_byte(runtime: Runtime) {
         give_back(&mut client, *handle).expect("the connection stays open").expect("it is held");
     }
     drop(client);
-    // What a client was told is on two disks, and below one of them forgets what it had written: so
-    // all three are to have it.
+    // An acknowledged seat is on two disks, and below one of them loses what it had written. So all
+    // three must have it first.
     status_until(cluster.fronts[0].admin(), "three disks with all of it", |status| {
         let held = status["allocations"].as_array()?.len();
         let rows = status["backends"].as_array()?;
@@ -274,7 +274,7 @@ fn a_journal_may_end_at_every_byte(runtime: Runtime) {
         }
     }
 
-    // A torn tail on one of three loses nothing.
+    // A torn tail on one of three disks loses nothing.
     fs::write(&journal, &whole[..whole.len() - 1]).expect("a journal can be written");
     for index in 0..3 {
         cluster.restart_backend(index);
@@ -292,7 +292,7 @@ fn a_journal_may_end_at_every_byte(runtime: Runtime) {
     assert!(log.contains("torn tail"), "a line about the torn tail: {log}");
 }
 
-/// A backend gives a seat of its ordinary licence.
+/// Checks that a backend gives a seat of its ordinary licence.
 #[track_caller]
 fn serves(server: &Server) {
     let mut client = Client::connect(server.licence()).expect("it takes a client");

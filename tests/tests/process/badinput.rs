@@ -25,24 +25,24 @@ on_both_runtimes!(
     thousands_of_silent_connections_disturb_nobody,
 );
 
-/// A broken protocol closes the connection at once; this is for a loaded machine.
+/// The limit for a connection that must close at once, on a loaded machine.
 const AT_ONCE: Duration = Duration::from_secs(5);
-/// A connection that has sent no whole frame by then is closed.
+/// A connection that has sent no whole frame within this time is closed.
 const FIRST_FRAME: Duration = Duration::from_secs(10);
-/// A frame that is not whole by then closes its connection.
+/// A frame that is incomplete after this time closes its connection.
 const FRAME: Duration = Duration::from_secs(5);
-/// What a loaded machine may need on top.
+/// The tolerance for a loaded machine.
 const SLACK: Duration = Duration::from_secs(5);
-/// What a server's memory may grow by under a handful of bad connections.
+/// The growth of a server's memory that a few bad connections may cause.
 const SOME_MEMORY: u64 = 32 << 20;
-/// Connections that send nothing.
+/// The number of connections that send nothing.
 const SILENT: u64 = 5_000;
-/// What one of them may cost the server: with a thread for each, its stack counts.
+/// The memory that one of them may cost the server; with a thread for each, its stack counts.
 const SILENT_MEMORY: u64 = 32 << 10;
 /// Open files that are needed beside the silent connections.
 const OTHER_FILES: u64 = 1_000;
 
-/// Takes and gives back a seat all the time, and fails the test if that fails once.
+/// Takes and releases a seat repeatedly, and fails the test if that fails once.
 fn with_bystander(cluster: &Cluster, rudeness: impl FnOnce()) {
     let mut client = cluster.client();
     let (stop, turns) = (AtomicBool::new(false), AtomicU32::new(0));
@@ -56,7 +56,7 @@ fn with_bystander(cluster: &Cluster, rudeness: impl FnOnce()) {
             }
             Ok(())
         });
-        // Whatever happens, the bystander ends.
+        // The bystander ends also after a failed assertion.
         let stop_later = SetOnDrop(&stop);
         rudeness();
         let before = turns.load(Ordering::SeqCst);
@@ -97,7 +97,7 @@ fn connect(server: SocketAddr) -> Client {
     Client::connect(server).expect("the server takes a client")
 }
 
-/// What may come first on a connection and must close it.
+/// Bytes at the beginning of a connection that must close it.
 fn rude_openings() -> Vec<(&'static str, Vec<u8>)> {
     let point = KeyPair::fresh().expect("entropy").point();
     let announce = |length: u32| {
@@ -130,14 +130,14 @@ fn rude_openings() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// What may come after the key agreement and must close the connection.
+/// Bytes after the key agreement that must close the connection.
 fn rude_frames(key: &Key) -> Vec<(&'static str, Vec<u8>)> {
     let protected = |plain: &[u8]| {
         let mut body = vec![0xa1];
         body.extend_from_slice(&key.encrypt(plain));
         envelope(&body)
     };
-    // A call in two blocks whose length field says something else, under a right check.
+    // A call in two blocks with a wrong length field and a right checksum.
     let with_length = |length: u32| {
         let mut plain = Key::plain(&get_version(0));
         plain.truncate(24);
@@ -198,7 +198,7 @@ fn rude_bytes_close_their_connection_only(runtime: Runtime) {
                     assert!(closed, "{name}: open after {what}");
                 }
             }
-            // The admin side takes HTTP and nothing else.
+            // The admin port accepts only HTTP.
             for bytes in [envelope(&[0; 99]), vec![b'x'; 40_000]] {
                 let mut socket = open(server.admin());
                 // The server may close before all is sent.
@@ -215,9 +215,9 @@ fn rude_bytes_close_their_connection_only(runtime: Runtime) {
     }
 }
 
-/// Sends as much of a conversation as `room` has bytes for, reading the reply to every whole
-/// request, and then ends the sending. Returns the handle it was given, if it still has it, and
-/// whether the whole conversation was sent.
+/// Sends at most `room` bytes of a conversation, reads the reply to every whole request, and then
+/// ends the sending. Returns the granted handle, if it was not released, and whether the whole
+/// conversation was sent.
 fn converse(server: SocketAddr, mut room: usize) -> (Option<u32>, bool) {
     let mut socket = open(server);
     let point = KeyPair::fresh().expect("entropy").point();
@@ -264,7 +264,7 @@ fn a_conversation_may_end_at_every_byte(runtime: Runtime) {
     let server = cluster.front().licence();
     with_bystander(&cluster, || {
         let mut cleaner = cluster.client();
-        // A first call at once: a connection without one is closed like any silent one.
+        // The first call is sent at once, because a connection without one is closed as silent.
         assert_eq!(cleaner.call(&get_version(0)).expect("an answer").status, 0);
         for room in 0.. {
             let (handle, whole) = converse(server, room);
@@ -281,7 +281,7 @@ fn a_conversation_may_end_at_every_byte(runtime: Runtime) {
     assert_eq!(cluster.used(TMR), 0, "no seat is left");
 }
 
-/// Sends one byte a second until the server closes; says after what time it did, unless the bytes
+/// Sends one byte a second until the server closes. Returns the time until then, unless the bytes
 /// end before.
 fn drip(mut socket: TcpStream, bytes: &[u8]) -> Option<Duration> {
     let start = Instant::now();
@@ -334,8 +334,8 @@ fn clone(client: &mut Client) -> TcpStream {
     client.socket().try_clone().expect("a socket can be shared")
 }
 
-/// Raises the limit of open files of this process, and so of what it starts, to `wanted`; says
-/// what it is then.
+/// Raises the limit of open files of this process and its children to `wanted`. Returns the
+/// resulting limit.
 fn open_files(wanted: u64) -> u64 {
     let limits = || -> Option<(u64, u64)> {
         let text = fs::read_to_string("/proc/self/limits").ok()?;
@@ -372,7 +372,7 @@ fn thousands_of_silent_connections_disturb_nobody(runtime: Runtime) {
     let before = front.memory();
     with_bystander(&cluster, || {
         let mut silent: Vec<TcpStream> = (0..count).map(|_| open(front.licence())).collect();
-        // A client that comes now is served, while they are all there.
+        // A new client is served while all these connections exist.
         let mut late = cluster.client();
         assert_eq!(late.call(&get_version(0)).expect("an answer").status, 0);
         for (number, socket) in silent.iter_mut().enumerate() {

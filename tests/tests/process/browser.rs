@@ -19,7 +19,7 @@ use tmr_tests::harness::{
 use tmr_tests::independent_client::error::INVALID_HANDLE;
 use tmr_tests::independent_client::{AccessRequest, Client};
 
-/// `None`: there is no browser here.
+/// Returns `None` if no browser is installed.
 fn browser() -> Option<Browser> {
     let there = Browser::is_there();
     (!missing(there, "chromium and chromium-driver")).then(Browser::start)
@@ -53,7 +53,7 @@ fn picture(browser: &Browser, name: &str) {
     }
 }
 
-/// A seat in somebody's hands.
+/// Takes a seat for a client.
 fn seat(cluster: &Cluster) -> (Client, u32) {
     let mut client = cluster.client();
     let ask = AccessRequest::new(FIRM_CODE, TMR);
@@ -93,7 +93,7 @@ fn each_front_is_shown_as_what_it_is_and_a_kill_of_the_active_one_live() {
     browser.shows("#verdict", &["all is well"]);
     assert_eq!(browser.run("return window.notReloaded"), true);
 
-    // The server whose page it is goes away, and comes back.
+    // The server of the page is killed and restarted.
     cluster.fronts[1].kill();
     browser.shows("#silence", &["no answer from this server for"]);
     cluster.restart_front(1);
@@ -109,7 +109,7 @@ fn who_signs_in_takes_a_seat_back_and_it_is_recorded() {
     let (mut client, handle) = seat(&cluster);
     browser.open(&url(at));
     browser.shows("#seats", &["user-limit"]);
-    // A handle's number is worth something, and only for operators.
+    // A handle's number is sensitive, and is shown to operators only.
     let shown = browser.text("#seats").expect("a table");
     assert!(!shown.contains(&handle.to_string()), "{shown}");
     browser.hides("#seats button");
@@ -137,7 +137,7 @@ fn who_signs_in_takes_a_seat_back_and_it_is_recorded() {
     let line: Value = serde_json::from_str(&line).unwrap();
     assert_eq!((&line["who"], &line["done"]), (&json!("operator"), &json!(true)));
 
-    // All of an address at once.
+    // All handles of an address are ended at once.
     let held: Vec<_> = (0..2).map(|_| seat(&cluster)).collect();
     for (_, handle) in &held {
         browser.shows("#seats", &[&handle.to_string()]);
@@ -164,7 +164,7 @@ fn with_a_password_for_readers_a_page_from_elsewhere_is_empty_until_they_sign_in
     let cluster = cluster(Runtime::Smol);
     cluster.set_password(0, "reader", "look at it");
     let at = cluster.front().admin();
-    // Neither may a program of this machine that does not come by its socket.
+    // A program of this machine that does not use the socket may not either.
     assert_eq!(get(at, "/api/status").unwrap().0, 401);
     let proxy = proxy(at);
     browser.open(&url(proxy));
@@ -176,7 +176,7 @@ fn with_a_password_for_readers_a_page_from_elsewhere_is_empty_until_they_sign_in
     browser.hides("#config .actions button");
 }
 
-/// A proxy as people put before such a page: it says for whom it asks.
+/// A proxy in front of the page, which adds the client's address.
 fn proxy(to: SocketAddr) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let at = listener.local_addr().unwrap();
@@ -188,7 +188,7 @@ fn proxy(to: SocketAddr) -> SocketAddr {
     at
 }
 
-/// One request and its answer; nothing of it is long.
+/// Forwards one request and its answer, both short.
 fn relay(mut socket: std::net::TcpStream, to: SocketAddr) -> std::io::Result<()> {
     let mut request = Vec::new();
     let mut byte = [0];
@@ -211,7 +211,7 @@ fn relay(mut socket: std::net::TcpStream, to: SocketAddr) -> std::io::Result<()>
     Ok(())
 }
 
-/// A page of somebody else's that is made to look harmless.
+/// A page of another origin that looks harmless.
 const FORGED: &str = r#"<!doctype html><title>kittens</title><form method="post" enctype="text/plain"
 action="TARGETapi/release"><input name='{"handle": HANDLE, "x": "' value='"}'></form><script>
 const target = 'TARGET', body = '{"handle": HANDLE}';
@@ -282,7 +282,7 @@ fn a_configuration_is_changed_and_a_wrong_one_refused_with_its_line() {
     browser.hides("#config .actions button");
     sign_in(&browser, PASSWORD);
     browser.shows("#config .actions", &["save"]);
-    // Somebody writes it anew, on several lines, with a mistake in one.
+    // The file is rewritten on several lines, one of which has a mistake.
     let value: Value = serde_json::from_str(&before).unwrap();
     let pretty = format!("{value:#}");
     let write = |text: &str| {
@@ -344,7 +344,8 @@ fn the_page_fits_a_phone_is_dark_if_wanted_and_has_its_picture_taken() {
         assert!(wide() <= u64::from(width), "{name}: {} wide", wide());
         picture(&browser, name);
     }
-    // With the keyboard alone: the first thing reached leads to the content, and all can be seen.
+    // With the keyboard alone: the first element that gets the focus leads to the content, and
+    // every focus is visible.
     browser.dark(false);
     browser.width(1280, 1000);
     browser.open(&url(cluster.front().admin()));

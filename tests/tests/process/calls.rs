@@ -149,8 +149,8 @@ impl Survey {
 /// What was asked, and the bytes of the answer.
 type Answers = BTreeMap<String, Vec<u8>>;
 
-/// Everything that can be asked with a seat of the rich licence. Returns what must be the same
-/// whenever and of whomever it is asked.
+/// Makes every call that is possible with a seat of the rich licence. Returns the answers that must
+/// be equal at every time and from every server.
 fn survey(front: &Server, seat: u32) -> Answers {
     let mut survey = Survey(Client::connect(front.licence()).expect("the front takes a client"));
     let mut same = Answers::new();
@@ -203,7 +203,7 @@ fn survey(front: &Server, seat: u32) -> Answers {
     assert_eq!((word(row, 0), row[4..6].to_vec()), (Cluster::SERIAL, vec![131, 0]));
     assert_eq!((word(row, 20), word(row, 24), word(row, 36), word(row, 40)), (1, 1, 1, 3));
     same.insert("selector 0x12".into(), clusters.body.clone());
-    // Of one second they come in the order of their handles, which looks random.
+    // Entries of the same second are in the order of their handles, which looks random.
     let ext = survey.info(seat, 0x16, 2 * 352);
     let names = [0, 352].map(|row| text(&ext.body[row + 112 + 160..row + 112 + 192]));
     let at = names.iter().position(|name| name == "grace").expect("the holder of the seat");
@@ -257,7 +257,7 @@ fn survey(front: &Server, seat: u32) -> Answers {
     same
 }
 
-/// What backends compute: into the same pot.
+/// Adds the answers that backends compute.
 fn computed(survey: &mut Survey, seat: u32, same: &mut Answers) {
     let data: Vec<u8> = (0..48).collect();
     for operation in [0, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11] {
@@ -327,8 +327,8 @@ fn verifies(key: &[u8], digest: &[u8; 32], signature: &[u8]) -> bool {
     key.verify_prehash(digest, &signature).is_ok()
 }
 
-/// Has a backend give a client handles until one can be told from all other numbers: from then on
-/// replies of the front are searched for it.
+/// Takes handles at a backend until one differs from all other numbers. From then on replies of the
+/// front are searched for it.
 fn telling_handle(cluster: &Cluster, backend: usize) {
     let address = cluster.backends[backend].licence();
     let mut client = Client::connect(address).expect("a backend takes clients");
@@ -369,7 +369,7 @@ fn every_call_answers_for_the_virtual_container(runtime: Runtime) {
     assert!(searched > 900, "{searched} replies were searched for what gives a backend away");
 }
 
-/// The search that every reply of a front goes through sees what a real backend tells of itself.
+/// Shows that the search in every reply of a front finds what a real backend reveals about itself.
 fn a_backend_that_answered_a_client_would_be_found(runtime: Runtime) {
     let cluster = Cluster::start(runtime);
     cluster.secrets().guard(cluster.backends[1].licence());
@@ -387,7 +387,7 @@ fn a_backend_that_answered_a_client_would_be_found(runtime: Runtime) {
 
 fn ciphers_and_signatures_are_equal_on_every_backend(runtime: Runtime) {
     let mut cluster = cluster(runtime).start();
-    // Asked directly, each for its ordinary licence: the three answer alike.
+    // Each backend is asked directly, for its ordinary licence: the three answers are equal.
     let mut direct = Vec::new();
     for backend in &cluster.backends {
         let mut client = Client::connect(backend.licence()).expect("a backend takes clients");
@@ -405,7 +405,7 @@ fn ciphers_and_signatures_are_equal_on_every_backend(runtime: Runtime) {
     assert_eq!(direct[0], direct[1]);
     assert_eq!(direct[0], direct[2]);
 
-    // Through the front: what one pair of backends encrypts, the other pairs decrypt.
+    // Through the front, each pair of backends decrypts what another pair has encrypted.
     let handle = seat(&mut cluster.client(), TMR);
     let plain: Vec<u8> = (0..80).collect();
     let mut ciphers: Vec<(u32, Vec<u8>)> = Vec::new();
@@ -423,7 +423,7 @@ fn ciphers_and_signatures_are_equal_on_every_backend(runtime: Runtime) {
                 assert_eq!(reply.status, 0, "operation {operation}");
                 reply.body
             };
-            // The two that are left take turns.
+            // The two remaining backends take turns.
             for _ in 0..4 {
                 ciphers.push((there, call(there, &plain)));
             }

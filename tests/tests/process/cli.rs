@@ -87,7 +87,7 @@ fn wrong_use_ends_with_2(runtime: Runtime) {
 
 fn an_unreachable_server_ends_with_4(runtime: Runtime) {
     let program = Program::of(runtime);
-    // A port that was free a moment ago, at an address where nobody else listens.
+    // A port that was free a moment ago, at an address where no other program listens.
     let free = SocketAddr::from(([127, 255, 77, 77], 0));
     let listener = TcpListener::bind(free).expect("a port is free");
     let nobody = listener.local_addr().expect("a listener has an address").to_string();
@@ -166,7 +166,7 @@ fn the_client_commands_work(runtime: Runtime) {
     let replay = client(&["replay", name(&conversation)]).expect(0);
     assert!(replay.out.lines().count() >= 3, "each reply is printed: {}", replay.out);
 
-    // The first server that answers is taken.
+    // The first server that answers is used.
     let nobody = format!("{}:1", cluster.workshop().ip());
     let both = format!("{nobody},{server}");
     cluster.program().run(["client", "--server", &both, "version"]).expect(0);
@@ -217,7 +217,7 @@ Firm Item 6000010  Example
            usage period 10 days, not begun
 ";
     assert_eq!(list(), expected);
-    // Looking begins no usage period and leaves nothing behind, however often.
+    // Repeated looks begin no usage period and leave no handle.
     assert_eq!(list(), expected);
     assert_eq!(cluster.status()["allocations"].as_array().map(Vec::len), Some(1));
 

@@ -31,7 +31,7 @@ fn listen() -> (TcpListener, SocketAddr) {
 
 fn a_dead_or_silent_server_is_passed_over(runtime: Runtime) {
     let cluster = Cluster::start(runtime);
-    // The system takes connections for it; nobody ever reads from them.
+    // The system accepts connections, from which no program reads.
     let (_silent, silent) = listen();
     let (dead, nobody) = listen();
     drop(dead);
@@ -63,7 +63,7 @@ fn a_held_seat_outlives_its_front_and_is_given_back_to_the_next(runtime: Runtime
 
     cluster.fronts[0].kill();
     cluster.activate(1);
-    // It ends as Ctrl-C ends it, and gives its seat back on a connection that it has to make anew.
+    // The command ends as by Ctrl-C, and releases its seat on a new connection.
     signal("TERM", &[child.id()]);
     let output = child.wait_with_output().expect("a child of our own can be waited for");
     let err = String::from_utf8_lossy(&output.stderr);
@@ -78,7 +78,7 @@ fn a_lost_answer_is_asked_for_again_or_said_to_be_lost(runtime: Runtime) {
     let cluster = Cluster::start(runtime);
     let server = cluster.front().licence();
     let (listener, between) = listen();
-    // Ends with the process: it has no end of its own.
+    // The thread ends with the process.
     thread::spawn(move || {
         for client in listener.incoming().map_while(Result::ok) {
             lose_the_answer(client, server);
@@ -94,7 +94,7 @@ fn a_lost_answer_is_asked_for_again_or_said_to_be_lost(runtime: Runtime) {
     assert_eq!(cluster.used(TMR), 1, "the one access was done, and no other was made");
 }
 
-/// Lets the key agreement through, then one request, and cuts the line when its answer comes.
+/// Relays the key agreement and one request, and closes the connection when the answer arrives.
 fn lose_the_answer(mut client: TcpStream, server: SocketAddr) {
     let mut server = TcpStream::connect(server).expect("the front takes a connection");
     let message = |from: &mut TcpStream, to: Option<&mut TcpStream>| {

@@ -30,7 +30,7 @@ on_both_runtimes!(
     status_shows_who_holds_what,
 );
 
-/// Against the example on mio.
+/// Tests the example on mio.
 mod mio {
     use super::Runtime;
 
@@ -87,7 +87,7 @@ fn tmr() -> AccessRequest {
     AccessRequest::new(FIRM_CODE, TMR)
 }
 
-/// A person whose station is another than that of everybody else with another number.
+/// Returns a person; each number has a station of its own.
 fn person(number: u32) -> Person {
     Person { pid: 1000 + number, ..Person::new(&format!("ws-{number}"), "ada") }
 }
@@ -97,7 +97,7 @@ fn seats_are_counted(runtime: Runtime) {
     let mut client = cluster.client();
     let mut handles = Vec::new();
     for number in 0..SEATS {
-        // One of each form, so that all three count on the same licence.
+        // One access of each form: all three count on the same licence.
         let ask = tmr().by(person(number));
         let record = match number % 3 {
             0 => ask.access2(),
@@ -125,7 +125,7 @@ fn seats_are_counted(runtime: Runtime) {
     }
     assert_eq!(cluster.used(TMR), 0);
 
-    // One access may take several.
+    // One access may take several seats.
     let three = access(&mut client, &AccessRequest { quantity: 3, ..tmr() })
         .expect("three of five are free");
     assert_eq!(cluster.used(TMR), 3);
@@ -140,7 +140,7 @@ fn modes_count_as_documented(runtime: Runtime) {
     let mut client = cluster.client();
     let mut held = Vec::new();
 
-    // No user limit: any number, none counted.
+    // No user limit: any number of accesses, and none is counted.
     for _ in 0..SEATS + 1 {
         let handle = access(&mut client, &tmr().mode(MODE_NO_USER_LIMIT));
         held.push(handle.expect("no user limit takes no seat"));
@@ -163,7 +163,7 @@ fn modes_count_as_documented(runtime: Runtime) {
     }
     assert_eq!(cluster.used(TMR), 0);
 
-    // Exclusive: alone on its station, but not in the world.
+    // Exclusive: one access on each station, and other stations are not affected.
     let alone = |number| tmr().mode(MODE_EXCLUSIVE).by(person(number));
     held.push(access(&mut client, &alone(1)).expect("the first on its station"));
     assert_eq!(access(&mut client, &alone(1)), Err(EXCLUSIVE_MODE_CONFLICT));
@@ -202,7 +202,7 @@ fn wrong_requests_are_told_apart(runtime: Runtime) {
     let reply = call(&mut client, &crypt.request(service, &[0; 16]));
     assert_eq!(reply.status, WRONG_HANDLE_TYPE, "crypt with the service's handle");
 
-    // Programming, import of an update, cloud: change one container alone.
+    // Programming, import of an update, and cloud calls would change one container only.
     for number in [0x35, 0x6f, 0x5e] {
         for handle in [seat, service] {
             let reply = call(&mut client, &program(number, handle, 64));
@@ -210,10 +210,10 @@ fn wrong_requests_are_told_apart(runtime: Runtime) {
         }
     }
 
-    // A call that this server has not: an error, and the connection stays.
+    // A call that the server does not support gets an error, and the connection stays.
     assert_ne!(call(&mut client, &with_handle(0x77, seat)).status, 0, "a call that nobody has");
-    // A call number of the servers among themselves, and calls cut short: an error or the end of
-    // that connection, and nothing else.
+    // A call number that only servers use, and truncated calls, get an error or the end of that
+    // connection.
     let own = with_handle(0x0001_0005, seat);
     for record in
         [own, with_handle(u32::MAX, seat), vec![0x64, 0, 0, 0], tmr().access2()[..711].into()]
@@ -231,7 +231,7 @@ fn wrong_requests_are_told_apart(runtime: Runtime) {
 fn information_is_well_formed(runtime: Runtime) {
     let cluster = Cluster::start(runtime);
     let mut client = cluster.client();
-    // Before there is a handle, as a protected program begins.
+    // The calls without a handle with which a protected program begins.
     let version = call(&mut client, &get_version(0)).done().expect("the server's version");
     assert!(version >> 24 >= 6, "a TMR server speaks 6.10 and up: {version:#x}");
 
@@ -243,7 +243,8 @@ fn information_is_well_formed(runtime: Runtime) {
     let info = BoxInfo::decode(&reply).expect("a CMBOXINFO");
     assert_eq!(info, BoxInfo { mask: 131, serial: Cluster::SERIAL });
 
-    // The buffer rule: asked with 0, the size that is needed; too small, an error.
+    // The buffer rule: a size of 0 gets the size that is needed, and one that is too small gets an
+    // error.
     for (selector, size) in [
         (INFO_BOX, 144),
         (INFO_TIME, 48),
@@ -317,7 +318,8 @@ fn crypt_is_the_same_for_every_seat(runtime: Runtime) {
     }
 }
 
-/// There and back with the licence's key, and with a key of our own against another cipher.
+/// Encrypts and decrypts with the licence's key, and compares a key of the test's own with another
+/// cipher.
 #[track_caller]
 fn check_crypt(client: &mut Client, handle: u32, plain: &[u8]) {
     let iv = *b"an initial value";
@@ -365,7 +367,7 @@ fn a_handle_outlives_its_connection(runtime: Runtime) {
     let reply = call(&mut second, &get_info(handle, INFO_BOX, 144));
     assert_eq!(BoxInfo::decode(&reply).expect("a CMBOXINFO").mask, 131);
     assert_eq!(cluster.used(TMR), 1);
-    // And from two connections at once.
+    // The same from two connections at once.
     let mut third = cluster.client();
     assert_eq!(call(&mut third, &get_info(handle, INFO_BOX, 144)).status, 0);
     assert_eq!(give(&mut third, handle), Ok(()));
@@ -418,7 +420,7 @@ fn status_shows_who_holds_what(runtime: Runtime) {
     let share = tmr().mode(MODE_STATION_SHARE).by(Person::new("ws-8", "edsger"));
     let shared = access(&mut client, &share).expect("a seat");
 
-    // The third backend may write a moment later than the two that made the seats.
+    // The third backend may write a moment later than the two that confirmed the seats.
     let status = status_until(admin, "both seats on three backends", |status| {
         let rows = status["allocations"].as_array()?;
         rows.iter().all(|row| row["backends"] == 3).then(|| status.clone())

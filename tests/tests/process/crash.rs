@@ -20,9 +20,9 @@ const ROUNDS: u32 = 20;
 const WORKERS: u32 = 4;
 /// A licence that is never short.
 const WIDE: (u32, u32) = (401, 500);
-/// A licence that the workers fight for.
+/// A licence with fewer seats than the workers want.
 const NARROW: (u32, u32) = (402, 2);
-/// Seats of the wide licence that a worker keeps at most.
+/// The most seats of the wide licence that a worker keeps.
 const HOLD: usize = 30;
 
 /// Handle and product code of seats.
@@ -35,7 +35,7 @@ struct Knowledge {
     held: Seats,
     /// Released and acknowledged.
     gone: BTreeSet<u32>,
-    /// A release that was sent and not acknowledged: either is right.
+    /// A release that was sent and not acknowledged; the seat may or may not be held.
     releasing: Option<(u32, u32)>,
     /// An access that was sent and not answered: a seat of this product may be there.
     asking: Option<u32>,
@@ -55,19 +55,19 @@ impl From<Fault> for End {
     }
 }
 
-/// What the workers share.
+/// State that the workers share.
 struct Load {
     server: SocketAddr,
     /// Answers so far.
     answers: AtomicU32,
-    /// From here on connections end.
+    /// Set when the servers are killed: connections may end.
     dying: AtomicBool,
     /// Every handle that was ever given.
     ever: Mutex<BTreeSet<u32>>,
 }
 
 impl Load {
-    /// One worker: takes and gives back until the connection ends.
+    /// Takes and releases seats as one worker until the connection ends.
     fn work(&self, number: u32, held: Seats) -> Knowledge {
         let mut knowledge = Knowledge { held, ..Knowledge::default() };
         match self.connect_and_turn(number, &mut knowledge) {
@@ -128,7 +128,8 @@ impl Load {
         }
     }
 
-    /// Loads the server, kills everything after so many answers, and returns what the workers know.
+    /// Loads the server, kills all servers after this number of answers, and returns what the
+    /// workers know.
     fn until_killed(
         &self,
         cluster: &mut Cluster,
@@ -151,7 +152,7 @@ impl Load {
     }
 }
 
-/// What a front says is allocated: handle and product code.
+/// Returns the allocations that a front reports: handle and product code.
 fn allocations(admin: SocketAddr) -> Seats {
     let status = get_json(admin, "/api/status").expect("the front's status");
     let rows = status["allocations"].as_array().expect("a list of allocations");
@@ -175,9 +176,9 @@ fn no_acknowledged_seat_is_lost(runtime: Runtime) {
     let mut held = vec![Seats::new(); WORKERS as usize];
     let mut ever = BTreeSet::new();
     for round in 0..ROUNDS {
-        // The twin takes over every other time, with nothing but what the backends have.
+        // In every other round the twin takes over, and knows only what the backends have.
         let (active, next) = ((round % 2) as usize, ((round + 1) % 2) as usize);
-        // Not always at the same place: between a few and a few hundred answers.
+        // The kill comes at different places: after a few to a few hundred answers.
         let kill_after = 20 + (round * 7919 + 13) % 331;
         let load = Load {
             server: cluster.fronts[active].licence(),
@@ -199,8 +200,8 @@ fn no_acknowledged_seat_is_lost(runtime: Runtime) {
     }
 }
 
-/// Compares what the front has with what the workers know, sees that every seat answers, and
-/// clears away what nobody knows of. Returns what each worker holds.
+/// Compares the front's allocations with what the workers know, checks that every seat answers, and
+/// releases seats that no worker knows. Returns what each worker holds.
 fn check(
     cluster: &Cluster,
     active: usize,
@@ -230,7 +231,7 @@ fn check(
             }
         }
     }
-    // What is left can only be seats whose access was on the way.
+    // The remaining seats can only be those whose access had no answer.
     for (handle, code) in there {
         let asked = knowledge.iter_mut().find(|one| one.asking == Some(code));
         let asked = asked.unwrap_or_else(|| panic!("round {round}: nobody asked for {handle}"));

@@ -17,7 +17,7 @@ on_both_runtimes!(
     ctrl_c_ends_a_drill,
 );
 
-/// How many servers a demo has.
+/// The number of servers of a demo.
 const SERVERS: usize = 5;
 
 /// A demo in a process group of its own, as a shell starts it, and its folder. It is killed when it is
@@ -25,7 +25,7 @@ const SERVERS: usize = 5;
 struct Demo {
     process: Child,
     folder: PathBuf,
-    /// Reads what it says on standard error.
+    /// Reads its standard error.
     said: Option<JoinHandle<String>>,
 }
 
@@ -57,7 +57,7 @@ impl Demo {
         Self { process, folder, said: Some(said) }
     }
 
-    /// Its servers so far: the processes whose parent it is.
+    /// Returns its servers so far: its child processes.
     fn servers(&self) -> Vec<u32> {
         let own = self.process.id().to_string();
         let pids = fs::read_dir("/proc").expect("there is /proc").flatten();
@@ -84,14 +84,14 @@ impl Demo {
         assert!(status.expect("there is a kill command").success());
     }
 
-    /// Waits until it serves: it says so on its output.
+    /// Waits until it serves, which it prints.
     fn wait_until_it_serves(&mut self) {
         let out = self.process.stdout.as_mut().expect("a pipe");
         let mut lines = BufReader::new(out).lines().map_while(Result::ok);
         assert!(lines.any(|line| line.starts_with("listening")), "it has ended");
     }
 
-    /// Its exit code, and what it has said, once it ends by itself.
+    /// Waits until it ends by itself. Returns its exit code and its output.
     fn end(&mut self) -> (Option<i32>, String) {
         let said = self.said.take().expect("it ends once").join().expect("it only reads");
         let code = until("the demo to end", || self.process.try_wait().expect("it is ours"));
@@ -99,12 +99,12 @@ impl Demo {
     }
 }
 
-/// Waits until none of these processes is there.
+/// Waits until none of these processes exists.
 fn gone(pids: &[u32]) {
     within(Duration::from_secs(20), "the servers to be gone", || {
         let there = |pid: &u32| {
             let stat = fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat"));
-            // What nobody has waited for yet has ended all the same.
+            // A zombie, for which no process has waited yet, has ended as well.
             stat.is_ok_and(|stat| !stat.contains(") Z "))
         };
         (!pids.iter().any(there)).then_some(())
@@ -114,7 +114,7 @@ fn gone(pids: &[u32]) {
 fn a_demo_that_is_killed_takes_a_server_along_that_is_stopped(runtime: Runtime) {
     let demo = Demo::start(runtime, &[]);
     let servers = demo.wait_for_servers(SERVERS);
-    // One that has said that its parent's end is to wake it.
+    // A process that is to be signalled when its parent ends.
     until("the servers to listen", || {
         let listens = |pid: &u32| {
             let sockets = fs::read_dir(format!("/proc/{pid}/fd")).ok()?.flatten();

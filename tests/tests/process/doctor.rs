@@ -40,7 +40,7 @@ fn findings(cluster: &Cluster, code: i32) -> Vec<Value> {
     list
 }
 
-/// There is a finding of that level whose sentence has all these words.
+/// Checks that a finding of this level contains all these words.
 #[track_caller]
 fn has(list: &[Value], level: &str, words: &[&str]) {
     let fits = |it: &&Value| {
@@ -73,7 +73,7 @@ fn what_is_broken_is_found(runtime: Runtime) {
         };
         assert!(well.iter().any(there), "{topic}: {words} in {well:#?}");
     }
-    // For people it is a table with the same.
+    // The output for people is a table with the same findings.
     let table = run(&cluster, &[]).expect(0).out;
     assert!(table.contains("ok       backends"), "{table}");
 
@@ -95,7 +95,8 @@ fn what_is_broken_is_found(runtime: Runtime) {
     let group_key = cluster.workshop().group_key();
     fs::set_permissions(&group_key, Permissions::from_mode(0o644)).expect("it is ours");
     let list = findings(&cluster, 1);
-    // As the status has it: one backend is yellow, and a licence of one part is red.
+    // The levels are those of the status: one missing backend is yellow, and a licence of one part
+    // is red.
     has(&list, "warning", &[&three, "is down"]);
     has(&list, "problem", &["cannot be used", &two]);
     has(&list, "problem", &["others may read this key"]);
@@ -104,7 +105,7 @@ fn what_is_broken_is_found(runtime: Runtime) {
     assert!(said.err.contains("problems"), "{}", said.err);
     assert!(said.out.contains("-> chmod 600"), "{}", said.out);
 
-    // Another key: whoever is there does not know it.
+    // Another key: the servers that answer do not have it.
     fs::remove_file(&group_key).expect("it is there");
     let list = findings(&cluster, 1);
     has(&list, "problem", &["group.key"]);

@@ -21,7 +21,7 @@ fn the_drill_finds_nothing(runtime: Runtime) {
     for step in steps {
         assert!(step["taken"].as_u64() > Some(0), "seats were given: {step:#}");
         assert!(step["given_back"].as_u64() > Some(0), "and given back: {step:#}");
-        // What a killed front does not answer is all that is lost.
+        // Only calls that a killed front did not answer are lost.
         let what = step["what"].as_str().unwrap_or_default();
         assert!(step["lost"] == 0 || what.contains("which led"), "{step:#}");
     }

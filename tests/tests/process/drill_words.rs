@@ -22,7 +22,7 @@ use tmr_tests::independent_client::error::NO_MORE_LICENSES;
 /// A product that ended yesterday.
 const ENDED: u32 = 802;
 
-/// What was read so far.
+/// The texts that were read so far.
 #[derive(Default)]
 struct Told(String);
 
@@ -41,11 +41,11 @@ impl Told {
         };
         let status = status_until(admin, &format!("{fault}: {codes:?}"), |status| {
             let text = status["verdict"].to_string();
-            // How a connection ended is told until the next one is tried.
+            // The end of a connection is reported until the next attempt.
             let settled = text.contains(words) && !text.contains("closed by the peer");
             (seen(status)? == codes && settled).then(|| status.clone())
         });
-        // What the page shows at its head, line by line.
+        // The head of the page, line by line.
         let page: Vec<String> = status["verdict"]
             .as_array()
             .into_iter()
@@ -55,7 +55,7 @@ impl Told {
         let program = cluster.program();
         let folder = cluster.workshop().folder();
         let (config, state) = (folder.join("tmrconf-0.json"), folder.join("front-0"));
-        // As on the machine itself: it needs no password.
+        // The command runs as on the machine itself, without a password.
         let socket = state.join("admin.sock");
         let shown = program.run(["status".as_ref(), "--admin".as_ref(), socket.as_os_str()]);
         let red = status["verdict"].as_array().is_some_and(|all| all.iter().any(is_red));
@@ -78,7 +78,7 @@ impl Told {
         let found: Value = serde_json::from_str(&done.out).expect("one JSON value");
         let bad =
             found["findings"].as_array().into_iter().flatten().filter(|it| it["level"] != "ok");
-        // This machine's own time service is no fault of the group.
+        // The state of this machine's own time service is not a fault of the group.
         let bad = bad.filter(|it| !text(&it["what"]).contains("this machine's clock"));
         let bad: Vec<String> = bad
             .map(|it| {
@@ -100,7 +100,7 @@ impl Told {
         self.0.push_str(&named(cluster, &all));
     }
 
-    /// The verdict of another server, as `tmrd status` there has it.
+    /// Reads the verdict of another server by `tmrd status`.
     fn read_at(&mut self, fault: &str, cluster: &Cluster, server: &Server) {
         let url = format!("http://{}", server.admin());
         let shown = cluster.program().run(["status", "--admin", &url]);
@@ -121,17 +121,18 @@ fn is_red(trouble: &Value) -> bool {
     trouble["severity"] == "red"
 }
 
-/// With names in the place of what is another one in each run.
+/// Returns the text with names in place of values that differ in each run.
 fn named(cluster: &Cluster, told: &str) -> String {
     let mut names = Vec::new();
     for (number, backend) in cluster.backends.iter().enumerate() {
         names.push((backend.licence().to_string(), format!("backend-{}:22350", number + 1)));
     }
     for front in 0..2 {
-        names.push((cluster.twin_door(front).to_string(), format!("front-{}:22354", front + 1)));
+        names
+            .push((cluster.twin_listener(front).to_string(), format!("front-{}:22354", front + 1)));
     }
     names.push((cluster.workshop().folder().display().to_string(), "/etc/tmrd".to_owned()));
-    // The longest first, so that no port is taken for the beginning of another one.
+    // The longest address is replaced first, because a port may be the beginning of another one.
     names.sort_by_key(|(from, _)| std::cmp::Reverse(from.len()));
     let told = names.iter().fold(told.to_owned(), |told, (from, to)| told.replace(from, to));
     let words = told.split_inclusive([' ', '\n']);
@@ -238,7 +239,7 @@ fn files_and_dates_that_are_wrong_are_told_so_that_one_knows_what_to_do() {
         &["licence-expired", "part-copied"],
         "same part",
     );
-    // One that was issued from another specification, without the second product.
+    // A licence that was issued from another specification, without the second product.
     let mut fewer = tmr_tests::harness::specification(&[(TMR, SEATS)]);
     fewer["Products"].as_array_mut().expect("a list").retain(|it| it["ProductCode"] != ENDED);
     workshop.reissue(&fewer, 3, "licences");
@@ -291,7 +292,7 @@ fn expired_certificate(folder: &Path) -> (PathBuf, PathBuf) {
 fn disks_that_are_wrong_are_told_so_that_one_knows_what_to_do() {
     let mut told = Told::default();
     let mut cluster = Cluster::of(Runtime::Smol).start();
-    // Front 0 alone is there: the other one is missing in all of these.
+    // Only front 0 runs: the other front is missing in all of these texts.
     let (second, third) = (cluster.backends[1].licence(), cluster.backends[2].licence());
     let own = [cluster.workshop().backend_ip(1), cluster.workshop().ip()];
     cluster.backends[0].kill();
@@ -359,11 +360,11 @@ fn a_clock_that_is_off_is_told_so_that_one_knows_what_to_do() {
     insta::assert_snapshot!(told.0);
 }
 
-/// A small disk in the place of a folder, for as long as this lives.
+/// A small disk mounted over a folder until this is dropped.
 struct SmallDisk(PathBuf);
 
 impl SmallDisk {
-    /// `None`: this machine does not let it be mounted.
+    /// Returns `None` if this machine does not permit the mount.
     fn at(folder: PathBuf) -> Option<Self> {
         fs::create_dir_all(&folder).ok()?;
         let line = ["-t", "tmpfs", "-o", "size=8m", "tmrd-test"];

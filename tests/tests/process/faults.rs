@@ -19,11 +19,11 @@ on_both_runtimes!(
     a_client_that_goes_too_early_leaves_no_seat,
 );
 
-/// A refusal comes within this time, as required.
+/// A refusal must come within this time.
 const REFUSAL: Duration = Duration::from_secs(5);
-/// `NetworkRetryIntervalInSeconds` here; three parts are back within it, as required.
+/// `NetworkRetryIntervalInSeconds` here; three parts must be back within it.
 const RETRY: u32 = 5;
-/// What the machine may need on top, to notice and to be asked.
+/// The tolerance for the machine to notice a change and to answer.
 const SLACK: Duration = Duration::from_secs(2);
 
 fn tmr() -> AccessRequest {
@@ -45,8 +45,8 @@ fn lives(client: &mut Client, handle: u32) {
     assert_eq!(reply.status, 0, "handle {handle} is alive");
 }
 
-/// Exactly the seats that are held are counted: the rest can be taken and not one more. Gives the
-/// rest back.
+/// Checks that exactly the held seats are counted: the rest can be taken, and no more. Releases the
+/// rest.
 #[track_caller]
 fn exactly(cluster: &Cluster, held: u32) {
     assert_eq!(cluster.used(TMR), u64::from(held));
@@ -64,8 +64,8 @@ fn exactly(cluster: &Cluster, held: u32) {
     assert_eq!(cluster.used(TMR), u64::from(held));
 }
 
-/// Waits until all three backends take part again, within the retry interval from now; every
-/// allocation stands on three.
+/// Waits until all three backends take part again, within the retry interval from now, and every
+/// allocation is on three disks.
 #[track_caller]
 fn whole_again(cluster: &Cluster) {
     let limit = Duration::from_secs(RETRY.into()) + SLACK;
@@ -103,13 +103,14 @@ fn one_backend_may_die(runtime: Runtime) {
         exactly(&cluster, 2);
         assert!(give_back(&mut client, during).expect("the connection stays open").is_ok());
     }
-    // The one that missed most comes to stand alone with the one that missed least.
+    // The backend that missed most is alone with the one that missed least.
     cluster.backends[1].kill();
     lives(&mut client, before);
     exactly(&cluster, 1);
 }
 
-/// What a client gets that asks for a seat while there is no majority: a status, or no answer.
+/// Asks for a seat while there is no majority, and checks the error. Returns the time until it
+/// came.
 fn ask_without_majority(client: &mut Client) -> Duration {
     let start = Instant::now();
     let answer = take(client, &tmr()).expect("an answer, not a closed connection");
@@ -128,7 +129,7 @@ fn without_two_backends_access_is_refused(runtime: Runtime) {
     cluster.backends[2].kill();
     let took = ask_without_majority(&mut client);
     assert!(took <= REFUSAL, "refused after {took:?}");
-    // Once more, now that the front knows.
+    // The same again, now that the front has noticed.
     let mut second = cluster.client();
     let took = ask_without_majority(&mut second);
     assert!(took <= REFUSAL, "refused after {took:?}");
@@ -165,7 +166,7 @@ fn frozen_backends_are_as_good_as_dead(runtime: Runtime) {
     let mut client = cluster.client();
     lives(&mut client, held);
     lives(&mut client, during);
-    // What was refused may be on a disk: it must have been taken back.
+    // A refused access may be on a disk: it must have been undone.
     let admin = cluster.front().admin();
     status_until(admin, "the refused seat to be gone", |status| {
         (licence_row(status, TMR)?["used"] == 2).then_some(())

@@ -20,9 +20,9 @@ on_both_runtimes!(
     who_guesses_passwords_locks_no_known_browser_out,
 );
 
-/// Most that a server may grow by under attack, in bytes.
+/// The most bytes that a server may grow by under attack.
 const GROWTH: u64 = 64 * 1024 * 1024;
-/// What a call may ask for at most.
+/// The most bytes that a call may ask for.
 const BUFFER: u32 = 128 * 1024;
 
 /// Writes as much as the other end takes.
@@ -37,7 +37,7 @@ fn pour(socket: &mut TcpStream, bytes: &[u8]) {
     }
 }
 
-/// A seat is there for somebody else.
+/// Checks that another client gets a seat.
 fn served(cluster: &Cluster) {
     let mut client = cluster.client();
     let seat =
@@ -54,7 +54,7 @@ fn calls_whose_replies_nobody_reads_keep_no_memory(runtime: Runtime) {
     for listener in listeners {
         for link in 0..16 {
             let mut client = Client::connect(listener).expect("it takes a client");
-            // A handle of the service is had without a seat, and its replies are as long as is asked.
+            // A handle of the service takes no seat, and its replies are as long as requested.
             let handle = take(&mut client, &AccessRequest::subsystem())
                 .expect("an answer")
                 .expect("a handle");
@@ -80,7 +80,7 @@ fn unfinished_messages_of_many_links_keep_no_more_than_their_budget(runtime: Run
     served(&cluster);
     let front = &cluster.fronts[0];
     let idle = front.memory();
-    // The head of a message of 256 KiB, and all of it but its last bytes.
+    // The head and all but the last bytes of a message of 256 KiB.
     let mut message = Vec::new();
     message.extend(b"samc");
     message.extend((256 * 1024_u32).to_le_bytes());
@@ -91,7 +91,7 @@ fn unfinished_messages_of_many_links_keep_no_more_than_their_budget(runtime: Run
     for attacker in &mut attackers {
         let socket = attacker.socket();
         socket.set_write_timeout(Some(Duration::from_secs(2))).expect("a socket");
-        // It may be closed meanwhile.
+        // The server may close the connection meanwhile.
         let _ = socket.write_all(&message);
     }
     let grown = front.memory_peak().saturating_sub(idle);
@@ -148,7 +148,7 @@ fn who_guesses_passwords_locks_no_known_browser_out(runtime: Runtime) {
     assert_eq!(lines.matches("sign-in with a wrong password").count(), 1, "{lines}");
 }
 
-/// A link that has asked for a page, has its answer, and stays.
+/// Opens a link that has requested a page, got its answer, and stays open.
 fn asked_once(at: SocketAddr) -> TcpStream {
     let mut socket = TcpStream::connect(at).expect("it takes a connection");
     socket.write_all(b"GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("it reads");
@@ -164,20 +164,20 @@ fn links_that_say_nothing_keep_nobody_out(runtime: Runtime) {
     let hold = |at: SocketAddr, count: usize| -> Vec<TcpStream> {
         (0..count).map(|_| TcpStream::connect(at).expect("it takes a connection")).collect()
     };
-    // As many as there are places at the admin door, and as there are at the twin's.
+    // As many links as the admin port and the port for the twin accept.
     let pages = hold(admin, 100);
-    // And as many that have had an answer.
+    // The same number of links that have got an answer.
     let asked: Vec<TcpStream> = (0..100).map(|_| asked_once(admin)).collect();
     assert_eq!(get(admin, "/api/status").expect("an answer").0, 200);
-    let strangers = hold(cluster.twin_door(0), 8);
+    let strangers = hold(cluster.twin_listener(0), 8);
     cluster.fronts[1].kill();
     cluster.restart_front(1);
     status_until(admin, "the fronts to be in sync again", synced);
     drop((pages, asked, strangers));
 }
 
-/// Links of this machine that came in at a door, and whether the system asks for their peers: what
-/// `timer_active` of `/proc/net/tcp` says (2: keepalive).
+/// Returns the links of this machine at a listener, and whether the system probes their peers, by
+/// `timer_active` of `/proc/net/tcp` (2: keepalive).
 fn timers(listener: SocketAddr) -> Vec<bool> {
     let SocketAddr::V4(listener) = listener else { panic!("IPv4 in tests") };
     let [a, b, c, d] = listener.ip().octets();

@@ -43,7 +43,7 @@ fn conversation(file: &Path) -> Conversation {
     Conversation { name: file.display().to_string(), requests: requests.collect() }
 }
 
-/// Plays one conversation; the live handle stands in the place of the recorded one.
+/// Plays one conversation, with the live handle in place of the recorded one.
 fn play(client: &mut Client, conversation: &Conversation) {
     let mut live = None;
     for (number, request) in conversation.requests.iter().enumerate() {
@@ -71,7 +71,7 @@ fn every_conversation_is_answered(runtime: Runtime) {
     let cluster = Cluster::start(runtime);
     let conversations = conversations();
     assert!(conversations.len() >= 14, "{} conversations", conversations.len());
-    // Each on a connection of its own, then all on one.
+    // Each conversation has a connection of its own; then all share one.
     for conversation in &conversations {
         let mut client = cluster.client();
         play(&mut client, conversation);

@@ -15,20 +15,21 @@ on_both_runtimes!(
     a_limit_on_file_sizes_is_like_a_full_disk,
 );
 
-/// Memory of a small machine, in bytes, and what sets it for a process: all its addresses, so that
-/// more than what it uses is counted.
+/// The memory of a small machine, in bytes, and the command that limits a process to it. The limit
+/// is on all its addresses, so more than the used memory counts.
 const SMALL: (u64, &str) = (512 * 1024 * 1024, "ulimit -v 524288");
-/// Threads that open connections.
+/// The number of threads that open connections.
 const CALLERS: usize = 4;
-/// Files of a front with room for few clients: [`FEW`], and what is kept back for all else.
+/// The open files of a front with room for few clients: [`FEW`], and the reserve for everything
+/// else.
 const FEW_FILES: &str = "ulimit -n 288";
 const FEW: usize = 288 - tmr_core::base::limits::FILES_RESERVED;
-/// Files of at most 32 KiB; what shells count in is 512 bytes, or 1,024.
+/// Limits files to at most 32 KiB; shells count in blocks of 512 or 1,024 bytes.
 const SHORT_FILES: &str = "ulimit -f 64";
-/// The server is too busy.
+/// The error of a server that is too busy.
 const OVERLOADED: u32 = 309;
 
-/// Thousands of clients at a time are enough.
+/// Only one test at a time has thousands of clients.
 fn one_at_a_time() -> MutexGuard<'static, ()> {
     static ONE: Mutex<()> = Mutex::new(());
     ONE.lock().unwrap_or_else(PoisonError::into_inner)
@@ -45,7 +46,7 @@ fn start(runtime: Runtime, limit: &'static str) -> Cluster {
 
 fn idle_clients_cost_little(runtime: Runtime) {
     let _one = one_at_a_time();
-    // All of them take minutes on a small machine; what they cost stands in `tests/bench/README.md`.
+    // All of them take minutes on a small machine; their costs are in `tests/bench/README.md`.
     let clients = match (runtime, std::env::var_os("TMR_FULL")) {
         (_, None) => 1_000,
         (Runtime::Smol, Some(_)) => 10_000,
@@ -74,7 +75,7 @@ fn idle_clients_cost_little(runtime: Runtime) {
     let (name, kb) = (runtime.status_name(), [after / 1024, before / 1024]);
     eprintln!("{name}: {clients} idle clients, at most {} KB; before them {} KB", kb[0], kb[1]);
     assert!(after < SMALL.0, "{after} bytes");
-    // Whoever wakes is served.
+    // An idle client that makes a call is served.
     for client in idle.iter_mut().step_by(clients / 100) {
         assert_eq!(client.call(&get_version(0)).expect("an answer").status, 0);
     }

@@ -15,7 +15,7 @@ use tmr_tests::on_both_runtimes;
 
 on_both_runtimes!(every_handle_answers_after_its_front_was_killed);
 
-/// What status calls a handle, and what it is asked for with; the last one takes a seat.
+/// The status's name of each handle, and the access for it; the last one takes a seat.
 fn kinds() -> [(&'static str, AccessRequest); 5] {
     let licence = || AccessRequest::new(FIRM_CODE, TMR);
     [
@@ -43,7 +43,7 @@ fn committed(admin: SocketAddr, handles: &[(&str, u32)]) {
     });
 }
 
-/// The status of a CmGetInfo and of a CmCrypt2 with a handle.
+/// Returns the status of a CmGetInfo and of a CmCrypt2 with a handle.
 #[track_caller]
 fn calls(client: &mut Client, handle: u32) -> (u32, u32) {
     let info = client.call(&get_info(handle, INFO_VERSION, 16)).expect("an answer");
@@ -77,7 +77,7 @@ fn every_handle_answers_after_its_front_was_killed(runtime: Runtime) {
         (licence_row(status, TMR)?["used"] == 1).then_some(())
     });
 
-    // The use without limit that the other front gave is known here too.
+    // The handle without a user limit that the other front granted is known here too.
     let (seat, free) = (taken[4].1, taken[3].1);
     assert_eq!(give_back(&mut client, seat).expect("an answer"), Ok(0));
     let alone = AccessRequest::new(FIRM_CODE, TMR).mode(MODE_EXCLUSIVE);

@@ -32,14 +32,14 @@ const WORKERS: u32 = 4;
 /// Accesses before the leader is killed.
 const ACCESSES: usize = 200;
 
-/// What clients were told.
+/// The answers to clients.
 #[derive(Debug, Default)]
 struct Told {
     granted: BTreeSet<u32>,
     released: BTreeSet<u32>,
 }
 
-/// Takes seats and gives them back until the connection ends.
+/// Takes and releases seats until the connection ends.
 fn work(server: SocketAddr, person: u32, told: &Mutex<Told>, count: &AtomicUsize) {
     let Ok(mut client) = Client::connect(server) else { return };
     let ask = AccessRequest::new(FIRM_CODE, WIDE.0).by(Person::new(&format!("ws-{person}"), "ada"));
@@ -81,7 +81,7 @@ fn a_leader_that_is_killed_under_load_leaves_no_gap(runtime: Runtime) {
             (status["twin"]["synced"] == true).then_some(())
         });
     }
-    // A refusal of which the twin is told.
+    // A refusal that the leader reports to its twin.
     let mut client = cluster.client();
     let narrow = AccessRequest::new(FIRM_CODE, NARROW.0).by(Person::new("ws-9", "eve"));
     let seat = take(&mut client, &narrow).expect("an answer").expect("the one seat");
@@ -113,7 +113,7 @@ fn a_leader_that_is_killed_under_load_leaves_no_gap(runtime: Runtime) {
     told.released.insert(seat);
     told.granted.insert(seat);
 
-    // The one that was killed has caught up when it has the last of these.
+    // The killed front has caught up when it has the last of these records.
     let ended = |record: &Record| record.kind == Kind::Release && record.handle == seat;
     until("the last of it at both", || {
         (0..2).all(|front| records(&folder(&cluster, front)).iter().any(ended)).then_some(())
@@ -145,7 +145,7 @@ fn a_leader_that_is_killed_under_load_leaves_no_gap(runtime: Runtime) {
         users["rows"].as_array().and_then(|rows| rows.iter().find(|row| row["user"] == "eve"));
     assert_eq!(eve.map(|row| (accesses(row), row["denied"].as_u64())), Some((1, Some(1))));
 
-    // A process that is told to stop writes its last lines.
+    // A process that gets SIGTERM writes its last lines.
     let last = take(&mut client, &narrow).expect("an answer").expect("the one seat");
     signal("TERM", &[cluster.fronts[1].pid()]);
     assert!(cluster.fronts[1].wait().success());
@@ -200,7 +200,7 @@ fn who_asks_in_vain_without_end_pushes_nobody_out_of_the_history(runtime: Runtim
             scope.spawn(move || {
                 let mut client = Client::connect(server).expect("it takes a client");
                 for name in 0..FLOOD / WORKERS {
-                    // Another name each time, to be another client.
+                    // Each access has another name, as of another client.
                     let user = format!("eve-{person}-{name}");
                     let narrow = narrow_of(&user);
                     assert_eq!(
@@ -219,14 +219,14 @@ fn who_asks_in_vain_without_end_pushes_nobody_out_of_the_history(runtime: Runtim
     });
     assert!(all.iter().any(|record| record.kind == Kind::Access && record.handle == seat));
     let refused: Vec<_> = all.iter().filter(|record| record.kind == Kind::Denied).collect();
-    // One that began at the end of a minute has two.
+    // An access at the end of a minute may make two records.
     assert!((1..=4 * REFUSALS_OF_ADDRESS).contains(&refused.len()), "{} lines", refused.len());
     let status = get_json(cluster.front().admin(), "/api/status").expect("a status");
     assert_eq!(status["role"], "active", "{status:#}");
     assert!(!cluster.front().log_text().contains("usage history: lines were lost"));
 }
 
-/// Accesses in vain: as many as one address is let ask in ten seconds.
+/// The number of refused accesses: as many as one address may make in ten seconds.
 const FLOOD: u32 = 2_000;
 
 fn narrow_of(user: &str) -> AccessRequest {

@@ -24,13 +24,13 @@ on_both_runtimes!(
 
 /// A licence that is never short.
 const WIDE: (u32, u32) = (401, 500);
-/// Tries of an impostor, within seconds.
+/// The number of an impostor's attempts, within seconds.
 const TRIES: usize = 5;
 /// The first message of a twin, with its length.
 const GREETING: usize = 50;
-/// A front's hello to a backend (wire, section 5.1), and where its proof begins.
+/// A front's hello to a backend (wire, section 5.1), and the offset of its proof.
 const HELLO: (usize, usize) = (44, 12);
-/// On the wire: what anybody gets who dials a backend (sections 1, 2), and a refusal (1, 3).
+/// The bytes that any caller gets from a backend (wire, sections 1 and 2), and a refusal (1, 3).
 const AGREEMENT: usize = 16 + 65;
 const REFUSAL: usize = 16 + 32;
 
@@ -45,8 +45,8 @@ fn seats(cluster: &Cluster, count: usize) -> Vec<u32> {
     (0..count).map(|_| one().expect("an answer").expect("a seat is free")).collect()
 }
 
-/// Waits until the fronts are in sync and both know the same handles; what they and the backends
-/// know of the group then.
+/// Waits until the fronts are in sync and know the same handles. Returns what they and the backends
+/// know about the group then.
 #[track_caller]
 fn knowledge(cluster: &Cluster) -> Vec<Value> {
     let handles = |front: &Server| {
@@ -80,13 +80,13 @@ fn lines(server: &Server, what: &str) -> usize {
     server.log_text().lines().filter(|line| line.contains(what)).count()
 }
 
-fn twin_door(cluster: &Cluster, front: usize) -> SocketAddr {
+fn twin_listener(cluster: &Cluster, front: usize) -> SocketAddr {
     let at = &cluster.configuration(front, 0, 0)["TmrServer"]["TwinListen"];
     let port = at["Port"].as_u64().and_then(|port| u16::try_from(port).ok());
     (cluster.workshop().ip(), port.expect("a port")).into()
 }
 
-/// Starts the front that leads again, with something else in its configuration.
+/// Restarts the leading front with a changed configuration.
 fn restart_leader(cluster: &mut Cluster, change: impl FnOnce(&mut Value)) {
     cluster.fronts[0].kill();
     cluster.restart_front_with(0, change);
@@ -98,12 +98,12 @@ fn a_twin_with_another_key_is_told_nothing(runtime: Runtime) {
     let cluster = start(runtime);
     seats(&cluster, 2);
     let before = knowledge(&cluster);
-    // Under another key, or none, a message is so many bytes that mean nothing here.
+    // With another key, or none, a message is only bytes without meaning here.
     let mut greeting = vec![0x5a; GREETING];
     greeting[..2].copy_from_slice(&48_u16.to_le_bytes());
     for front in 0..2 {
         for _ in 0..TRIES {
-            assert_eq!(play(&greeting, twin_door(&cluster, front)), b"", "not a byte");
+            assert_eq!(play(&greeting, twin_listener(&cluster, front)), b"", "not a byte");
         }
         assert_eq!(lines(&cluster.fronts[front], "no handshake of a twin with this group key"), 1);
     }
@@ -112,7 +112,7 @@ fn a_twin_with_another_key_is_told_nothing(runtime: Runtime) {
 
 fn a_recorded_twin_is_told_nothing(runtime: Runtime) {
     let mut cluster = start(runtime);
-    let standby = twin_door(&cluster, 1);
+    let standby = twin_listener(&cluster, 1);
     let recorder = Recorder::before(standby);
     let at = json!({ "Ip": recorder.address().ip(), "Port": recorder.address().port() });
     restart_leader(&mut cluster, |value| value["TmrServer"]["TwinServer"] = at);
@@ -125,8 +125,8 @@ fn a_recorded_twin_is_told_nothing(runtime: Runtime) {
     }
     let before = knowledge(&cluster);
     for _ in 0..TRIES {
-        // What comes is the second message of a handshake that the player has no key for, and a
-        // hello under it.
+        // The answer is the second message of a handshake, for which the impostor has no key, and
+        // an encrypted hello.
         let answer = play(&said, standby);
         assert!(answer.len() < 2 * GREETING + 48, "{} bytes", answer.len());
     }
@@ -153,7 +153,7 @@ fn a_front_with_another_key_is_told_nothing(runtime: Runtime) {
     }
     assert_eq!(knowledge(&cluster), before);
 
-    // A whole front with another key says what is wrong, and learns nothing.
+    // A complete front with another key reports the problem, and learns nothing.
     let wrong = cluster.workshop().folder().join("wrong.key");
     cluster.program().run(["keygen".as_ref(), wrong.as_os_str()]).expect(0);
     cluster.fronts[1].kill();
@@ -237,8 +237,8 @@ fn a_backend_with_another_key_is_told_nothing(runtime: Runtime) {
     assert_eq!(allocations, Some(held.len()), "two of three are enough");
 }
 
-/// A backend that does everything right but the proof; for each front that dials it, what that says
-/// then.
+/// Runs a backend that does everything right except the proof. Collects what each front that dials
+/// it sends after that.
 fn pretend(listener: TcpListener) -> Receiver<Vec<u8>> {
     let (send, read) = mpsc::channel();
     let answer = |mut socket: TcpStream| -> Option<Vec<u8>> {

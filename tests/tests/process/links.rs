@@ -25,12 +25,12 @@ on_both_runtimes!(
     a_state_folder_with_planted_links_leads_nowhere,
 );
 
-/// Nobody, on every system.
+/// The user id of `nobody`.
 const NOBODY: u32 = 65_534;
-/// What a stranger's link leads to, and must not change.
+/// The target of a stranger's link, which must not change.
 const PRECIOUS: &str = "root:x:0:0\n";
 
-/// A file that is not to be written, outside of the folder that strangers may write in.
+/// Returns a file that must not be written, outside of the folder that strangers may write in.
 fn precious(workshop: &Workshop) -> PathBuf {
     let path = workshop.folder().join("precious");
     fs::write(&path, PRECIOUS).unwrap();
@@ -54,12 +54,12 @@ fn workshop(runtime: Runtime) -> Workshop {
     Workshop::new(runtime, &specification(&[(TMR, 3)]))
 }
 
-/// `tmrd password FILE`; returns its exit code.
+/// Runs `tmrd password FILE`, and returns its exit code.
 fn set_password(program: &Program, file: &Path) -> i32 {
     let mut command = program.command(["password"]);
     command.arg(file).stdin(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn().unwrap();
-    // One that refuses reads nothing.
+    // A command that refuses reads nothing.
     let _ = writeln!(child.stdin.take().unwrap(), "{PASSWORD}");
     child.wait().unwrap().code().unwrap()
 }
@@ -84,7 +84,7 @@ fn a_password_is_written_past_a_planted_link(runtime: Runtime) {
         assert!(data.is_file() && mode(&file) & 0o137 == 0, "{data:?}");
         assert!(fs::read_to_string(&file).unwrap().starts_with("operator:$argon2id"));
     }
-    // A second name of somebody's file is not written through either.
+    // A hard link to another user's file is not written through either.
     fs::remove_file(&file).unwrap();
     fs::hard_link(&target, folder.join("admin.passwd.new")).unwrap();
     assert_eq!(set_password(workshop.program(), &file), 0);
@@ -109,7 +109,7 @@ fn a_password_file_keeps_its_owner_and_its_mode(runtime: Runtime) {
     assert_eq!(set_password(workshop.program(), &file), 0);
     let data = fs::metadata(&file).unwrap();
     assert_eq!((data.uid(), data.gid(), mode(&file)), (NOBODY, NOBODY, 0o440));
-    // The first one is for the group of the folder, which is the server's.
+    // The first file belongs to the group of the folder, which is the server's.
     let folder = workshop.folder().join("etc");
     fs::create_dir(&folder).unwrap();
     chown(&folder, Some(NOBODY), Some(NOBODY)).unwrap();
@@ -125,7 +125,8 @@ fn a_licence_is_nobody_else_s_to_read(runtime: Runtime) {
     let out = workshop.folder().join("open");
     fs::create_dir(&out).unwrap();
     chmod(&out, 0o777);
-    // A stranger got there before: with a link, with a file that all may read, with a second name.
+    // A stranger was there before: with a symbolic link, with a file that all may read, with a hard
+    // link.
     symlink(&target, out.join("1.cmlic.new")).unwrap();
     for name in ["2.cmlic.new", "2.cmlic"] {
         fs::write(out.join(name), "").unwrap();

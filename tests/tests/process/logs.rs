@@ -15,7 +15,7 @@ on_both_runtimes!(
     a_version_has_a_name,
 );
 
-/// Which stream `JOURNAL_STREAM` names.
+/// The stream that `JOURNAL_STREAM` names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Named {
     Nothing,
@@ -25,8 +25,8 @@ enum Named {
     Nonsense,
 }
 
-/// Runs a backend that warns, complains and ends, with standard error in a file; returns that file
-/// and the log file.
+/// Runs a backend that logs warnings and errors and ends, with standard error in a file. Returns
+/// that file and the log file.
 fn said(workshop: &Workshop, named: Named, json: bool) -> (String, String) {
     let path = workshop.folder().join("standard-error");
     let log = workshop.folder().join("backend.log");

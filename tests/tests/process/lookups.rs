@@ -18,12 +18,12 @@ on_both_runtimes!(
     a_name_without_an_answer_is_told_with_its_addresses,
 );
 
-/// Silent addresses are of one machine: one test at a time has them.
+/// The silent addresses belong to the machine, so one test at a time uses them.
 static TURN: Mutex<()> = Mutex::new(());
-/// Where nobody ever answers, beside the black-holed IPv6 address.
+/// An address that never answers, beside the black-holed IPv6 address.
 const SILENT: Ipv4Addr = Ipv4Addr::new(127, 77, 77, 77);
 
-/// The names in use, and what they lead to.
+/// The names in use, and their addresses.
 struct Names {
     file: PathBuf,
 }
@@ -32,12 +32,12 @@ impl Names {
     fn lead(&self, names: &[(String, Vec<IpAddr>)]) {
         let lines =
             names.iter().flat_map(|(name, ips)| ips.iter().map(move |ip| format!("{ip} {name}\n")));
-        // In place: the file that the processes see is this one.
+        // The file is written in place, because the processes see this one.
         fs::write(&self.file, lines.collect::<String>()).expect("the list of hosts");
     }
 }
 
-/// A group whose processes see these names; `None`: that cannot be had here.
+/// Starts a group whose processes see these names; `None`: this machine does not permit it.
 fn group(runtime: Runtime, test: &str) -> Option<(Cluster, Names)> {
     if missing(rustix::process::geteuid().is_root(), "root, for a list of hosts of its own") {
         return None;
@@ -49,7 +49,7 @@ fn group(runtime: Runtime, test: &str) -> Option<(Cluster, Names)> {
     Some((cluster, Names { file }))
 }
 
-/// What a shell does so that a process and its look-ups see that file.
+/// The shell commands by which a process and its look-ups see that file.
 fn apart(hosts: &Path) -> String {
     let hosts = hosts.display();
     format!(
@@ -68,7 +68,7 @@ fn name(server: &str, index: usize) -> String {
     format!("{server}-{index}.test")
 }
 
-/// Has a front know backends and twin by name.
+/// Makes a front find its backends and its twin by name.
 fn by_name(front: usize) -> impl FnOnce(&mut Value) {
     move |configuration| {
         let servers = configuration["CmServer"]["Server"].as_array_mut().expect("a list");
@@ -88,11 +88,11 @@ fn restart_by_name(cluster: &mut Cluster) {
     }
 }
 
-/// What each name would lead to where all is well.
+/// The address of each name on a healthy network.
 fn plain(cluster: &Cluster) -> Vec<(String, SocketAddr)> {
     let backends = cluster.backends.iter().enumerate();
     let backends = backends.map(|(index, server)| (name("backend", index), server.licence()));
-    let fronts = (0..2).map(|front| (name("front", front), cluster.twin_door(front)));
+    let fronts = (0..2).map(|front| (name("front", front), cluster.twin_listener(front)));
     backends.chain(fronts).collect()
 }
 
@@ -139,7 +139,7 @@ fn a_name_is_served_whichever_of_its_addresses_answers(runtime: Runtime) {
         "served after {alone:.2?}; behind a silent IPv6 address {behind_six:.2?}; as the third {third:.2?}"
     );
 
-    // A client as well.
+    // The same for a client.
     let front = cluster.front().licence();
     let mut leads: Vec<_> = all.iter().map(|(name, at)| (name.clone(), vec![at.ip()])).collect();
     leads.push(("licence.test".to_owned(), vec![six, SILENT.into(), front.ip()]));

@@ -33,7 +33,7 @@ on_both_runtimes!(
     nobody_but_the_servers_user_and_group_comes_in,
 );
 
-/// Nobody, on every system.
+/// The user id of `nobody`.
 const NOBODY: u32 = 65_534;
 
 fn socket_in(cluster: &Cluster, server: &str) -> PathBuf {
@@ -44,14 +44,14 @@ fn name(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-/// A seat is there for somebody.
+/// Checks that a client gets a seat.
 fn served(cluster: &Cluster) {
     let mut client = cluster.client();
     let seat = take(&mut client, &AccessRequest::new(FIRM_CODE, TMR)).unwrap().unwrap();
     assert_eq!(give_back(&mut client, seat).unwrap(), Ok(0));
 }
 
-/// What keepalived asks.
+/// Runs the command of keepalived's track script.
 #[track_caller]
 fn tracked(cluster: &Cluster, socket: &Path) {
     for what in ["status", "manual-failover"] {
@@ -76,7 +76,7 @@ fn every_server_answers_by_its_socket(runtime: Runtime) {
     let well = ["notify", "INSTANCE", "x", "BACKUP", "250", "--admin", name(&front)];
     cluster.program().run(well).expect(0);
     cluster.program().run(["notify", "--admin", name(&front)]).expect(0);
-    // A backend has a socket too, and is not what keepalived means.
+    // A backend has a socket too, but the script asks for a front.
     let wrong: [&[&str]; 3] =
         [&["track", "status"], &["track", "manual-failover"], &["notify", "INSTANCE", "x"]];
     for command in wrong {
@@ -112,7 +112,7 @@ fn no_flood_of_links_keeps_the_machine_itself_out(runtime: Runtime) {
         (0..count).map(|_| TcpStream::connect(at).unwrap()).collect()
     };
     let held = (hold(admin, 200), hold(licence, 500));
-    // Nor do those who may come in there, and say nothing.
+    // Silent connections to the socket do not block it either.
     let idle: Vec<UnixStream> = (0..200).map(|_| UnixStream::connect(&socket).unwrap()).collect();
     tracked(&cluster, &socket);
     cluster.program().run(["status", "--admin", name(&socket)]).expect(0);
@@ -221,7 +221,7 @@ fn nobody_but_the_servers_user_and_group_comes_in(runtime: Runtime) {
     }
     let cluster = Cluster::of(runtime).start();
     let socket = socket_in(&cluster, "front-0");
-    // The folders above would keep them out already.
+    // The parent folders would already exclude other users.
     let chmod = |path: &Path, mode| {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     };
@@ -241,35 +241,35 @@ fn nobody_but_the_servers_user_and_group_comes_in(runtime: Runtime) {
     assert!(code == Some(4) && said.contains("Permission denied"), "{code:?} {said}");
     let Some((code, said)) = ask(NOBODY, 0) else { return };
     assert_eq!((code, &*said), (Some(0), ""), "who is in its group comes in");
-    // Where somebody has opened it for all, the server looks who comes.
+    // If the folder is open to all users, the server checks the user of each connection.
     chmod(&socket, 0o666);
     let Some((code, said)) = ask(NOBODY, NOBODY) else { return };
     assert_eq!(code, Some(4), "{said}");
     assert_eq!(ask(NOBODY, 0).unwrap().0, Some(0));
-    // Its own user goes on.
+    // The server's own user is still served.
     let mut own = UnixStream::connect(&socket).unwrap();
     own.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
     let error = own.read(&mut [0]).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock, "it is not closed");
 }
 
-/// The codes of a server's verdict.
+/// Returns the codes of a server's verdict.
 fn codes(server: SocketAddr) -> Option<Vec<String>> {
     let status = get_json(server, "/api/status").ok()?;
     let code = |it: &serde_json::Value| it["code"].as_str().map(String::from);
     status["verdict"].as_array()?.iter().map(code).collect()
 }
 
-/// What the verdict of a server has of this kind: its words.
+/// Returns the texts of a server's verdict with this code.
 fn trouble(cluster: &Cluster, server: SocketAddr, code: &str) -> Option<String> {
     let status = get_json(server, "/api/status").ok()?;
     let found = status["verdict"].as_array()?.iter().find(|it| it["code"] == code)?.clone();
     let at = format!("http://{server}");
-    // What is red ends with another code than what is yellow.
+    // A red verdict has another exit code than a yellow one.
     let shown = cluster.program().run(["status", "--admin", &at]).out;
     let text = found["text"].as_str()?.to_owned();
     assert!(!shown.contains("All is well"), "{shown}");
-    // More may have become known between the two.
+    // More may have become known between the two commands.
     shown.contains(&text).then_some(text)
 }
 
@@ -283,10 +283,10 @@ fn what_somebody_has_removed_under_a_running_server_is_told_with_what_to_do(runt
     // There is one front.
     let before = vec![String::from("twin-down")];
     within(limit, "the group to be well", || (codes(front)? == before).then_some(()));
-    // Something else stands where the socket of the front was.
+    // Another file is at the path of the front's socket.
     fs::remove_file(&socket).unwrap();
     fs::write(&socket, "").unwrap();
-    // The file that the backend writes to has no name any more.
+    // The backend's journal is removed while it is open.
     fs::remove_file(state.join("journal")).unwrap();
     let told =
         within(limit, "the front to miss its socket", || trouble(&cluster, front, "socket-lost"));
@@ -298,7 +298,7 @@ fn what_somebody_has_removed_under_a_running_server_is_told_with_what_to_do(runt
     let told =
         within(limit, "the front to hear of it", || trouble(&cluster, front, "backend-state-lost"));
     assert!(told.contains(&cluster.backends[0].licence().to_string()), "{told}");
-    // The folder goes as a whole, and the socket with it.
+    // The whole folder is removed, and the socket with it.
     fs::remove_dir_all(&state).unwrap();
     within(limit, "the backend to miss its folder", || {
         trouble(&cluster, backend, "state-lost").filter(|it| it.contains("the folder is gone"))
@@ -307,7 +307,7 @@ fn what_somebody_has_removed_under_a_running_server_is_told_with_what_to_do(runt
         let status = get_json(front, "/api/status").ok()?;
         (status["backends"][0]["socket_lost"] == true).then_some(())
     });
-    // That follows from what is told already.
+    // This follows from an earlier finding.
     let told = codes(front).unwrap();
     assert!(told.contains(&"backend-state-lost".into()), "{told:?}");
     for server in [front, backend] {
@@ -315,7 +315,7 @@ fn what_somebody_has_removed_under_a_running_server_is_told_with_what_to_do(runt
         let own = server == backend && told.iter().any(|code| code == "socket-lost");
         assert!(!own && !told.contains(&"backend-socket-lost".into()), "{told:?}");
     }
-    // What was said to be done mends it.
+    // The recommended action repairs it.
     fs::remove_file(&socket).unwrap();
     within(limit, "the socket of the front", || UnixStream::connect(&socket).ok());
     cluster.backends[0].kill();
@@ -339,6 +339,6 @@ fn refusals_that_were_only_counted_are_recorded_at_the_end(runtime: Runtime) {
     let folder = cluster.workshop().folder().join("front-0").join("history");
     let denied = |record: &Record| record.kind == Kind::Denied;
     let denied: Vec<Record> = records(&folder).into_iter().filter(denied).collect();
-    // The first one has a line of its own, and the others are counted in another.
+    // The first one has a line of its own, and the others are counted in a second line.
     assert_eq!(denied.iter().map(|record| record.count.max(1)).sum::<u64>(), 5, "{denied:?}");
 }

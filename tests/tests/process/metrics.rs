@@ -15,7 +15,7 @@ use tmr_tests::on_both_runtimes;
 
 on_both_runtimes!(every_fault_is_seen_in_a_scrape, both_formats_are_what_readers_expect);
 
-/// Runs promtool with this on standard input; `None`: it is not there.
+/// Runs promtool with this on standard input. Returns `None` if it is not installed.
 fn promtool(arguments: &[&str], input: &str) -> Option<(bool, String)> {
     let child = Command::new("promtool")
         .args(arguments)
@@ -33,7 +33,7 @@ fn promtool(arguments: &[&str], input: &str) -> Option<(bool, String)> {
     Some((out.status.success(), String::from_utf8_lossy(&said).into_owned()))
 }
 
-/// Every value of a scrape, by name and labels; promtool has nothing against it.
+/// Returns every value of a scrape, by name and labels, and checks that promtool accepts it.
 fn scrape(at: SocketAddr) -> Option<BTreeMap<String, f64>> {
     let (code, text) = get(at, "/metrics").ok()?;
     assert_eq!(code, 200);

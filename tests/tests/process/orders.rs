@@ -47,7 +47,7 @@ fn what_nobody_waits_for_any_more_is_not_carried_out(runtime: Runtime) {
     let mut local = UnixStream::connect(socket(&cluster)).unwrap();
     local.write_all(FAILOVER).unwrap();
     drop(local);
-    // One that speaks no more and listens still is told so.
+    // A client that has ended its sending and still listens gets the answer.
     let mut half = TcpStream::connect(front.admin()).unwrap();
     half.write_all(FAILOVER).unwrap();
     half.shutdown(Shutdown::Write).unwrap();
@@ -58,7 +58,7 @@ fn what_nobody_waits_for_any_more_is_not_carried_out(runtime: Runtime) {
     until("all of them to be left", || {
         (front.log_text().matches("is not carried out").count() == 3).then_some(())
     });
-    // What was asked for before is over, and the role is where it was.
+    // Earlier orders are void, and the role has not moved.
     synced(&cluster);
     let other = get_json(cluster.fronts[1].admin(), "/api/status").unwrap();
     assert_eq!(other["role"], "standby");
@@ -93,7 +93,7 @@ fn a_command_that_had_no_answer_says_what_is_known(runtime: Runtime) {
     let end = cluster.program().run(["notify", "INSTANCE", "x", "--admin", at]).expect(4);
     let said = ["did not answer within 5 s", "does not carry out any more"];
     end.one_clear_error(&said);
-    // Before an order these ask how the front stands.
+    // These commands read the front's state before an order.
     for order in ["activate", "failover"] {
         let end = cluster.program().run([order, "--admin", at]).expect(4);
         end.one_clear_error(&["did not answer within 5 s", "nothing was ordered"]);

@@ -27,14 +27,13 @@ on_both_runtimes!(
     a_server_that_dies_leaves_no_picture_of_its_memory,
 );
 
-/// The troubles of a status whose file ends so.
+/// Returns the problems of a status about files with this ending.
 fn troubles<'a>(status: &'a Value, name: &str) -> Vec<&'a Value> {
     let all = status["files"].as_array().map_or(&[][..], Vec::as_slice);
     all.iter().filter(|one| one["file"].as_str().unwrap().ends_with(name)).collect()
 }
 
-/// Waits until the status names these files, each once with what is wrong and what to do, and no
-/// other.
+/// Waits until the status names exactly these files, each once with the problem and the remedy.
 #[track_caller]
 fn named(admin: SocketAddr, names: &[&str]) -> Value {
     status_until(admin, &format!("trouble with {names:?} alone"), |status| {
@@ -45,10 +44,10 @@ fn named(admin: SocketAddr, names: &[&str]) -> Value {
     })
 }
 
-/// `tmrd status` names them too.
+/// Checks that `tmrd status` names them too.
 #[track_caller]
 fn printed(cluster: &Cluster, admin: SocketAddr, names: &[&str]) {
-    // Of a front that may have a password: by its socket.
+    // The front may have a password, so its socket is used.
     let front = cluster.fronts[0].admin() == admin;
     let socket = cluster.workshop().folder().join("front-0/admin.sock");
     let at = if front { socket.display().to_string() } else { format!("http://{admin}") };
@@ -109,13 +108,13 @@ fn a_front_starts_without_papers_that_it_cannot_use(runtime: Runtime) {
         logged_once(cluster.front(), text);
     }
     assert_eq!(fs::read_to_string(&passwords).unwrap(), format!("{good}opreator:oops\n"));
-    // Nobody knows whether readers need a password, so they do. Nobody speaks in the clear from
-    // another machine; that it is one cannot be played here.
+    // It is unknown whether readers need a password, so they do. Other machines may not use plain
+    // HTTP, but another machine cannot be played here.
     let afar = "X-Forwarded-For: 192.0.2.9\r\n";
     let code = |path: &str| get_with(admin, path, afar).unwrap().0[9..12].to_owned();
     assert_eq!((code("/api/status"), code("/healthz")), ("401".into(), "200".into()));
 
-    // What is mended is taken without a restart.
+    // A repaired file is used without a restart.
     fs::write(&passwords, &good).unwrap();
     let certificate = Path::new(env!("CARGO_MANIFEST_DIR")).join("certificate");
     for name in ["admin.pem", "admin.key"] {
@@ -151,7 +150,7 @@ fn papers_in_trouble_do_not_hold_up_other_changes(runtime: Runtime) {
     config["CmServer"]["NetworkRetryIntervalInSeconds"] = 9.into();
     reload(&config, "is in force");
     named(admin, &["admin-0.passwd", "/no/such/folder/tmrd.log"]);
-    // What is new is refused if it cannot be used.
+    // A new file is refused if it cannot be used.
     let mut worse = config.clone();
     worse["WebAdmin"]["PasswordFile"] = "tmrconf-0.json".into();
     reload(&worse, "nothing has changed");
@@ -175,7 +174,7 @@ fn a_log_goes_into_no_file_that_is_something_else(runtime: Runtime) {
         config["Log"] = json!({ "File": file });
         config.to_string()
     };
-    // Before there are passwords: it must not become the file that they are to be in.
+    // Before there are passwords, the log must not take the place of the password file.
     let passwords = cluster.password_file(0);
     let own = folder.join("tmrconf-0.json");
     let before = fs::read_to_string(&own).unwrap();
@@ -219,7 +218,7 @@ fn a_log_goes_into_no_file_that_is_something_else(runtime: Runtime) {
     }
     assert!(!folder.join("elsewhere.log").exists() && !state.join("not-there-yet.log").exists());
 
-    // A new file, an empty one, and a log of ours are right.
+    // A new file, an empty file, and a log of this program are accepted.
     fs::write(folder.join("empty.log"), "").unwrap();
     for name in ["new.log", "empty.log", "new.log"] {
         let (status, said) = post_text(admin, "/api/config", &with(&folder.join(name))).unwrap();
@@ -235,7 +234,7 @@ fn a_backend_serves_without_files_that_are_no_licences(runtime: Runtime) {
     let folder = workshop.folder().join("folder");
     fs::create_dir(&folder).unwrap();
     let good = fs::read(workshop.licence(1)).unwrap();
-    // A stranger's ones stand before and behind it, more than there may be licences.
+    // Foreign files are listed before and after it, more than the permitted number of licences.
     let junk: Vec<_> = (0..300).map(|number| folder.join(format!("junk-{number}.cmlic"))).collect();
     junk.iter().for_each(|path| fs::write(path, "none").unwrap());
     fs::write(folder.join("m.cmlic"), &good).unwrap();
@@ -267,7 +266,8 @@ fn a_backend_serves_without_files_that_are_no_licences(runtime: Runtime) {
     }
     logged_once(&cluster.backends[0], "more of such files");
 
-    // A running one shrugs just so; and what is removed or mended is in trouble no more.
+    // A running backend continues likewise; a file that is removed or repaired is no longer
+    // reported.
     for name in ["._m.cmlic", "a-cut.cmlic", "link.cmlic", "pipe.cmlic"] {
         fs::remove_file(folder.join(name)).unwrap();
     }
@@ -278,7 +278,7 @@ fn a_backend_serves_without_files_that_are_no_licences(runtime: Runtime) {
     serves(&cluster.backends[0]);
     fs::write(folder.join("late.cmlic"), "no licence").unwrap();
     named(admin, &["late.cmlic"]);
-    // One that was good and is damaged stays in force, and is named.
+    // A licence whose file is damaged later stays in force, and the file is reported.
     fs::write(folder.join("z-copy.cmlic"), &good[1..]).unwrap();
     named(admin, &["late.cmlic", "z-copy.cmlic"]);
     serves(&cluster.backends[0]);
@@ -301,7 +301,7 @@ fn a_backend_without_a_licence_waits_for_one(runtime: Runtime) {
     let admin = cluster.backends[0].admin();
     named(admin, &["1.cmlic"]);
     logged_once(&cluster.backends[0], "nothing to serve");
-    // It has its vote all the same.
+    // The backend still has its vote.
     cluster.wait_up(0);
     fs::copy(&good, folder.join("1.cmlic")).unwrap();
     cluster.wait_whole(0);
@@ -316,7 +316,7 @@ fn of_files_that_are_named_those_that_are_licences_are_served(runtime: Runtime) 
     line.listen.set_port(cluster.backends[0].licence().port());
     line.admin = Some(cluster.backends[0].admin());
     line.second = Some(workshop.folder().join("second.cmlic"));
-    // Its name is a stranger's, and does not reach the terminal of whoever looks.
+    // Its name comes from a stranger, and must not reach an operator's terminal unescaped.
     let named_so = workshop.folder().join("folder");
     fs::create_dir(&named_so).unwrap();
     fs::write(named_so.join("\u{1b}[2J.cmlic"), "").unwrap();
@@ -329,14 +329,14 @@ fn of_files_that_are_named_those_that_are_licences_are_served(runtime: Runtime) 
     printed(&cluster, admin, &["second.cmlic", "\u{fffd}[2J.cmlic"]);
     cluster.wait_whole(0);
     serves(&cluster.backends[0]);
-    // With the other one alone it has its vote all the same, for it has run before.
+    // With only the other file it still has its vote, because it has run before.
     cluster.backends[0].kill();
     line.second = None;
     line.licence = cluster.workshop().folder().join("second.cmlic");
     cluster.backends[0].restart(&line.arguments()).expect("it starts");
     named(admin, &["second.cmlic"]);
     cluster.wait_up(0);
-    // At the first start that is a command line that is wrong.
+    // At the first start this is an error of the command line.
     cluster.backends[0].kill();
     line.state = cluster.workshop().folder().join("never-run");
     let end = cluster.backends[0].restart(&line.arguments()).expect_err("it serves nothing");

@@ -20,11 +20,11 @@ on_both_runtimes!(
     fronts_come_in_while_backends_are_full_and_flooded,
 );
 
-/// Somebody else on this machine's part of the network.
+/// An address of another machine on the same network.
 const STRANGER: [u8; 4] = [127, 9, 9, 9];
 /// Threads that open connections.
 const CALLERS: usize = 2;
-/// Pause of each between two of them.
+/// The pause of each thread between two connections.
 const PAUSE: Duration = Duration::from_millis(3);
 /// Connections that each of them holds. All of both tests fit into the 1,024 files that an ordinary
 /// user's process may open.
@@ -35,7 +35,7 @@ const FEW_FILES: &str = "ulimit -n 288";
 fn stranger_at(listener: SocketAddr) -> Option<TcpStream> {
     let socket =
         socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None).ok()?;
-    // No port is kept for it afterwards, which other tests may be about to listen at.
+    // Its port is not reserved afterwards, because other tests may be about to listen there.
     set_socket_reuseaddr(&socket, true).ok()?;
     set_socket_linger(&socket, Some(Duration::ZERO)).ok()?;
     bind(&socket, &SocketAddr::from((STRANGER, 0))).ok()?;
@@ -43,8 +43,8 @@ fn stranger_at(listener: SocketAddr) -> Option<TcpStream> {
     Some(socket.into())
 }
 
-/// Has many connections a second made to these doors, and held for a while, while `work` is done.
-/// Not as many as the system's own queue of them would not bear.
+/// Makes many connections a second to these listeners, and holds each for a while, during `work`.
+/// The rate stays below what the system's own queue can take.
 fn flooded(listeners: &[SocketAddr], work: impl FnOnce()) {
     let (over, made) = (AtomicBool::new(false), AtomicUsize::new(0));
     thread::scope(|scope| {
@@ -75,7 +75,7 @@ fn the_twin_comes_in_while_its_door_is_flooded(runtime: Runtime) {
     let synced = |status: &Value| (status["twin"]["synced"] == true).then_some(());
     let admin = cluster.fronts[0].admin();
     status_until(admin, "the fronts to be in sync", synced);
-    let listeners = [cluster.twin_door(0)];
+    let listeners = [cluster.twin_listener(0)];
     cluster.fronts[1].kill();
     flooded(&listeners, || {
         cluster.restart_front(1);

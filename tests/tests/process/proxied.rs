@@ -21,9 +21,9 @@ use tmr_tests::independent_client::AccessRequest;
 
 const NGINX: &str = "/usr/sbin/nginx";
 
-/// Where the proxy lets people in by a password of its own.
+/// The folder for which the proxy asks for a password of its own.
 const GUARDED: &str = "guarded";
-/// Where it hands bodies on while they come in.
+/// The folder for which the proxy forwards bodies while it receives them.
 const STREAMED: &str = "streamed";
 
 /// An nginx with the pages of a front in its folders. It ends with the test.
@@ -41,7 +41,7 @@ impl Drop for Proxy {
 }
 
 impl Proxy {
-    /// `None`: there is no nginx here.
+    /// Returns `None` if nginx is not installed.
     fn start(folder: &Path, front: SocketAddr) -> Option<Self> {
         if missing(Path::new(NGINX).exists(), "nginx") {
             return None;
@@ -49,7 +49,7 @@ impl Proxy {
         let folder = folder.join("nginx");
         fs::create_dir(&folder).unwrap();
         fs::write(folder.join("users"), "alice:{PLAIN}of the proxy\n").unwrap();
-        // The system chooses the port, which nginx cannot have it do: so it listens at a socket.
+        // nginx cannot let the system choose a port, so nginx listens on a Unix socket.
         let socket = folder.join("socket");
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let at = listener.local_addr().unwrap();
@@ -76,7 +76,7 @@ impl Proxy {
         format!("http://{}/tmrd/", self.at)
     }
 
-    /// Head and body of an answer.
+    /// Returns the head and the body of an answer.
     fn ask(
         &self,
         method: &str,
@@ -98,11 +98,11 @@ impl Proxy {
     }
 }
 
-/// Hands a connection on to nginx, with the address that it comes from before its first byte.
+/// Forwards a connection to nginx, with the client's address before the first byte.
 fn relay(client: TcpStream, socket: &Path) -> std::io::Result<()> {
     let (from, to) = (client.peer_addr()?, client.local_addr()?);
     let mut nginx = UnixStream::connect(socket)?;
-    // In one piece: nginx wants to see all of it at once.
+    // The line is written at once, because nginx expects it in one piece.
     let head = format!("PROXY TCP4 {} {} {} {}\r\n", from.ip(), to.ip(), from.port(), to.port());
     nginx.write_all(head.as_bytes())?;
     let (mut ahead, mut back) = (client.try_clone()?, client);
@@ -118,7 +118,7 @@ fn relay(client: TcpStream, socket: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The file of the manual, three times.
+/// The manual's configuration, three times.
 fn nginx(folder: &Path, socket: &Path, front: SocketAddr) -> String {
     let (folder, socket) = (folder.display(), socket.display());
     let place = |name: &str, more: &str| {
@@ -217,7 +217,7 @@ fn a_password_of_the_proxys_is_not_compared_with_those_of_the_front() {
     }
     let (head, _) = proxy.ask("GET", &path(GUARDED, "metrics"), "", "").unwrap();
     assert!(head.starts_with("HTTP/1.1 401 ") && head.contains("the proxy"), "{head}");
-    // Nor does it make an operator.
+    // The password does not make anyone an operator either.
     let change =
         format!("X-Tmr-Admin: 1\r\nContent-Length: 0\r\n{}", basic("alice", "of the proxy"));
     let (head, _) = proxy.ask("POST", &path(GUARDED, "api/activate"), &change, "").unwrap();
@@ -238,7 +238,7 @@ fn a_body_in_chunks_is_taken_whole_from_a_proxy_and_refused_in_words_as_it_is() 
     let (answer, said) = proxy.ask("POST", "tmrd/api/release", &head, body).unwrap();
     assert!(answer.starts_with("HTTP/1.1 409 "), "{answer}\n{said}");
     let path = format!("{STREAMED}/api/release");
-    // It comes to the front before there is a body.
+    // The head reaches the front before the body exists.
     let (answer, said) = proxy.ask("POST", &path, &head, "").unwrap();
     assert!(
         answer.starts_with("HTTP/1.1 411 ") && said.contains("Content-Length"),

@@ -27,7 +27,7 @@ fn seat(client: &mut Client, number: u32) -> Result<u32, u32> {
     take(client, &ask(number)).expect("the connection stays open")
 }
 
-/// A seat is held, and of the others there are as many as there should be.
+/// Checks that a seat is held, and that all remaining seats can be taken.
 #[track_caller]
 fn exactly(cluster: &Cluster, held: &[u32]) {
     let mut client = cluster.client();
@@ -142,17 +142,17 @@ fn one_disk_that_is_left_serves_again(runtime: Runtime) {
 fn wait_lost(cluster: &Cluster) {
     let admin = cluster.front().admin();
     status_until(admin, "the loss to be seen", |status| {
-        // What two disks have confirmed holds for a moment longer than they do.
+        // A confirmation by two disks stays valid for a moment after they are gone.
         let obstacle = status["obstacle"].as_str()?;
         let lost = obstacle.contains("memory is lost");
-        // The plan is another one until all three have been heard.
+        // The plan changes until all three backends have reported.
         let mut all = cluster.backends.iter().map(|it| it.licence().to_string());
         let all = all.all(|at| obstacle.contains(&at));
         (lost && all && status["role"] == "starting").then_some(())
     });
 }
 
-/// Recovers, as soon as what is known stays as it is from the question to the order.
+/// Recovers, as soon as the known state does not change between the question and the order.
 fn recover(cluster: &Cluster) -> Finished {
     until("the recovery", || {
         let done = command(cluster, &["recover", "--confirm", "recover"]);
@@ -189,7 +189,7 @@ fn the_front_that_stands_by_takes_a_recovery_for_no_trouble(runtime: Runtime) {
     wait_lost(&cluster);
     recover(&cluster);
     for admin in admins {
-        // With no trouble left there is nothing to be logged later either.
+        // Without remaining problems nothing is logged later either.
         status_until(admin, "the fronts to be in sync again", in_sync);
     }
     for front in &cluster.fronts {

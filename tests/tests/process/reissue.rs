@@ -28,10 +28,10 @@ on_both_runtimes!(
 /// Product Code of the licence in containers without a CmActId, and its seats.
 const BARE: u32 = 401;
 const BARE_SEATS: u32 = 2;
-/// The serial of the virtual container that they make.
+/// The serial of the virtual container that they are joined to.
 const BARE_SERIAL: u32 = 77_000_001;
 
-/// The next seat of somebody, or why there is none.
+/// Takes another seat. Returns its handle, or the error.
 #[track_caller]
 fn seat(client: &mut Client, product: u32, person: u32) -> Result<u32, u32> {
     let person = Person { pid: 1000 + person, ..Person::new("ws-1", "ada") };
@@ -44,7 +44,7 @@ fn give(client: &mut Client, handle: u32) {
     assert_eq!(give_back(client, handle).expect("the connection stays open"), Ok(0));
 }
 
-/// Waits for the row of a licence to be as it should.
+/// Waits until the row of a licence is as expected.
 #[track_caller]
 fn row_until(cluster: &Cluster, product: u32, what: &str, is: impl Fn(&Value) -> bool) -> Value {
     status_until(cluster.front().admin(), what, |status| {
@@ -52,7 +52,7 @@ fn row_until(cluster: &Cluster, product: u32, what: &str, is: impl Fn(&Value) ->
     })
 }
 
-/// A client that encrypts with its seat all the time, and asks for information.
+/// A client that encrypts with its seat and asks for information without a pause.
 struct Busy {
     stop: Arc<AtomicBool>,
     work: JoinHandle<u64>,
@@ -79,7 +79,7 @@ impl Busy {
         Self { stop, work }
     }
 
-    /// Ends it; how often it has called.
+    /// Ends the client. Returns the number of its calls.
     fn end(self) -> u64 {
         self.stop.store(true, Ordering::Relaxed);
         self.work.join().expect("every call was answered")
@@ -118,7 +118,7 @@ fn a_quantity_is_raised_part_by_part(runtime: Runtime) {
     row_until(&cluster, TMR, "all three to agree", |row| row["matching"] == 3);
     assert_eq!(seat(&mut client, TMR, 6), Err(NO_MORE_LICENSES));
 
-    // Lowered: who has a seat keeps it.
+    // The quantity is lowered: clients keep the seats that they hold.
     let two = specification(&[(TMR, 2)]);
     (1..=3).for_each(|part| cluster.workshop().reissue(&two, part, "licences"));
     row_until(&cluster, TMR, "the lower quantity", |row| {
@@ -135,7 +135,7 @@ fn a_quantity_is_raised_part_by_part(runtime: Runtime) {
     assert!(cluster.backends.iter_mut().all(|backend| backend.runs()), "without a restart");
 }
 
-/// How many lines of a backend's log name all these.
+/// Returns the number of lines of a backend's log that contain all these words.
 fn lines(cluster: &Cluster, index: usize, words: &[&str]) -> usize {
     let log = cluster.backends[index].log_text();
     log.lines().filter(|line| words.iter().all(|word| line.contains(word))).count()
@@ -172,8 +172,8 @@ fn what_is_not_right_changes_nothing(runtime: Runtime) {
     });
     assert!(is_whole(&cluster.status()));
 
-    // A wrong part that is replaced by a right one is in again; written in place, with the half of
-    // it for a while.
+    // A wrong part that is replaced by a right one counts again. The file is written in place, and
+    // only half of it for a while.
     let nine = specification(&[(TMR, 9)]);
     workshop.reissue(&nine, 1, "licences");
     row_until(&cluster, TMR, "the part to be out", |row| row["differs"][0]["value"] == "9");
@@ -189,15 +189,15 @@ fn what_is_not_right_changes_nothing(runtime: Runtime) {
         .expect("a file can be written");
     row_until(&cluster, TMR, "the part to be in again", |row| row["matching"] == 3);
 
-    // SIGHUP ends nobody, and says what came of it.
+    // SIGHUP ends no process, and its result is logged.
     signal("HUP", &[cluster.backends[0].pid()]);
     until("the log to say so", || (lines(&cluster, 0, &["SIGHUP"]) == 1).then_some(()));
     assert!(busy.end() > 10);
     give(&mut client, held);
 }
 
-/// The same licence from another issuer, whom the backend was told to trust: what it encrypts,
-/// nobody else decrypts.
+/// The same licence from another issuer, which the backend is configured to trust: the other
+/// backends cannot decrypt what it encrypts.
 fn a_part_with_other_keys_is_out(runtime: Runtime) {
     let mut cluster = Cluster::of(runtime).licences(&[(TMR, SEATS)]).start();
     let workshop = cluster.workshop();
@@ -270,7 +270,7 @@ fn a_set_without_a_cm_act_id_stands_beside_one_with(runtime: Runtime) {
     cluster.restart_backend(1);
     cluster.wait_whole(0);
 
-    // Another container in the place of one: no list names it, and the operator is told where.
+    // Another container replaces one: no list names it, and the operator is shown where it is.
     cluster.workshop().reissue(&bare([7_000_002, 7_000_003, 7_000_009]), 3, Cluster::SECOND);
     let stray = status_until(cluster.front().admin(), "a stray container", |status| {
         status["strays"].get(0).cloned()
@@ -281,7 +281,7 @@ fn a_set_without_a_cm_act_id_stands_beside_one_with(runtime: Runtime) {
     let table = cluster.program().run(["status", "--admin", &url]).expect(0).out;
     assert!(table.contains("130-7000009") && table.contains("VirtualContainers"), "{table}");
     assert_eq!(cluster.licence(BARE)["matching"], 2);
-    // And the file of a container that is there already is refused.
+    // A file of a container that is already loaded is refused.
     let second = cluster.workshop().licence_in(Cluster::SECOND, 3);
     fs::copy(cluster.workshop().licence(3), &second).expect("a file can be copied");
     until("the log to say so", || {
@@ -359,7 +359,7 @@ fn a_folder_of_licences_is_watched(runtime: Runtime) {
     let first = until("the file to be taken", || held(&server).pop());
     assert_eq!((held(&server).len(), &first.1), (1, &json!(SEATS)));
 
-    // A second set comes, and beside it a file that is none.
+    // A second set of licences is added, and a file that is not a licence.
     workshop.issue(&bare([7_000_001, 7_000_002, 7_000_003]), "issuer", "second");
     fs::write(folder.join("half.cmlic"), "{").expect("a file can be written");
     put(workshop.licence_in("second", 1), "second.cmlic");
@@ -369,14 +369,14 @@ fn a_folder_of_licences_is_watched(runtime: Runtime) {
         log.lines().any(|it| it.contains("half.cmlic") && it.contains("left out")).then_some(())
     });
 
-    // One that is renamed is the same one, also for what comes after.
+    // A renamed file is the same licence, also for later changes.
     fs::rename(folder.join("part.cmlic"), folder.join("renamed.cmlic")).expect("it is there");
     workshop.reissue(&specification(&[(TMR, SEATS + 1)]), 1, "licences");
     put(workshop.licence(1), "renamed.cmlic");
     let more = (first.0.clone(), json!(SEATS + 1));
     until("the new quantity", || held(&server).contains(&more).then_some(()));
 
-    // What was in one that goes stays in force, and the log says so; until the next start.
+    // The licences of a removed file stay in force until the next start, and the log says so.
     fs::remove_file(folder.join("second.cmlic")).expect("it is there");
     until("the log to say so", || {
         let log = server.log_text();

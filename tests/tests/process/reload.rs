@@ -36,8 +36,8 @@ fn read(cluster: &Cluster, front: usize) -> Value {
     serde_json::from_str(&fs::read_to_string(file(cluster, front)).unwrap()).unwrap()
 }
 
-/// Writes another configuration, and has it read; waits until the log has one line more of those
-/// that say so.
+/// Writes another configuration and has it read. Waits until the log has one more line that says
+/// so.
 fn reload(cluster: &Cluster, text: &str, said: &str) {
     let lines = || cluster.front().log_text().matches(said).count();
     let before = lines();
@@ -59,7 +59,7 @@ fn works(client: &mut Client) {
 
 fn a_bad_file_changes_nothing_and_is_explained(runtime: Runtime) {
     let cluster = Cluster::start(runtime);
-    // What the machines' clocks say goes on by itself.
+    // Reports of the machines' clocks continue independently.
     let status = || {
         let mut status = cluster.status();
         status["clocks"].take();
@@ -74,7 +74,7 @@ fn a_bad_file_changes_nothing_and_is_explained(runtime: Runtime) {
         &typo,
         "unknown key \"CmSever\"; did you mean \"CmServer\"?; nothing has changed",
     );
-    // What only this machine can find out is found out before anything changes.
+    // Problems that only this machine can detect are detected before anything changes.
     let taken = TcpListener::bind((cluster.workshop().ip(), 0)).unwrap();
     let mut busy = whole.clone();
     busy["WebAdmin"]["Port"] = taken.local_addr().unwrap().port().into();
@@ -110,7 +110,7 @@ fn ports_move_under_a_client_that_stays(runtime: Runtime) {
         (&status["role"], &status["allocations"][0]["handle"]),
         (&"active".into(), &seat.into())
     );
-    // To all addresses, at the same port.
+    // The front listens on all addresses, at the same port.
     config["TmrServer"]["Ip"] = "0.0.0.0".into();
     reload(&cluster, &config.to_string(), "is in force");
     works(&mut client);
@@ -135,7 +135,7 @@ fn a_backend_is_found_at_its_new_address(runtime: Runtime) {
     works(&mut client);
 }
 
-/// What a front says of its configuration.
+/// Returns what a front reports about its configuration.
 fn shown(admin: SocketAddr) -> Value {
     get_json(admin, "/api/config").expect("the configuration of a front")
 }
@@ -164,7 +164,7 @@ fn a_change_at_the_web_admin_is_written_back_and_reaches_the_twin(runtime: Runti
     let written = fs::read_to_string(file(&cluster, 0)).unwrap();
     assert_eq!(written, changed.replacen("\"TmrServer\":{", "\"TmrServer\":{\"Revision\": 1, ", 1));
     assert_eq!(fs::metadata(file(&cluster, 0)).unwrap().mode() & 0o777, 0o640);
-    // The twin follows, and keeps what is its own.
+    // The twin adopts the shared keys, and keeps its own.
     until("the twin to follow", || (shown(admins[1])["revision"] == 1).then_some(()));
     let (one, two) = (read(&cluster, 0), read(&cluster, 1));
     assert_eq!(one["CmServer"], two["CmServer"]);
@@ -176,7 +176,7 @@ fn a_change_at_the_web_admin_is_written_back_and_reaches_the_twin(runtime: Runti
             (twin["differs"] == json!([]) && twin["configuration_trouble"].is_null()).then_some(())
         });
     }
-    // Back the other way, too.
+    // The same in the other direction.
     let text = shown(admins[1])["text"].as_str().unwrap().replacen(": 7", ": 8", 1);
     assert_eq!(post_text(admins[1], "/api/config", &text).unwrap().0, 200);
     until("the first one to follow", || (shown(admins[0])["revision"] == 2).then_some(()));
@@ -195,7 +195,7 @@ fn what_cannot_come_into_force_is_refused_whole(runtime: Runtime) {
     let (status, said) = post(&text.replace("\"CmServer\"", "\"CmSever\""));
     assert_eq!((status, &said["line"], &said["key"]), (400, &1.into(), &Value::Null));
     assert_eq!(said["message"], "unknown key \"CmSever\"; did you mean \"CmServer\"?");
-    // In use by somebody else.
+    // The port is in use by another program.
     let taken = TcpListener::bind((cluster.workshop().ip(), 0)).unwrap();
     let port = taken.local_addr().unwrap().port();
     let mut busy: Value = serde_json::from_str(&text).unwrap();
@@ -203,7 +203,7 @@ fn what_cannot_come_into_force_is_refused_whole(runtime: Runtime) {
     let (status, said) = post(&busy.to_string());
     assert_eq!(status, 409);
     assert!(said["message"].as_str().unwrap().contains("Address already in use"), "{said}");
-    // Somebody has changed the file, and not had it read.
+    // The file was changed, and not read yet.
     let by_hand = text.replacen('{', "{ ", 1);
     fs::write(file(&cluster, 0), &by_hand).unwrap();
     let (status, said) = post(&text);
@@ -212,7 +212,7 @@ fn what_cannot_come_into_force_is_refused_whole(runtime: Runtime) {
     assert_eq!(fs::read_to_string(file(&cluster, 0)).unwrap(), by_hand);
     reload(&cluster, &by_hand, "is in force");
     assert_eq!(shown(admin)["text"], by_hand);
-    // Somebody else was faster.
+    // Another change was faster.
     assert_eq!(post(&by_hand).0, 200);
     assert_eq!(post(&by_hand).0, 409);
     assert_eq!(get(admin, "/readyz").unwrap().0, 200);
@@ -236,7 +236,7 @@ fn the_usage_history_moves_stops_and_goes_on(runtime: Runtime) {
         until("the access in the new folder", || records(&new).iter().any(access).then_some(()));
     };
 
-    // What waits to be written when the other folder comes into force belongs to the old one.
+    // Records that wait when the new folder comes into force belong to the old one.
     let first = take();
     put(json!({ "Path": "elsewhere/history" }), "is in force");
     let second = take();
@@ -250,7 +250,7 @@ fn the_usage_history_moves_stops_and_goes_on(runtime: Runtime) {
     let tracked = || history_files(&new, "tracking-").concat().contains(&line).then_some(());
     until("it in a licence tracking file", tracked);
 
-    // Nothing is written, which is said when something is again.
+    // No record is written; when records are written again, the gap is reported.
     put(json!({ "Path": "elsewhere/history", "Enabled": false }), "history: no files any more");
     let unwritten = take();
     put(json!({ "Path": "elsewhere/history" }), "history: from now on in");
@@ -265,7 +265,7 @@ fn the_usage_history_moves_stops_and_goes_on(runtime: Runtime) {
         usage["licenses"][0]["max_used"].as_array().unwrap().iter().filter_map(Value::as_u64).max();
     assert_eq!(peak, Some(4), "the charts have all: {usage:#}");
 
-    // No folder: the old one goes on, and so does all else.
+    // The new folder cannot be used: the old one stays in use, and the server continues.
     let file = base.join("no-folder");
     fs::write(&file, "a file").unwrap();
     let in_force = shown(cluster.front().admin());
@@ -305,7 +305,7 @@ fn a_log_file_may_be_cut_off_or_moved_away(runtime: Runtime) {
         text().contains("closed").then_some(())
     });
 
-    // copytruncate: what is written next begins at the beginning.
+    // copytruncate: the next line is at the beginning of the file.
     File::options().write(true).open(&path).unwrap().set_len(0).unwrap();
     put("info", "json", "is in force");
     until("a line of JSON", || text().contains('{').then_some(()));
@@ -320,7 +320,7 @@ fn a_log_file_may_be_cut_off_or_moved_away(runtime: Runtime) {
     assert!(last["message"].as_str().unwrap().contains("is in force"));
     assert!(last["timestamp"].as_str().unwrap().ends_with('Z'));
 
-    // Moved away: SIGHUP opens a new one.
+    // The log was moved away: SIGHUP opens a new file.
     fs::rename(&path, path.with_extension("1")).unwrap();
     put("info", "json", "is in force");
     until("the new file", || text().contains("is in force").then_some(()));
@@ -337,7 +337,7 @@ fn a_log_file_that_cannot_be_written_stops_nothing(runtime: Runtime) {
     let said =
         "/no/such/folder/tmrd.log: No such file or directory; logging to standard error only";
     assert!(cluster.front().log_text().contains(said), "{}", cluster.front().log_text());
-    // A backend has the same on its command line.
+    // A backend has the same option on its command line.
     let path = cluster.workshop().folder().join("backend.log");
     let (port, admin) = (cluster.backends[0].licence().port(), cluster.backends[0].admin().port());
     let mut arguments = cluster.backend_arguments(1, port, admin);

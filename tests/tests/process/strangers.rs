@@ -49,7 +49,7 @@ fn a_handle_is_refused_from_another_address_until_its_link_has_ended(runtime: Ru
         assert_eq!(status(&mut other, &request), INVALID_HANDLE);
     }
     assert_eq!(status(&mut owner, &crypt), 0);
-    // The front that stands by passes calls on with the address that they come from.
+    // The standby front forwards calls with the address of the client.
     let admin = cluster.fronts[0].admin();
     status_until(admin, "the fronts to be in sync", |status| {
         (status["twin"]["synced"] == true).then_some(())
@@ -65,7 +65,7 @@ fn a_handle_is_refused_from_another_address_until_its_link_has_ended(runtime: Ru
     let mut owner = cluster.client();
     assert_eq!(status(&mut owner, &crypt), INVALID_HANDLE);
 
-    // After a takeover nobody knows which link there was.
+    // After a takeover no server knows the link of the client.
     cluster.fronts[0].kill();
     cluster.activate(1);
     let mut owner = Client::connect(cluster.fronts[1].licence()).expect("it takes a client");
@@ -155,14 +155,14 @@ fn one_machine_has_its_share_of_handles_without_a_seat(runtime: Runtime) {
 fn handles_are_for_operators_who_can_take_back_all_of_an_address(runtime: Runtime) {
     let cluster = Cluster::of(runtime).start();
     let admin = cluster.front().admin();
-    // Without passwords a program at a loopback address is the machine itself.
+    // Without passwords a program at a loopback address counts as the machine itself.
     assert!(get_json(admin, "/api/status").expect("a status")["cluster"].is_string());
     cluster.set_password(0, "operator", PASSWORD);
     let (mut client, mut other) = (cluster.client(), thief(cluster.front().licence()));
     let seat = AccessRequest::new(FIRM_CODE, TMR);
     let own = take(&mut client, &seat).expect("an answer").expect("a seat");
     let taken = [0; 3].map(|_| take(&mut other, &seat).expect("an answer").expect("a seat"));
-    // A browser on this machine is not the machine.
+    // A browser on this machine does not count as the machine.
     let origin = format!("Origin: http://{admin}\r\n");
     for path in ["/api/status", "/api/allocations"] {
         let (_, body) = get_with(admin, path, &origin).expect("an answer");

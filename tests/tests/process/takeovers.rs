@@ -11,11 +11,11 @@ use tmr_tests::on_both_runtimes;
 
 on_both_runtimes!(takeovers_in_a_row_end_with_the_right_count);
 
-/// So many in CI; as many as are required with `TMR_ROUNDS` set.
+/// The number of takeovers in CI; `TMR_ROUNDS` sets another one.
 const TAKEOVERS: (usize, usize) = (30, 200);
-/// Each so-manieth is an order, and the front that led is there. All others are forced: it is killed.
-/// A front that has lost the lead a moment ago waits before it claims it again, so orders in a row
-/// take seconds each.
+/// One takeover in this number is ordered, with both fronts up; for all others the leader is
+/// killed. A front that has just lost the lead waits before it claims it again, so ordered
+/// takeovers in a row take seconds each.
 const ORDERED: usize = 10;
 
 fn ask(number: usize) -> AccessRequest {
@@ -41,7 +41,7 @@ fn takeovers_in_a_row_end_with_the_right_count(runtime: Runtime) {
             let reply = client.call(&get_info(*handle, INFO_BOX, 144)).expect("an answer");
             assert_eq!(reply.status, 0, "seat {handle} after {number} takeovers");
         }
-        // A seat comes, and the oldest goes when there are enough.
+        // One seat is taken, and the oldest is released when there are enough.
         let seat = take(&mut client, &ask(number)).expect("an answer").expect("a seat is free");
         assert!(ever.insert(seat), "handle {seat} was given a second time");
         held.insert(seat);

@@ -30,7 +30,7 @@ fn text(path: &Path) -> &str {
     path.to_str().expect("a plain name")
 }
 
-/// A front with passwords for both roles, and a certificate that calls itself an authority.
+/// Starts a front with passwords for both roles, and a certificate that is its own authority.
 fn covered(runtime: Runtime) -> Cluster {
     let mut cluster = Cluster::start(runtime);
     cluster.fronts[0].kill();
@@ -47,7 +47,7 @@ fn covered(runtime: Runtime) -> Cluster {
     cluster
 }
 
-/// What a command comes to at the front's HTTPS address, with this token.
+/// Runs a command at the front's HTTPS address with this token.
 fn by(cluster: &Cluster, line: &[&str], token: &Path) -> Finished {
     let at = format!("https://localhost:{}", cluster.front().admin().port());
     let ca = certificate("authority.pem");
@@ -66,7 +66,7 @@ fn what_is_revoked_or_made_while_somebody_types_a_password_stays_so(runtime: Run
     let mut typing = program.command(["password", text(&file)]);
     let mut typing = typing.stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     token(&["--revoke", "old"]).expect(0);
-    // Many at once: none is lost, and none is made whose line another one removes.
+    // Many tokens are made at once: none is lost, and no command removes another one's line.
     thread::scope(|scope| {
         for number in 0..8 {
             let name = format!("new{number}");
@@ -105,14 +105,14 @@ fn a_token_opens_the_pages_by_https_until_it_is_revoked(runtime: Runtime) {
     let kept = fs::read_to_string(&passwords).unwrap();
     assert!(!kept.contains(shown.trim()), "the file has hashes alone");
     assert!(kept.contains("operator:$argon2id$"), "the passwords stay: {kept}");
-    // What looks like an option is nobody's name.
+    // A name that looks like an option is refused.
     for name in ["--list", "-x", "-"] {
         token(&[&format!("--name={name}")]).expect(2).one_clear_error(&["expected a name"]);
     }
     let again = token(&["--name", "grafana"]).expect(2);
     assert!(again.err.contains("revoke it first"), "{}", again.err);
 
-    // It is taken within seconds, and gives what its role does.
+    // The token is accepted within seconds, and permits what its role does.
     let status = until("the reader's token to be known", || {
         let end = by(&cluster, &["status", "--json"], &reader);
         (end.code == Some(0)).then_some(end.out)
@@ -139,7 +139,7 @@ fn a_token_opens_the_pages_by_https_until_it_is_revoked(runtime: Runtime) {
     let session = get_json(cluster.front().admin(), "/api/session").unwrap();
     assert_eq!(session["rights"], json!(null));
 
-    // Without one, with a wrong one, and with one that was taken back.
+    // Without a token, with a wrong one, and with a revoked one.
     let at = format!("https://localhost:{}", cluster.front().admin().port());
     let ca = certificate("authority.pem");
     let line = ["status", "--admin", &at, "--ca", text(&ca)];
@@ -167,7 +167,7 @@ fn a_token_opens_the_pages_by_https_until_it_is_revoked(runtime: Runtime) {
     assert!(table.contains("nightly  operator  20"), "{table}");
 }
 
-/// The terminal that a child of this process has as its input, once it echoes nothing.
+/// Returns the terminal that a child of this process has as its input, once it echoes nothing.
 fn silent_terminal(parent: u32) -> Option<()> {
     let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).ok()?;
     let child = children.split_whitespace().next()?;

@@ -55,7 +55,7 @@ fn seats(client: &mut Client, count: usize) -> Vec<u32> {
     (0..count).map(one).collect()
 }
 
-/// Both say that they are in sync, and have the same seats.
+/// Waits until both fronts are in sync and have the same seats.
 #[track_caller]
 fn in_sync(cluster: &Cluster, seats: usize) {
     for front in &cluster.fronts {
@@ -101,7 +101,7 @@ fn what_one_grants_the_other_knows(one: Runtime, other: Runtime) {
         "{shown}"
     );
 
-    // It goes, misses something, and comes back blank.
+    // The twin is killed, misses changes, and starts blank.
     cluster.fronts[1].kill();
     for handle in &held[..10] {
         assert_eq!(give_back(&mut client, *handle).expect("the connection stays open"), Ok(0));
@@ -144,7 +144,7 @@ fn every_seat_answers_at_the_other_front(one: Runtime, other: Runtime) {
         assert_eq!(reply.status, 0, "seat {handle}");
     }
     let more = seats(&mut client, 2);
-    // The old one comes back, stands by, and brings nothing back to life.
+    // The old leader returns, stands by, and revives no released seat.
     assert_eq!(give_back(&mut client, held[0]).expect("the connection stays open"), Ok(0));
     cluster.restart_front(0);
     in_sync(&cluster, held.len() + more.len() - 1);
@@ -159,7 +159,7 @@ fn client_of(cluster: &Cluster, front: usize) -> Client {
     Client::connect(cluster.fronts[front].licence()).expect("it takes a client")
 }
 
-/// A front that stands by knows that its twin leads.
+/// Waits until a standby front knows that its twin leads.
 #[track_caller]
 fn passes(cluster: &Cluster, standby: usize) {
     status_until(cluster.fronts[standby].admin(), "a twin that leads", |status| {
@@ -189,7 +189,7 @@ fn a_client_is_served_at_either_front(one: Runtime, other: Runtime) {
         let (one, other) = (one.expect("an answer"), other.expect("an answer"));
         assert_eq!((one.status, &one.body), (0, &other.body), "seat {handle}");
     }
-    // Given back crosswise.
+    // Each client releases its seat at the other front.
     for (client, handles) in [(&mut here, &mine), (&mut there, &others)] {
         for handle in handles {
             assert_eq!(give_back(client, *handle).expect("the connection stays open"), Ok(0));
@@ -213,7 +213,7 @@ fn the_lead_changes_sides_under_clients_of_both(one: Runtime, other: Runtime) {
         cluster.activate(leads);
         passes(&cluster, 1 - leads);
         for (at, client) in clients.iter_mut().enumerate() {
-            // A front that is deposed drops its clients; they come back to where they were.
+            // A deposed front disconnects its clients; they connect to the same front again.
             if client.call(&get_version(0)).is_err() {
                 *client = client_of(&cluster, at % 2);
             }
@@ -245,7 +245,7 @@ fn a_leader_that_dies_leaves_no_client_of_the_other_waiting(one: Runtime, other:
     assert!(matches!(end, Err(Fault::Closed)), "an answer that nobody gave: {end:?}");
     cluster.activate(1);
     cluster.wait_whole(1);
-    // The other one's connection stands, and is served by the new leader.
+    // The connection to the other front stands, and the new leader serves it.
     for handle in &held {
         let reply = idle.call(&get_info(*handle, INFO_BOX, 144)).expect("an answer");
         assert_eq!(reply.status, 0, "seat {handle}");
@@ -254,7 +254,7 @@ fn a_leader_that_dies_leaves_no_client_of_the_other_waiting(one: Runtime, other:
     assert_eq!(status["allocations"].as_array().map(Vec::len), Some(held.len()));
     cluster.restart_front(0);
     in_sync(&cluster, held.len());
-    // And now the other way round.
+    // The same in the other direction.
     let mut client = client_of(&cluster, 0);
     for handle in &held {
         assert_eq!(give_back(&mut client, *handle).expect("the connection stays open"), Ok(0));
@@ -279,7 +279,7 @@ fn the_role_goes_to_the_other_front_by_command(one: Runtime, other: Runtime) {
         let reply = client.call(&get_info(*handle, INFO_BOX, 144)).expect("an answer");
         assert_eq!(reply.status, 0, "seat {handle}");
     }
-    // And back again; then there is nobody else.
+    // The lead returns, and then the other front is killed.
     failover(1).expect(0);
     cluster.fronts[1].freeze();
     failover(0).expect(1).one_clear_error(&["did not"]);
@@ -312,7 +312,7 @@ fn another_group_key_gets_nothing(one: Runtime, other: Runtime) {
     for front in &cluster.fronts {
         let log = front.log_text();
         let said = log.lines().filter(|line| line.contains("twin") && line.contains("group key"));
-        // One for each of the two links, in the minute that this does not take.
+        // At most one line for each of the two links, because the test takes less than a minute.
         assert!(said.count() <= 2, "{log}");
     }
 

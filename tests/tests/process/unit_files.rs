@@ -34,8 +34,8 @@ fn configuration(cluster: &Cluster) -> PathBuf {
     cluster.workshop().folder().join("tmrconf-0.json")
 }
 
-/// Plays the reload of the front: one line after the other, and none behind one that fails. Returns the
-/// last.
+/// Plays the reload of the front: one line after the other, until one fails. Returns the last
+/// result.
 fn reload(cluster: &Cluster) -> Finished {
     let name = |path: PathBuf| path.to_str().unwrap().to_owned();
     let state = name(cluster.workshop().folder().join("front-0"));
@@ -63,13 +63,13 @@ fn read(cluster: &Cluster) -> Value {
     serde_json::from_str(&fs::read_to_string(configuration(cluster)).unwrap()).unwrap()
 }
 
-/// Puts a configuration there and reloads.
+/// Writes a configuration and reloads.
 fn reload_with(cluster: &Cluster, text: &str) -> Finished {
     fs::write(configuration(cluster), text).unwrap();
     reload(cluster)
 }
 
-/// How often the front has said that it was told to read its file.
+/// Returns how often the front has logged that it was ordered to read its file.
 fn told(cluster: &Cluster) -> usize {
     cluster.front().log_text().matches("SIGHUP").count()
 }
@@ -130,13 +130,14 @@ fn a_reload_of_the_unit_takes_what_the_front_takes(runtime: Runtime) {
     };
     let mut config = read(&cluster);
     takes(&config);
-    // Its own port, beside the address that it has it at.
+    // The front's own port, at another address than its present one.
     config["TmrServer"]["Ip"] = "0.0.0.0".into();
     config["Log"] = json!({ "File": "front.log" });
     config["LicenseTracking"] = json!({ "Path": "elsewhere/history" });
     takes(&config);
     assert!(folder.join("front.log").exists() && folder.join("elsewhere/history").exists());
-    // What it does without already is no reason: a password file was spoilt, the log's folder is gone.
+    // Files that the front already does without are no reason to refuse: the password file is
+    // damaged, and the log's folder is gone.
     fs::write(cluster.password_file(0), "not a password\n").unwrap();
     fs::write(folder.join("front.log"), "something else now, and no log").unwrap();
     config["CmServer"]["NetworkRetryIntervalInSeconds"] = 3.into();

@@ -28,40 +28,41 @@ on_both_runtimes!(units_are_taken_once_whatever_dies);
 
 /// The licence with a unit counter.
 const METERED: u32 = 501;
-/// Its units.
+/// The number of its units.
 const ISSUED: u32 = 5_000_000;
 const CLIENTS: u32 = 32;
-/// Acknowledged calls between two faults.
+/// The number of acknowledged calls between two faults.
 const BETWEEN: u32 = 150;
-/// Most units of one call while there are faults; together they stay far below what was issued.
+/// The most units of one call during faults; all calls together stay far below the issued number.
 const SIP: u32 = 9;
-/// Most units of one call when it runs dry; the API has 14 bits for them.
+/// The most units of one call when the counter is emptied; the API has 14 bits for them.
 const GULP: u32 = 0x3fff;
 
-/// CmGetInfo: CMBOXENTRY2, and where its units are.
+/// The CmGetInfo selector of CMBOXENTRY2, and the offset of the units in it.
 const ENTRY: u32 = 0x33;
 const ENTRY_UNITS: usize = 684;
 
 const UNITS_ZERO: u32 = 32;
 const UNITS_UNDERRUN: u32 = 33;
 
-/// What all clients together know, in units.
+/// The common record of all clients, in units.
 #[derive(Debug, Default)]
 struct Book {
-    /// Of calls that were sent. Noted before they are.
+    /// The units of calls that were sent, added before sending.
     asked: AtomicU32,
-    /// Of calls that were done.
+    /// The units of calls that were acknowledged.
     acknowledged: AtomicU32,
-    /// Of calls that were refused because of the units, or for their handle: none of these counts.
+    /// The units of calls that were refused because of the units or the handle, which take none.
     refused: AtomicU32,
-    /// Acknowledged calls.
+    /// The number of acknowledged calls.
     calls: AtomicU32,
-    /// What the first of them made of its data.
+    /// The result of the first acknowledged call.
     made: OnceLock<Vec<u8>>,
 }
 
 impl Book {
-    /// Every call has the same data and key, so every answer is the same, whoever made it.
+    /// Every call has the same data and key, so every answer must be equal, whichever backend made
+    /// it.
     #[track_caller]
     fn compare(&self, reply: Reply) {
         assert_eq!((reply.result, reply.body.len()), (1, 16));
@@ -69,8 +70,8 @@ impl Book {
         assert_eq!(reply.body, *first, "encrypted alike by every backend");
     }
 
-    /// Looks at what is left with `look`, and checks it against what is known just before and just
-    /// after. Returns the lower and the upper bound of what is taken.
+    /// Reads the remaining units with `look`, and checks them against the record just before and
+    /// just after. Returns the lower and the upper bound of the taken units.
     fn check(&self, what: &str, look: impl FnOnce() -> Option<u32>) -> Option<(u32, u32)> {
         let least = self.acknowledged.load(Ordering::SeqCst);
         let refused = self.refused.load(Ordering::SeqCst);
@@ -85,25 +86,25 @@ impl Book {
     }
 }
 
-/// One client: its connection and its handle outlive a round.
+/// One client, whose connection and handle outlive a round.
 #[derive(Debug)]
 struct Taker {
     number: u32,
     mode: u32,
     link: Option<Client>,
-    /// The handle, and the front that gave it.
+    /// The handle, and the front that granted it.
     handle: Option<(u32, usize)>,
     turn: u32,
 }
 
-/// What the clients of a round share.
+/// State that the clients of a round share.
 struct Round<'a> {
     book: &'a Book,
     fronts: &'a [SocketAddr],
     active: &'a AtomicUsize,
-    /// Every client ends its round at the next turn.
+    /// Set when clients are to end the round at their next turn.
     stop: AtomicBool,
-    /// Most units of a call.
+    /// The most units of a call.
     most: u32,
 }
 
@@ -121,7 +122,8 @@ impl Round<'_> {
             let units = 1 + (taker.turn * 7 + taker.number * 13) % most;
             let crypt = Crypt { options: units, ..Crypt::firm_key(Crypt::ECB_ENCRYPT, 5) };
             self.book.asked.fetch_add(units, Ordering::SeqCst);
-            // Without an answer: nobody knows, and the connection is of no use any more.
+            // There was no answer: the outcome is unknown, and the connection cannot be used any
+            // more.
             let Ok(reply) = client.call(&crypt.request(handle, &[7; 16])) else { continue };
             taker.link = Some(client);
             match reply.status {
@@ -134,7 +136,7 @@ impl Round<'_> {
                     self.book.refused.fetch_add(units, Ordering::SeqCst);
                     assert_eq!(self.most, GULP, "units are missing long before it is dry");
                     dry = reply.status == UNITS_ZERO;
-                    // Fewer are left than were asked for: the rest one by one.
+                    // Fewer units are left than requested: the rest is taken one by one.
                     assert!(dry || units > 1, "one unit is not more than what is left");
                     most = 1;
                 }
@@ -145,13 +147,14 @@ impl Round<'_> {
                     let active = self.active.load(Ordering::SeqCst);
                     assert_ne!(given_by, active, "a handle is lost at the front that gave it");
                 }
-                // No majority, no backend in time: it may count, now or later.
+                // There was no majority, or no backend in time: the call may count, now or later.
                 _ => {}
             }
         }
     }
 
-    /// The connection and the handle, made anew where they are lost; `None` when the round ends.
+    /// Returns the connection and the handle, which are renewed if lost; `None` when the round
+    /// ends.
     fn join(&self, taker: &mut Taker) -> Option<(Client, u32)> {
         until("the active front to take a client", || {
             if self.stopped() {
@@ -174,13 +177,13 @@ impl Round<'_> {
     }
 }
 
-/// Units that are left, as a front says that leads.
+/// Returns the remaining units by the status of the leading front.
 fn left(status: &Value) -> Option<u32> {
     let row = licence_row(status, METERED).filter(|_| status["role"] == "active")?;
     row["units_left"].as_u64().and_then(|left| u32::try_from(left).ok())
 }
 
-/// The same, as the entry info tells any client; `None` where the front cannot say.
+/// Returns the remaining units by the entry info for clients; `None` if the front cannot answer.
 fn left_by_api(front: SocketAddr) -> Option<u32> {
     let mut client = Client::connect(front).ok()?;
     let ask = AccessRequest::new(FIRM_CODE, METERED).mode(MODE_NO_USER_LIMIT);
@@ -220,7 +223,7 @@ impl Scene {
         self.cluster.fronts[self.active.load(Ordering::SeqCst)].admin()
     }
 
-    /// Lets all clients take units while `faults` happen, with an auditor that looks all the time.
+    /// Lets all clients take units during `faults`, with an auditor that checks all the time.
     fn under_load(&mut self, most: u32, faults: impl FnOnce(&mut Cluster, &Turns<'_>)) {
         let Self { cluster, book, takers, active } = self;
         let fronts: Vec<SocketAddr> = cluster.fronts.iter().map(|front| front.licence()).collect();
@@ -228,7 +231,7 @@ impl Scene {
         let round = Round { book, fronts: &fronts, active, stop: AtomicBool::new(false), most };
         let ended = AtomicU32::new(0);
         thread::scope(|scope| {
-            // Dropped also when a fault fails the test: nobody is waited for in vain.
+            // It is dropped also when a fault fails the test, so that the clients end.
             let end = SetOnDrop(&round.stop);
             for taker in takers.iter_mut() {
                 let (round, ended) = (&round, &ended);
@@ -256,7 +259,8 @@ impl Scene {
         self.check();
     }
 
-    /// Nothing is on its way: status and the API agree, and what is taken is within its bounds.
+    /// Checks, with no call in progress, that status and API agree and that the taken units are
+    /// within their bounds.
     fn check(&self) -> (u32, u32) {
         let mut told = None;
         let bounds = self.book.check("at rest", || {
@@ -278,7 +282,7 @@ struct Turns<'a> {
 }
 
 impl Turns<'_> {
-    /// Waits for so many more acknowledged calls.
+    /// Waits for this number of further acknowledged calls.
     #[track_caller]
     fn more(&self, calls: u32) {
         let enough = self.book.calls.load(Ordering::SeqCst) + calls;
@@ -309,7 +313,7 @@ impl Drop for CountOnDrop<'_> {
     }
 }
 
-/// Each backend is killed and comes back, one after the other.
+/// Kills and restarts each backend, one after the other.
 fn in_turn(cluster: &mut Cluster, front: usize, turns: &Turns<'_>) {
     for index in 0..3 {
         cluster.backends[index].kill();
@@ -326,7 +330,7 @@ fn units_are_taken_once_whatever_dies(runtime: Runtime) {
         turns.more(BETWEEN);
         in_turn(cluster, 0, turns);
     });
-    // Two at once: calls end without anybody knowing.
+    // Two backends are killed at once: the outcome of some calls is unknown.
     scene.under_load(SIP, |cluster, turns| {
         turns.more(BETWEEN);
         kill_all(&mut cluster.backends[..2]);
@@ -348,9 +352,9 @@ fn units_are_taken_once_whatever_dies(runtime: Runtime) {
         turns.more(BETWEEN);
         in_turn(cluster, 1, turns);
     });
-    // What only one backend has on disk is told to nobody: two are frozen, and die with all the
-    // others before they read what was sent to them. The third comes back with what it has when
-    // the two have gone on without it.
+    // Entries that only one backend has on disk are acknowledged to no client: two backends are
+    // frozen, and are killed with all others before they read their input. The third returns with
+    // its entries after the two have continued without it.
     scene.under_load(SIP, |cluster, turns| {
         cluster.restart_front(0);
         turns.more(BETWEEN);
@@ -375,7 +379,7 @@ fn units_are_taken_once_whatever_dies(runtime: Runtime) {
     assert!(possible < ISSUED / 2, "{possible} units are asked for, none was to be missed yet");
     eprintln!("{taken} units acknowledged, {} of calls without an answer", possible - taken);
 
-    // Dry, with one backend away.
+    // The counter is emptied, with one backend down.
     scene.cluster.backends[1].kill();
     scene.under_load(GULP, |_, turns| {
         until("every client to be told that no units are left", || {

@@ -35,7 +35,7 @@ fn a_licence_file_that_is_spoilt_under_a_backend_is_told_by_fronts_and_no_start_
     assert_eq!(row["severity"], "yellow");
     cluster.wait_whole(0);
 
-    // Two others serve, and its disk is one of three.
+    // Two other backends serve, and the disk of this one is one of three.
     cluster.backends[0].kill();
     cluster.restart_backend(0);
     status_until(admin, "it to be up, without its part", |it| {
@@ -46,7 +46,7 @@ fn a_licence_file_that_is_spoilt_under_a_backend_is_told_by_fronts_and_no_start_
     let seat = take(&mut client, &AccessRequest::new(FIRM_CODE, TMR)).unwrap().unwrap();
     assert_eq!(give_back(&mut client, seat).unwrap(), Ok(0));
 
-    // A folder by its name, with nothing in it, is none either.
+    // An empty folder of that name is no licence file either.
     fs::remove_file(&file).unwrap();
     fs::create_dir(&file).unwrap();
     cluster.backends[0].kill();

@@ -19,7 +19,7 @@ use tmr_tests::on_both_runtimes;
 
 on_both_runtimes!(commands_say_of_each_state_what_its_verdict_says);
 
-/// Admin pages that tell a state; all else is a real server's.
+/// Admin pages that show a state of the table; everything else is that of a real server.
 struct Pages {
     at: SocketAddr,
     case: Arc<Mutex<Option<Case>>>,
@@ -34,7 +34,7 @@ impl Pages {
         thread::spawn(move || {
             for socket in listener.incoming().map_while(Result::ok) {
                 let case = told.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                // Who goes away before the answer does not need it.
+                // A client that closes before the answer does not need it.
                 let _ = answer(socket, case.as_ref(), real);
             }
         });
@@ -76,13 +76,13 @@ fn answer(mut socket: TcpStream, case: Option<&Case>, real: SocketAddr) -> std::
     )
 }
 
-/// How many of the case's troubles are this bad.
+/// Returns the number of the case's problems of this severity.
 fn count(case: &Case, severity: Severity) -> usize {
     case.verdict().iter().filter(|trouble| trouble.severity == severity).count()
 }
 
 fn commands_say_of_each_state_what_its_verdict_says(runtime: Runtime) {
-    // The real group is well, so whatever doctor finds is of the state that is told.
+    // The real group is healthy, so all findings of doctor are about the shown state.
     let cluster = Cluster::of(runtime).twin().start();
     status_until(cluster.front().admin(), "twins in sync", |status| {
         (status["twin"]["synced"] == true).then_some(())
@@ -95,7 +95,7 @@ fn commands_say_of_each_state_what_its_verdict_says(runtime: Runtime) {
     let run = |arguments: &[&str]| cluster.program().run(arguments);
     let doctor =
         || run(&["doctor", "--config", config, "--state", state, "--admin", &url, "--json"]);
-    // What this machine has of its own, like a clock that nobody sets, is no matter of the table.
+    // Findings about this machine, such as an unsynchronised clock, are not part of the table.
     let (_, own) = findings(&run(&[
         "doctor",
         "--config",
@@ -143,7 +143,7 @@ fn commands_say_of_each_state_what_its_verdict_says(runtime: Runtime) {
     }
 }
 
-/// The problems and the warnings that doctor has found.
+/// Returns the problems and the warnings that doctor has found.
 fn findings(done: &Finished) -> (Vec<String>, Vec<String>) {
     let value: Value = serde_json::from_str(&done.out).expect("one JSON value");
     let of = |level: &str| {
@@ -172,7 +172,7 @@ fn the_page_draws_of_each_state_what_its_verdict_says() {
         Some(Severity::Info) | None => "good",
     };
     for (name, case) in Case::all() {
-        // The page asks for itself once a second: meanwhile it is to get the same.
+        // The page polls once a second, and must get the same state meanwhile.
         pages.tell(&case);
         let drawn = browser.run(&format!(
             "status = {}; showStatus(true);
@@ -191,7 +191,7 @@ fn the_page_draws_of_each_state_what_its_verdict_says() {
             verdict.iter().map(|it| format!("{} {}", it.text, it.what_to_do)).collect();
         let shown = drawn["lines"].as_array().expect("a list");
         assert!(shown.iter().zip(&lines).all(|(one, other)| one == other), "{name}: {drawn:#}");
-        // The one that stands by says where the other is, too.
+        // The standby front also shows where the other front is.
         assert!(shown.len() - lines.len() <= 1, "{name}: {drawn:#}");
         let machines = ["front", "twin"]
             .into_iter()
@@ -226,7 +226,7 @@ fn an_alert_fires_for_each_state_whose_verdict_is_red_or_yellow() {
             );
         };
         fires("critical", red > 0);
-        // Of what is red, something may be said at the lower level, too.
+        // A red state may also have findings of the lower severity.
         if red == 0 || yellow > 0 {
             fires("warning", yellow > 0);
         }
@@ -245,8 +245,8 @@ fn an_alert_fires_for_each_state_whose_verdict_is_red_or_yellow() {
     assert!(done.status.success(), "{}\n{names:#?}", String::from_utf8_lossy(&said));
 }
 
-/// What Prometheus has of a state: the verdict as the server writes it, the roles of both fronts, and
-/// the seats.
+/// Returns what Prometheus reads for a state: the verdict as the server writes it, the roles of
+/// both fronts, and the seats.
 fn series(case: &Case) -> Vec<(String, String)> {
     let mut all = vec![("up{job=\"tmrd\",instance=\"a\"}".to_owned(), "1".to_owned())];
     for line in case.metrics().lines().filter(|line| !line.starts_with('#')) {

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::fs;
 use tmr_tests::harness::{Runtime, SEATS, TMR, Workshop, specification};
 
-/// Fewer say little about the kinds there are.
+/// The least number of inputs; fewer would say little about the kinds of mistakes.
 const LEAST: usize = 100;
 
 const OPTIONS: &[&[&str]] = &[
@@ -77,7 +77,7 @@ const TWIN: &str = "\"TwinServer\": {\"Ip\": \"192.0.2.9\", \"Port\": 22354}";
 const SERVERS: &str = "{\"Ip\": \"192.0.2.1\", \"Port\": 22350}, {\"Ip\": \"192.0.2.2\", \"Port\": 22350}, \
                        {\"Ip\": \"192.0.2.3\", \"Port\": 22350}";
 
-/// Configurations: what stands in TmrServer, what in CmServer, and what beside them.
+/// Configurations: the contents of TmrServer and of CmServer, and the keys beside them.
 fn configurations() -> Vec<String> {
     let whole = |tmr: &str, cm: &str, rest: &str| {
         format!("{{\"TmrServer\": {{{tmr}}},\n\"CmServer\": {{{cm}}}{rest}}}")
@@ -145,7 +145,7 @@ fn configurations() -> Vec<String> {
     ]
 }
 
-/// Specifications: what stands beside Firm Code and products, or in a product.
+/// Specifications: the keys beside Firm Code and products, or those of a product.
 fn specifications() -> Vec<String> {
     let product = |more: &str| {
         format!(
@@ -203,12 +203,12 @@ fn specifications() -> Vec<String> {
         product("\"MinimumRuntimeVersion\": \"7\""),
         product("\"DeniedModes\": \"exclusive\""),
         product("\"DeniedModes\": [\"exclusiv\"]"),
-        // It is issued, and said.
+        // The licence is issued, with a warning.
         product("\"ExpirationTime\": \"2020-01-01T00:00:00Z\""),
     ]
 }
 
-/// Licence files: what each is, and its bytes, made from a good one.
+/// Licence files: a description of each, and its bytes, made from a good file.
 fn licences(good: &str) -> Vec<(&'static str, String)> {
     vec![
         ("empty", String::new()),
@@ -251,7 +251,7 @@ fn every_wrong_input_gets_a_message_for_people() {
         assert!(!said.trim().is_empty(), "{shown}: it says nothing");
         let code = end.code.expect("no signal ends it");
         let _ = writeln!(list, "{shown}\n  -> {code}");
-        // Usage and where to find help are the same everywhere.
+        // Empty lines are left out.
         for line in said.lines().filter(|line| !line.trim().is_empty()) {
             let _ = writeln!(list, "     {line}");
         }

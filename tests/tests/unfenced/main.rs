@@ -64,7 +64,7 @@ fn seats_are_counted_as_with_any_backend(runtime: Runtime) {
     refused(&mut client, ORDINARY, 200);
     back(&mut client, handles[2]);
     assert_eq!(give_back(&mut client, handles[2]).expect("open"), Err(INVALID_HANDLE));
-    // At once: no server sees the new access before the release.
+    // The next access follows at once: no server receives it before the release.
     for round in 0..20 {
         let handle = seat(&mut client, TMR, 50 + round);
         refused(&mut client, TMR, NO_MORE_LICENSES);
@@ -77,7 +77,8 @@ fn seats_are_counted_as_with_any_backend(runtime: Runtime) {
     set_up.used_there(TMR, [0; 3]);
     assert_eq!(set_up.used(TMR), 0);
     assert!(set_up.servers.iter().all(|server| server.most() <= SEATS));
-    // Seats of several licences, a share of a station, and one instance of a machine.
+    // Two accesses with a station share use one seat, and a second exclusive access on the station
+    // is refused.
     let ask = |mode| AccessRequest::new(FIRM_CODE, TMR).mode(mode);
     let share = |client: &mut Client| take(client, &ask(0x300)).expect("open").expect("a share");
     let shares = [share(&mut client), share(&mut client)];
@@ -92,7 +93,8 @@ fn seats_are_counted_as_with_any_backend(runtime: Runtime) {
 
 fn two_seats_stay_two_over_three_servers(runtime: Runtime) {
     let set_up = SetUp::start(runtime);
-    // Each of three clients can be served by two of the servers; three seats must not come of it.
+    // Each of three clients could be served by two of the servers, but only two seats may be
+    // granted.
     let mut held = Vec::new();
     let mut client = set_up.client();
     for away in 0..3 {
@@ -153,7 +155,7 @@ fn one_server_may_be_away_hang_or_refuse(runtime: Runtime) {
 fn without_two_servers_nothing_is_granted_and_nothing_is_left(runtime: Runtime) {
     let set_up = SetUp::start(runtime);
     let mut client = set_up.client();
-    // What two servers say is what the client hears; what the third gave is given back.
+    // The client gets the answer of two servers; the seat that the third one gave is released.
     for (status, index) in [(WRONG_ACCESS_MODE, 0), (NO_MORE_LICENSES, 1), (213, 2)] {
         let others = [(index + 1) % 3, (index + 2) % 3].map(|at| &set_up.servers[at]);
         others.iter().for_each(|server| server.trouble(Trouble::Refuses(status)));
@@ -161,7 +163,7 @@ fn without_two_servers_nothing_is_granted_and_nothing_is_left(runtime: Runtime) 
         others.iter().for_each(|server| server.trouble(Trouble::None));
         set_up.used_there(TMR, [0; 3]);
     }
-    // Two of them hang: the call ends in its time, and the third is left with nothing.
+    // Two servers hang: the call ends within its limit, and no seat remains taken at the third.
     set_up.servers[0].trouble(Trouble::Hangs);
     set_up.servers[2].trouble(Trouble::Hangs);
     let start = Instant::now();
@@ -203,7 +205,8 @@ fn a_server_that_forgets_or_restarts_is_given_its_seats_again(runtime: Runtime) 
         set_up.used_there(TMR, [4; 3]);
         set_up.held(4);
     }
-    // One that forgets and stays: who calls with such a handle is served by another server.
+    // A server forgets its seats and keeps running: calls with such a handle are served by another
+    // server.
     set_up.servers[1].forget();
     until("each seat to be used at the server that has forgotten it", || {
         for &handle in &handles {
@@ -243,7 +246,7 @@ fn calls_are_spread_and_tried_elsewhere(runtime: Runtime) {
         }
         set_up.whole();
     }
-    // Units can be taken at no server.
+    // No server can take units.
     let units = seat(&mut client, UNITS, 3);
     let taking = Crypt { options: 1, ..Crypt::firm_key(Crypt::ECB_ENCRYPT, 7) };
     let reply = client.call(&taking.request(units, &[5; 16])).expect("open");
@@ -268,7 +271,7 @@ fn a_lost_reply_ends_in_an_answer_and_no_seat_too_many(runtime: Runtime) {
         assert_eq!(crypt(&mut client, handle).status, 0);
         back(&mut client, handle);
     }
-    // What was given there in a lost reply stays taken there until that server cleans it up.
+    // A seat that was given in a lost reply stays taken at that server until its clean-up.
     set_up.used_there(TMR, [2, 0, 0]);
     let handles: Vec<u32> = (0..SEATS).map(|person| seat(&mut client, TMR, person)).collect();
     refused(&mut client, TMR, NO_MORE_LICENSES);
@@ -280,7 +283,7 @@ fn a_lost_reply_ends_in_an_answer_and_no_seat_too_many(runtime: Runtime) {
 fn a_licence_that_changes_is_noticed(runtime: Runtime) {
     let set_up = SetUp::start(runtime);
     set_up.servers[2].replace(vec![licence(TMR, SEATS + 1)]);
-    // At the next look, or as here when it is found anew.
+    // The change is noticed at the next look, or, as here, when the server is found again.
     set_up.servers[2].kill();
     set_up.down(2);
     set_up.servers[2].restart();
@@ -358,7 +361,8 @@ fn the_operator_is_told_that_no_seat_is_protected(runtime: Runtime) {
     assert!(shown.out.contains("unfenced"), "{}", shown.out);
     assert!(shown.out.contains("no seat is protected against two leaders"), "{}", shown.out);
 
-    // The same configuration with one letter less, and without what it needs.
+    // The same configuration with a misspelt key, with a wrong value, and without the virtual
+    // container.
     let file = set_up.workshop.folder().join("tmrconf.json");
     let text = fs::read_to_string(&file).expect("the configuration");
     let name = file.to_str().expect("a plain name");

@@ -15,9 +15,9 @@ pub(crate) const SEATS: u32 = 5;
 pub(crate) const PAIR: u32 = 202;
 pub(crate) const UNITS: u32 = 203;
 pub(crate) const VIRTUAL: u32 = 59_885_682;
-/// A seat that was lost is taken again within this time, and any other follows its answer.
+/// A lost seat is taken again within this time, and any other seat follows its answer.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(50);
-/// A refusal comes within this time, as required.
+/// A refusal must come within this time.
 pub(crate) const REFUSAL: Duration = Duration::from_secs(5);
 
 pub(crate) const ACCESS2: u32 = 0x64;
@@ -75,7 +75,7 @@ impl SetUp {
         Self::of(runtime, CM_ACT_ID, &json!({ "CmActId": CM_ACT_ID, "Serial": VIRTUAL }))
     }
 
-    /// Servers whose containers have this CmActId, and what the front is told to make of them.
+    /// Starts servers whose containers have this CmActId, and a front with this virtual container.
     pub(crate) fn of(runtime: Runtime, cm_act_id: u32, container: &Value) -> Self {
         let workshop = Workshop::new(runtime, &specification(&[]));
         let servers: Vec<PlainServer> = (0..3)
@@ -119,8 +119,9 @@ impl SetUp {
         used_at(&self.servers, product_code, seats);
     }
 
-    /// Waits until the front knows a handle of so many seats at each server. A server counts a seat
-    /// before its reply is under way, and a reply that is lost with the server leaves a doubt.
+    /// Waits until the front knows the handles of this number of seats at each server. A server
+    /// counts a seat before its reply is sent, and a reply that is lost with the server leaves a
+    /// doubt.
     pub(crate) fn held(&self, seats: u64) {
         status_until(self.front.admin(), "handles at each server", |status| {
             let rows = status["backends"].as_array()?;
@@ -146,7 +147,7 @@ pub(crate) fn whole(front: &Server) {
     });
 }
 
-/// Waits until each server counts so many seats.
+/// Waits until each server counts these seats.
 #[track_caller]
 pub(crate) fn used_at(servers: &[PlainServer], product_code: u32, seats: [u32; 3]) {
     let start = Instant::now();

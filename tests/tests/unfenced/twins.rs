@@ -32,7 +32,7 @@ on_both_runtimes!(
     of_two_that_lead_one_stands_back,
 );
 
-/// `TransferTimeoutInSeconds`: below what a call may take.
+/// `TransferTimeoutInSeconds`: shorter than a call may take.
 const TRANSFER: u64 = 2;
 
 /// Connections that are open, and whether new ones are let through.
@@ -42,7 +42,7 @@ struct Through {
     sockets: Vec<TcpStream>,
 }
 
-/// The way to one front's `TwinListen`, for the other one.
+/// A relay to one front's `TwinListen`, which the other front dials.
 #[derive(Debug)]
 struct Way {
     at: SocketAddr,
@@ -83,7 +83,7 @@ impl Way {
     }
 }
 
-/// Two fronts, of one runtime each, before three stock servers. Front 0 leads at first.
+/// Two fronts of the same runtime with three stock servers. Front 0 leads at first.
 struct Pair {
     fronts: Vec<Server>,
     servers: Vec<PlainServer>,
@@ -135,7 +135,7 @@ impl Pair {
         get_json(self.fronts[front].admin(), "/api/status").expect("a status")
     }
 
-    /// Tells a front to lead, and waits until it does.
+    /// Orders a front to lead, and waits until it does.
     #[track_caller]
     fn activate(&self, front: usize) {
         let url = format!("http://{}", self.fronts[front].admin());
@@ -152,7 +152,7 @@ impl Pair {
         });
     }
 
-    /// This front leads, the other one stands by, and both have the same seats.
+    /// Waits until this front leads, the other one stands by, and both have the same seats.
     #[track_caller]
     fn in_sync(&self, leader: usize) {
         self.role(leader, "active");
@@ -181,9 +181,9 @@ impl Pair {
         used_at(&self.servers, product_code, seats);
     }
 
-    /// Waits until a front that leads has a handle at each server for each seat that it shows, and
-    /// its twin, if it is there, knows them. A client hears of a seat when two have given it; what
-    /// the third gives to a leader that is gone by then is one too many there for a while.
+    /// Waits until the leading front has a handle at each server for each seat that it shows, and a
+    /// running twin knows them. A client hears of a seat when two servers have given it. A seat
+    /// that the third one gives to a leader that is gone by then remains taken there for a while.
     #[track_caller]
     fn placed(&self, leader: usize) {
         status_until(self.fronts[leader].admin(), "each seat at each server", |status| {
@@ -195,7 +195,7 @@ impl Pair {
         });
     }
 
-    /// Kills a front and has the other one lead. Every handle works there.
+    /// Kills a front, has the other one lead, and checks that every handle works there.
     #[track_caller]
     fn take_over(&mut self, from: usize, handles: &[u32]) -> Client {
         self.placed(from);
@@ -237,7 +237,7 @@ fn every_seat_goes_on_at_the_other_front(runtime: Runtime) {
     refused(&mut client, TMR, NO_MORE_LICENSES);
     back(&mut client, handles.remove(0));
 
-    // The old leader comes back, and knows what the new one knows.
+    // The old leader returns, and learns what the new one knows.
     pair.restart(0);
     pair.in_sync(1);
     handles.push(more);
@@ -252,17 +252,18 @@ fn every_seat_goes_on_at_the_other_front(runtime: Runtime) {
     assert!(pair.servers.iter().all(|server| server.most() <= SEATS));
 }
 
-/// Clients that take and give back seats when the leader is killed: each holds two at most.
+/// The number of clients that take and release seats when the leader is killed; each holds two at
+/// most.
 const CLIENTS: u32 = 2;
 
-/// What one client was told, until its connection broke.
+/// The answers to one client, until its connection broke.
 #[derive(Debug, Default)]
 struct Heard {
     held: Vec<u32>,
     released: Vec<u32>,
 }
 
-/// Takes and gives back seats until the front is gone.
+/// Takes and releases seats until the front is gone.
 fn take_and_give(mut client: Client, person: u32) -> Heard {
     let mut heard = Heard::default();
     loop {
@@ -272,7 +273,7 @@ fn take_and_give(mut client: Client, person: u32) -> Heard {
             Err(_) => return heard,
         }
         if heard.held.len() > 1 {
-            // It may be back whatever becomes of the answer.
+            // The seat may be released even if the answer is lost.
             let handle = heard.held.remove(0);
             match give_back(&mut client, handle) {
                 Ok(done) => {
@@ -293,7 +294,7 @@ fn what_was_acknowledged_outlives_the_leader(runtime: Runtime) {
             thread::spawn(move || take_and_give(client, person))
         })
         .collect();
-    // In the midst of it, wherever that is.
+    // The leader is killed at an arbitrary moment of this work.
     let calls = |pair: &Pair| pair.servers[0].calls(ACCESS2);
     let before = calls(&pair);
     until("some seats to be taken", || (calls(&pair) > before + 60).then_some(()));
@@ -309,8 +310,8 @@ fn what_was_acknowledged_outlives_the_leader(runtime: Runtime) {
         assert_eq!(crypt(&mut client, handle).status, 0, "{handle} is held");
         back(&mut client, handle);
     }
-    // What a server gave at the very end, one seat by each connection, nobody was told of: it is
-    // free there after the clean-up.
+    // A server may have given one last seat on each connection that no front heard of. It is free
+    // there after the clean-up.
     until("all others to be free", || {
         let used = pair.servers.iter().map(|server| server.used(TMR) as usize);
         (used.max() <= Some(STOCK_LINKS)).then_some(())
@@ -323,7 +324,8 @@ fn a_server_that_restarts_meanwhile_is_given_its_seats_again(runtime: Runtime) {
     let mut client = pair.client(0);
     let handles = seats(&mut client, TMR, 4);
     pair.placed(0);
-    // One is away while the lead changes, another one forgets at the same time.
+    // One server is down while the lead changes, and another one forgets its seats at the same
+    // time.
     pair.fronts[0].kill();
     pair.servers[2].kill();
     pair.servers[1].forget();
@@ -360,7 +362,8 @@ fn a_frozen_twin_holds_a_reply_no_longer_than_was_set(runtime: Runtime) {
     let twin = pair.status(0)["twin"].clone();
     assert_eq!((&twin["connected"], &twin["synced"]), (&false.into(), &false.into()), "{twin:#}");
     let log = pair.fronts[0].log_text();
-    // That a reply has waited long enough, that the link has, or both at one moment; not each call.
+    // The log may report that a reply has waited long enough, that the link has, or both at one
+    // moment, but not each call.
     let said = log.lines().filter(|line| line.contains("TransferTimeoutInSeconds")).count();
     assert!((1..=2).contains(&said), "{log}");
     pair.fronts[1].resume();
@@ -410,7 +413,7 @@ fn of_two_that_lead_one_stands_back(runtime: Runtime) {
         assert_eq!(crypt(&mut other, handle).status, 0);
     }
     pair.used_there(TMR, [3; 3]);
-    // The latest order holds, whoever leads; and nothing is lost by that.
+    // The latest order counts, whichever front leads, and no seat is lost.
     pair.activate(0);
     pair.in_sync(0);
     let mut client = pair.client(0);

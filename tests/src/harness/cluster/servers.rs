@@ -9,7 +9,7 @@ impl Cluster {
         self.backend_line(part, port, admin).arguments()
     }
 
-    /// The same before it is one.
+    /// Returns the options of that command line, which a test may change.
     pub(in crate::harness) fn backend_line(
         &self,
         part: usize,
@@ -32,7 +32,7 @@ impl Cluster {
         ["serve".into(), "--config".into(), config.into(), "--state".into(), state.into()].into()
     }
 
-    /// Where a front looks for passwords. There is no such file at the start.
+    /// Returns the path of a front's password file, which does not exist at the start.
     #[must_use]
     pub fn password_file(&self, front: usize) -> PathBuf {
         self.workshop.folder().join(format!("admin-{front}.passwd"))
@@ -57,7 +57,7 @@ impl Cluster {
         });
     }
 
-    /// What stands in a front's `tmrconf.json`.
+    /// Returns the contents of a front's `tmrconf.json`.
     #[must_use]
     pub fn configuration(&self, front: usize, port: u16, admin: u16) -> Value {
         let ip = self.workshop.ip();
@@ -86,8 +86,8 @@ impl Cluster {
         })
     }
 
-    /// Starts a front for the first time. The system may have given its twin port away meanwhile,
-    /// to one of its own other doors: the next try gets other ones for these.
+    /// Starts a front for the first time. The system may have given its twin port to one of
+    /// its own other listeners meanwhile: the next attempt gets other ports for these.
     pub(super) fn start_front(&mut self, front: usize) {
         let arguments = self.front_arguments(front, &self.configuration(front, 0, 0));
         let program = Program::of(self.builder.fronts[front]);

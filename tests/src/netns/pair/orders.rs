@@ -90,8 +90,8 @@ impl Pair {
 
     /// Writes the logs of all servers to standard error, to examine a round that took long.
     pub fn tell(&self) {
-        for keeper in &self.keepers {
-            eprintln!("--- keepalived:\n{}", keeper.log());
+        for keepalived in &self.keepers {
+            eprintln!("--- keepalived:\n{}", keepalived.log());
         }
         for server in self.fronts.iter().chain(&self.backends) {
             eprintln!("--- {}:\n{}", server.name(), server.log_text());

@@ -7,29 +7,29 @@ use std::collections::{BTreeMap, BTreeSet};
 use tmr_core::link::LinkId;
 use tmr_core::log::{DiskId, Entry, Epoch, Handle, Slot};
 
-/// Who has what of a handle on disk.
+/// The disks that have the entries of a handle.
 #[derive(Debug, Default)]
 struct Backing {
-    /// Its grant, with a matching part.
+    /// The disks with its grant and a matching part.
     granted: BTreeSet<DiskId>,
-    /// Its release.
+    /// The disks with its release.
     released: BTreeSet<DiskId>,
 }
 
-/// Everything that was said to be on disk, and what clients were told.
+/// Everything that was reported to be on disk, and the answers to clients.
 #[derive(Debug, Default)]
 pub struct Acks {
     backing: BTreeMap<Handle, Backing>,
-    /// How far each disk said that it has each epoch's log.
+    /// The last slot of each epoch's log that each disk reported.
     upto: BTreeMap<(Epoch, DiskId), u64>,
-    /// Grants with a seat that clients were told of.
+    /// Acknowledged grants with a seat.
     granted: BTreeSet<Handle>,
-    /// Releases likewise.
+    /// Acknowledged releases.
     released: BTreeSet<Handle>,
 }
 
 impl Acks {
-    /// A backend says by one of its links what it has on disk.
+    /// Records a backend's report of what it has on disk.
     pub fn stored(&mut self, slots: &Slots, by: (usize, LinkId), last: Slot, differing: &[Slot]) {
         let Some((epoch, disk)) = slots.speaker(by) else { return };
         let upto = self.upto.entry((epoch, disk)).or_default();
@@ -47,7 +47,7 @@ impl Acks {
         *upto = (*upto).max(last.0);
     }
 
-    /// A client is told that it has a seat.
+    /// Checks a grant that a client gets.
     ///
     /// # Errors
     /// Fewer than two disks with a matching part have it.
@@ -62,7 +62,7 @@ impl Acks {
         }
     }
 
-    /// A client is told that its handle is given back.
+    /// Checks a release that a client gets acknowledged.
     ///
     /// # Errors
     /// Fewer than two disks have that.
@@ -77,12 +77,12 @@ impl Acks {
         }
     }
 
-    /// Grants with a seat, and releases of them, that clients were told of.
+    /// Returns the acknowledged grants with a seat, and the acknowledged releases of them.
     pub fn acknowledged(&self) -> (&BTreeSet<Handle>, &BTreeSet<Handle>) {
         (&self.granted, &self.released)
     }
 
-    /// All is over: what was acknowledged is in the log.
+    /// Checks at the end that everything acknowledged is in the log.
     ///
     /// # Errors
     /// Something is not.

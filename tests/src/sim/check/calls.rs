@@ -4,41 +4,41 @@ use std::collections::BTreeMap;
 use tmr_core::base::limits::CALL_TIMEOUT;
 use tmr_core::link::LinkId;
 
-/// Calls that wait: host and link, since when.
+/// Calls that wait, by host and link, with the time of arrival.
 #[derive(Debug, Default)]
 pub struct Calls {
     waiting: BTreeMap<(usize, LinkId), u64>,
 }
 
 impl Calls {
-    /// A front got a call.
+    /// Records a call that a front got.
     pub fn asked(&mut self, now: u64, host: usize, link: LinkId) {
         self.waiting.insert((host, link), now);
     }
 
-    /// It was answered, or its link was closed.
+    /// Records that the call of a link was answered, or the link closed.
     pub fn ended(&mut self, host: usize, link: LinkId) {
         self.waiting.remove(&(host, link));
     }
 
-    /// The front is gone.
+    /// Removes the calls of a front that is gone.
     pub fn forget(&mut self, host: usize) {
         self.waiting.retain(|(at, _), _| *at != host);
     }
 
-    /// The front makes no step for so long.
+    /// Extends the limits of a front's calls by a time in which it makes no step.
     pub fn excuse(&mut self, host: usize, span: u64) {
         for ((_, _), since) in self.waiting.iter_mut().filter(|((at, _), _)| *at == host) {
             *since += span;
         }
     }
 
-    /// Looks for a call that waits for too long.
+    /// Checks that no call waits for too long.
     ///
     /// # Errors
     /// There is one.
     pub fn check(&mut self, now: u64) -> Result<(), String> {
-        // One percent for the clock, and what the network takes it over.
+        // One percent for the drift of the clock, and the time that the network takes.
         let bound = u64::try_from(CALL_TIMEOUT.as_micros()).unwrap_or(u64::MAX) * 102 / 100;
         let late = self.waiting.iter().find(|(_, since)| now > **since + bound + 100_000);
         let Some((&(host, link), &since)) = late else { return Ok(()) };

@@ -17,32 +17,33 @@ use tmr_core::messages::group::Order;
 type Process = (usize, u32);
 
 const SECOND: u64 = 1_000_000;
-/// Seconds that clocks which are one percent off, and a date that counts whole ones, make of a run.
+/// The error of a date during a run, in seconds: clocks drift by one percent, and dates count whole
+/// seconds.
 const SLACK: i64 = 8;
-/// Seconds that a date may be off by besides: where no clock is taken it goes on by the monotonic clock
-/// of the front, which may have been paused again and again.
+/// A further permitted error of a date, in seconds: without a valid clock the date follows the
+/// front's monotonic clock, which may have been paused repeatedly.
 const PAUSES: i64 = 600;
 
-/// How a clock was set: when, and by how many seconds it is off since.
+/// A setting of a clock: the time, and the error since then in seconds.
 type Set = (u64, i64);
 
 /// The date of one front under one epoch.
 #[derive(Clone, Copy, Debug)]
 struct Known {
-    /// Seconds that the latest date was off the true one.
+    /// The error of the latest date, in seconds.
     off: i64,
     /// The latest date.
     date: i64,
-    /// It has taken its date from clocks that are right.
+    /// The date was taken from right clocks.
     measured: bool,
 }
 
-/// All dates that were said.
+/// All dates that fronts have sent.
 #[derive(Debug, Default)]
 pub struct Dates {
     /// The true date at the beginning, in seconds.
     begin: i64,
-    /// How each backend's clock was set, oldest first.
+    /// The settings of each backend's clock, oldest first.
     clocks: BTreeMap<usize, Vec<Set>>,
     known: BTreeMap<(Process, Epoch), Known>,
     seen: BTreeSet<Handle>,
@@ -53,15 +54,15 @@ fn seconds(span: core::time::Duration) -> i64 {
 }
 
 impl Dates {
-    /// The clock of a backend is off by so many seconds from now on; at time 0 it is right, and the
-    /// true date is this.
+    /// Records that a backend's clock has this error from now on. At time 0 it is right, and shows
+    /// the true date.
     pub fn set(&mut self, now: u64, date: u64, backend: usize, off: i64) {
         let passed = now / SECOND;
         self.begin = i64::try_from(date - passed.min(date)).unwrap_or_default();
         self.clocks.entry(backend).or_insert_with(|| vec![(0, 0)]).push((now, off));
     }
 
-    /// How far the clocks are off that were set like that within the last `span` before `now`.
+    /// Returns the errors of the clocks within the last `span` before `now`.
     fn offs(&self, now: u64, span: u64) -> impl Iterator<Item = i64> {
         self.clocks.values().flat_map(move |sets| {
             let first = sets.partition_point(|(at, _)| at + span <= now).saturating_sub(1);
@@ -70,7 +71,7 @@ impl Dates {
         })
     }
 
-    /// Whether two clocks have said for so long that it is more than a day later than it is.
+    /// Returns whether two clocks have agreed long enough on a date that is more than a day ahead.
     fn may_leap(&self, now: u64) -> bool {
         let lasts = u64::try_from(seconds(DATE_LEAP_LASTS) - SLACK).unwrap_or_default() * SECOND;
         let long_ago = |sets: &Vec<Set>| -> Vec<i64> {
@@ -85,7 +86,7 @@ impl Dates {
         })
     }
 
-    /// A front sends an order.
+    /// Checks the date in a front's order.
     ///
     /// # Errors
     /// It goes by a date that no rule allows.

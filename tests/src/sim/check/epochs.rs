@@ -5,21 +5,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 use tmr_core::log::{DiskId, Epoch};
 
-/// The highest promise of each disk, and when it had certainly been given.
+/// The highest promise of each disk, and the time at which it was certainly given.
 #[derive(Debug, Default)]
 pub struct Epochs {
     promised: BTreeMap<DiskId, (Epoch, u64)>,
-    /// Disks of which nothing is asked.
+    /// Disks that are not checked.
     old: BTreeSet<DiskId>,
 }
 
 impl Epochs {
-    /// A fault has put something else on a disk.
+    /// Excludes a disk whose contents a fault has replaced.
     pub fn distrust(&mut self, disk: DiskId) {
         self.old.insert(disk);
     }
 
-    /// A disk promises; it decided to no earlier than `since`.
+    /// Checks a disk's promise, which it decided no earlier than `since`.
     ///
     /// # Errors
     /// It had promised this epoch, or a higher one, before.
@@ -37,7 +37,7 @@ impl Epochs {
             Some((before, at)) if *before >= epoch && *at < since => {
                 Err(format!("a disk that promised {before} promises {epoch}"))
             }
-            // Two promises that went out together.
+            // Two promises were sent together.
             Some((before, _)) if *before >= epoch => Ok(()),
             _ => {
                 self.promised.insert(disk, (epoch, now));
@@ -46,8 +46,7 @@ impl Epochs {
         }
     }
 
-    /// A disk acknowledges entries to the front of an epoch; it decided to no earlier than
-    /// `since`.
+    /// Checks a disk's acknowledgement to the front of an epoch, decided no earlier than `since`.
     ///
     /// # Errors
     /// It had promised a higher epoch before.

@@ -15,39 +15,39 @@ use tmr_core::messages::group::{Message, Order, Report};
 /// A process: host and life.
 type Process = (usize, u32);
 
-/// Longest that a reply is on its way to a client that still listens, in microseconds.
+/// The longest time that a reply is on its way to a client that still listens, in microseconds.
 const KEPT: u64 = 15_000_000;
-/// What one percent of drift, and the time that orders lie in a front's outbox, make of it.
+/// The fence with one percent of drift, and the time that orders wait in a front's outbox.
 const SLACK: u64 = 30_000;
-/// Shortest stop of a process that it has to notice, by a step that comes more than a second late.
+/// The shortest stop that a process must notice, by a step that is more than a second late.
 const SEEN: u64 = 1_700_000;
-/// Shortest pause that it has to notice where its monotonic clock has stood still meanwhile.
+/// The shortest pause that it must notice if its monotonic clock stood still meanwhile.
 const BY_DATE: u64 = 2_000_000;
-/// Longest that a confirmation holds by the wall clock of a machine that was paused.
+/// The longest validity of a confirmation by the wall clock of a paused machine.
 const BY_WALL: u64 = 3_000_000;
 
 /// One confirmation.
 #[derive(Clone, Copy, Debug)]
 struct Word {
-    /// When the order was sent.
+    /// The time at which the order was sent.
     sent: u64,
-    /// When the front heard of it.
+    /// The time at which the front got the confirmation.
     heard: u64,
 }
 
-/// All confirmations of late.
+/// All recent confirmations.
 #[derive(Debug, Default)]
 pub struct Fence {
-    /// Orders without a report, by the front's link: when they were sent.
+    /// The times of orders without a report, by the front's link.
     asked: BTreeMap<(Process, LinkId), BTreeMap<u32, u64>>,
     words: BTreeMap<Process, BTreeMap<usize, VecDeque<Word>>>,
     /// Links on which a front sends every entry as soon as it is proposed.
     following: BTreeMap<Process, BTreeSet<LinkId>>,
-    /// When the last one of these was gone.
+    /// The time at which the last of these links was gone.
     alone: BTreeMap<Process, u64>,
-    /// Pauses of machines whose clocks stood still, by host: when each was over, and how long it was.
+    /// Pauses of machines whose clocks stood still, by host: the end and the length of each.
     pauses: BTreeMap<usize, Vec<(u64, u64)>>,
-    /// When a front that decided calls was last run again after it had not been for long.
+    /// The time at which a deciding front last ran again after a long stop.
     woken: BTreeMap<Process, u64>,
 }
 
@@ -63,13 +63,13 @@ impl Fence {
         }
     }
 
-    /// When a front has decided on what it proposes in an order that it sends now.
+    /// Returns the time at which a front decided on the proposals of the order that it sends now.
     pub fn proposed(&self, by: Process, sent: Decided) -> Decided {
         let alone = self.alone.get(&by).copied().unwrap_or(sent.since);
         Decided { since: alone.min(sent.since), ..sent }
     }
 
-    /// A report of a backend reaches a front.
+    /// Records a backend's report that reaches a front.
     pub fn heard(
         &mut self,
         by: Process,
@@ -89,14 +89,14 @@ impl Fence {
         }
     }
 
-    /// A front that decides calls makes no step up to then, for so long.
+    /// Records that a deciding front makes no step up to this time, for this long.
     pub fn stops(&mut self, by: Process, until: u64, length: u64) {
         if length >= SEEN {
             self.woken.insert(by, until);
         }
     }
 
-    /// A front that has looked at the time takes itself to be one that may decide calls.
+    /// Checks a front that, after a look at the time, believes that it may decide calls.
     ///
     /// # Errors
     /// Fewer than two backends had confirmed it lately, or none that it has asked since it was
@@ -115,16 +115,16 @@ impl Fence {
         }
     }
 
-    /// A machine stands still up to then, for so long, and its monotonic clock with it.
+    /// Records that a machine and its monotonic clock stand still up to this time, for this long.
     pub fn paused(&mut self, host: usize, until: u64, length: u64) {
-        // By its date alone, which has to move by two seconds.
+        // The front can notice only by its date, which must move by two seconds.
         if length < BY_DATE {
             self.woken.retain(|(other, _), _| *other != host);
         }
         self.pauses.entry(host).or_default().push((until, length));
     }
 
-    /// How long a confirmation of then holds, for a front that decides at `at`.
+    /// Returns how long a confirmation is valid for a front that decides at `at`.
     fn limit(&self, host: usize, then: u64, at: u64) -> u64 {
         let pauses = self.pauses.get(&host).into_iter().flatten();
         let unseen: u64 =
@@ -133,7 +133,7 @@ impl Fence {
         limit.max(BY_WALL.min(limit + unseen)) + SLACK
     }
 
-    /// A link of a front is gone, and nothing of what it said on it since `at` was seen.
+    /// Records that a front's link is gone, and that its output since `at` was not seen.
     pub fn lost(&mut self, by: Process, link: LinkId, at: u64) {
         self.asked.remove(&(by, link));
         let Some(links) = self.following.get_mut(&by) else { return };
@@ -142,7 +142,7 @@ impl Fence {
         }
     }
 
-    /// When the latest order was sent that two backends had confirmed to a front by then.
+    /// Returns the time of the latest order that two backends had confirmed to a front by then.
     fn second(&self, by: Process, at: Decided) -> Option<u64> {
         let none = BTreeMap::new();
         let words = self.words.get(&by).unwrap_or(&none);
@@ -154,7 +154,7 @@ impl Fence {
         latest.get(1).copied()
     }
 
-    /// A front decided a call.
+    /// Checks a front's decision of a call.
     ///
     /// # Errors
     /// Fewer than two backends had confirmed it lately.

@@ -12,17 +12,17 @@ use tmr_core::base::limits::CONFIRMED;
 /// A process that answers: host and life.
 pub type Process = (usize, u32);
 
-/// Who answered, and when it decided to.
+/// The process that answered, and the time of its decision.
 #[derive(Clone, Copy, Debug)]
 pub struct Answer {
-    /// Who.
+    /// The process.
     pub by: Process,
-    /// When.
+    /// The time of the decision.
     pub at: Decided,
 }
 
 impl Answer {
-    /// This one may come from a front that did not know of `earlier`.
+    /// Returns whether this answer may come from a front that did not know of `earlier`.
     fn may_miss(self, earlier: Self) -> bool {
         // Clocks may be off by one percent.
         let stale = u64::try_from(CONFIRMED.as_micros()).unwrap_or(u64::MAX) * 102 / 100;
@@ -33,19 +33,19 @@ impl Answer {
 #[derive(Debug)]
 struct Known {
     granted: Answer,
-    /// A release was asked for; its outcome may not be known.
+    /// A release was requested; its outcome may be unknown.
     tried: bool,
     released: Option<Answer>,
 }
 
-/// Every handle that a client was told of.
+/// Every handle that a client got.
 #[derive(Debug, Default)]
 pub struct Handles {
     known: BTreeMap<u32, Known>,
 }
 
 impl Handles {
-    /// A client was given a handle.
+    /// Checks a handle that a client got.
     ///
     /// # Errors
     /// The number is not new.
@@ -57,26 +57,26 @@ impl Handles {
         }
     }
 
-    /// A client sends a release.
+    /// Records a client's release.
     pub fn release_sent(&mut self, handle: u32) {
         if let Some(known) = self.known.get_mut(&handle) {
             known.tried = true;
         }
     }
 
-    /// Whether a client was told of it.
+    /// Returns whether a client got this handle.
     #[must_use]
     pub fn is_known(&self, handle: u32) -> bool {
         self.known.contains_key(&handle)
     }
 
-    /// Whether a client has it and never asked for its release.
+    /// Returns whether a client holds it and never requested its release.
     #[must_use]
     pub fn is_kept(&self, handle: u32) -> bool {
         self.known.get(&handle).is_some_and(|known| !known.tried)
     }
 
-    /// A call with a handle worked.
+    /// Checks a successful call with a handle.
     ///
     /// # Errors
     /// The handle was released before.
@@ -90,7 +90,7 @@ impl Handles {
         }
     }
 
-    /// A release was acknowledged.
+    /// Checks an acknowledged release.
     ///
     /// # Errors
     /// It was acknowledged before.
@@ -102,8 +102,8 @@ impl Handles {
         }
     }
 
-    /// A call was refused because there is no such handle. `believed`: its client was not silent
-    /// for so long that it may have ended, and if it takes no seat, it is on two disks.
+    /// Checks a call that was refused because the handle does not exist. `believed`: the client was
+    /// not silent long enough for its end, and a handle without a seat is on two disks.
     ///
     /// # Errors
     /// It must be there.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tmr_core::history::{Kind, Mark, Record};
 use tmr_core::log::Handle;
 
-/// What a history says of handles.
+/// The handles in a history.
 #[derive(Debug, Default)]
 struct Told {
     began: BTreeSet<u32>,
@@ -41,7 +41,8 @@ fn told(lines: &[u8]) -> Result<Told, String> {
     Ok(told)
 }
 
-/// All is over. `histories`: of both fronts; `granted` and `released`: what clients were told.
+/// Checks the histories of both fronts at the end. `granted` and `released`: the acknowledgements
+/// to clients.
 ///
 /// # Errors
 /// Something is missing, twice, or told in two ways.
@@ -57,7 +58,7 @@ pub fn whole(
             complete(&told, granted, released)?;
         }
         for (id, record) in told.records {
-            // When a front learnt of it is its own.
+            // The time at which a front learnt of an event differs between fronts.
             let alike = |other: &Record| {
                 (other.kind, other.handle, other.error, other.used)
                     == (record.kind, record.handle, record.error, record.used)
@@ -83,7 +84,7 @@ fn complete(
     let missing = |handles: &BTreeSet<Handle>, known: &BTreeSet<u32>| {
         handles.iter().find(|handle| !known.contains(&handle.0)).copied()
     };
-    // Handles of the service and of containers take no licence: the history does not tell of them.
+    // Handles of the service and of containers take no licence, so they are not in the history.
     let released = released.intersection(granted).copied().collect();
     match (missing(granted, &told.began), missing(&released, &told.ended)) {
         (Some(handle), _) => Err(format!("the grant of handle {handle} is not in the history")),

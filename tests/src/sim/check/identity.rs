@@ -1,34 +1,34 @@
 //! Nothing of one backend's identity reaches a client: no serial of a container, no address and no
 //! name of a machine behind the fronts. What clients see is the virtual container.
 
-/// What no reply may hold.
+/// Bytes that no reply may contain.
 #[derive(Debug)]
 struct Secret {
     what: String,
     bytes: Vec<u8>,
-    /// It stands at multiples of this.
+    /// They are searched at multiples of this offset.
     step: usize,
 }
 
-/// All that no reply may hold.
+/// Everything that no reply may contain.
 #[derive(Debug, Default)]
 pub struct Identity {
     secrets: Vec<Secret>,
 }
 
 impl Identity {
-    /// Something that is a backend's alone.
+    /// Registers bytes that only a backend has.
     pub fn keeps(&mut self, what: String, bytes: Vec<u8>) {
         self.secrets.push(Secret { what, bytes, step: 1 });
     }
 
-    /// A number that is a backend's alone. No structure has one at an odd place: there, three random bytes
-    /// of an alias and the zero behind them are a serial often enough to be found.
+    /// Registers a number that only a backend has. No structure has numbers at odd offsets, where
+    /// three random bytes of an alias and the zero after them would equal a serial too often.
     pub fn keeps_number(&mut self, what: String, number: u32) {
         self.secrets.push(Secret { what, bytes: number.to_le_bytes().to_vec(), step: 2 });
     }
 
-    /// A client is told this.
+    /// Checks a reply to a client.
     ///
     /// # Errors
     /// It holds something of a backend.

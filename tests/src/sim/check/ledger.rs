@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use tmr_core::log::{Client, Entry, Grant, Handle, LicenceKey, Mode};
 
-/// Clients of one station share a seat.
+/// The station of a client; clients of one station can share a seat.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Station {
     address: IpAddr,
@@ -35,22 +35,22 @@ struct Taken {
     lingers: bool,
 }
 
-/// The second fold.
+/// The second state machine.
 #[derive(Debug, Default)]
 pub struct Ledger {
-    /// How many slots are in it.
+    /// The number of applied slots.
     slots: usize,
-    /// Every handle that ever stood in a grant.
+    /// Every handle that was ever in a grant.
     numbers: BTreeSet<Handle>,
-    /// Those that are held; `None`: of no licence.
+    /// The held handles; `None`: without a licence.
     held: BTreeMap<Handle, Option<Taken>>,
 }
 
 impl Ledger {
-    /// Looks at what was chosen since it last did.
+    /// Applies what was chosen since the last call.
     ///
     /// # Errors
-    /// An entry that may not be, or the nodes' fold counts otherwise.
+    /// An entry that may not be, or the nodes' state machine counts otherwise.
     pub fn chosen(
         &mut self,
         now: u64,
@@ -59,7 +59,7 @@ impl Ledger {
         handles: &Handles,
     ) -> Result<(), String> {
         if slots.chosen() < self.slots {
-            // Birth began again, before anything was granted.
+            // The birth of the group began again, before anything was granted.
             *self = Self::default();
         }
         let mut found = Ok(());
@@ -75,7 +75,7 @@ impl Ledger {
             if own != theirs {
                 let slot = self.slots;
                 return Err(format!(
-                    "after slot {slot} the fold says {theirs} of {licence}, it is {own}"
+                    "after slot {slot} the nodes count {theirs} of {licence}, expected {own}"
                 ));
             }
         }
@@ -139,7 +139,7 @@ impl Ledger {
         self.held.values().flatten().filter(move |taken| taken.licence == *licence)
     }
 
-    /// Whether a grant holds beside the others.
+    /// Returns whether a grant is permitted beside the others.
     fn fits(&self, grant: &Grant) -> bool {
         let Some(licence) = grant.held.licence() else { return true };
         let station = Station::of(&grant.client);

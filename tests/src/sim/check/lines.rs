@@ -32,7 +32,7 @@ const MISTAKEN: &[&str] = &[
     "backends backend-",
 ];
 
-/// Keeps this thread's lines at ERROR level, as long as what is returned lives.
+/// Keeps this thread's log lines at ERROR level until the returned guard is dropped.
 #[must_use]
 pub fn keep() -> DefaultGuard {
     LINES.take();

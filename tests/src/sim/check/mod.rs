@@ -49,19 +49,18 @@ use tmr_core::log::Entry;
 use tmr_core::messages::group::{Message, Order, Report};
 use tmr_core::messages::twin::TwinMessage;
 
-/// When a node decided on something that it says: no earlier and no later than this. What is said on
-/// one link goes out together, and which step each part of it was decided in cannot be seen from
-/// outside.
+/// The earliest and the latest time at which a node decided on a message. Messages on one link are
+/// sent together, and the step that decided each of them cannot be seen from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decided {
     /// The earliest true time, in microseconds.
     pub since: u64,
-    /// The latest.
+    /// The latest true time.
     pub until: u64,
 }
 
 impl Decided {
-    /// At one time.
+    /// Returns a decision at one time.
     #[must_use]
     pub fn at(at: u64) -> Self {
         Self { since: at, until: at }
@@ -71,15 +70,15 @@ impl Decided {
 /// A promise that was broken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
-    /// True time, in microseconds.
+    /// The true time, in microseconds.
     pub at: u64,
-    /// Which checker says so.
+    /// The checker that found it.
     pub check: &'static str,
     /// What happened, in words.
     pub what: String,
 }
 
-/// Checkers of what clients are told.
+/// The checkers of answers to clients.
 #[derive(Debug, Default)]
 pub struct ClientChecks {
     /// See [`seats`].
@@ -98,7 +97,7 @@ pub struct ClientChecks {
     pub service: service::Service,
 }
 
-/// Checkers of what is committed, and of what is on disks.
+/// The checkers of what is committed, and of what is on disks.
 #[derive(Debug, Default)]
 pub struct LogChecks {
     /// See [`acks`].
@@ -113,7 +112,7 @@ pub struct LogChecks {
     pub truth: truth::Truth,
 }
 
-/// Checkers of what a front may do, and when.
+/// The checkers of what a front may do, and when.
 #[derive(Debug, Default)]
 pub struct FrontChecks {
     /// See [`fence`].
@@ -129,18 +128,18 @@ pub struct FrontChecks {
 /// All checkers of one run.
 #[derive(Debug, Default)]
 pub struct Checks {
-    /// What was found.
+    /// The violations that were found.
     pub violations: Vec<Violation>,
-    /// What clients are told.
+    /// Checkers of the answers to clients.
     pub clients: ClientChecks,
-    /// What is committed and stored.
+    /// Checkers of the log and the disks.
     pub log: LogChecks,
-    /// What fronts may do.
+    /// Checkers of the fronts' decisions.
     pub fronts: FrontChecks,
 }
 
 impl Checks {
-    /// A front sends an order by a link.
+    /// Checks an order that a front sends on a link.
     pub fn ordered(
         &mut self,
         at: u64,
@@ -164,7 +163,8 @@ impl Checks {
         self.chosen(at);
     }
 
-    /// A front proposes these; what no other one has proposed before is its own decision.
+    /// Checks entries that a front proposes; those that no other front proposed before are its own
+    /// decision.
     fn proposed(&mut self, at: u64, sent: Decided, by: (usize, u32), entries: &[Entry]) {
         if self.clients.numbers.proposed(entries) {
             let found = self.fronts.fence.decided(by, sent, "a grant");
@@ -172,15 +172,15 @@ impl Checks {
         }
     }
 
-    /// A front tells its twin something.
-    pub fn told(&mut self, at: u64, sent: Decided, by: (usize, u32), tell: &TwinMessage) {
-        self.fronts.passing.told(by, sent, tell);
-        let found = self.log.slots.told(tell);
+    /// Checks a message of a front to its twin.
+    pub fn told(&mut self, at: u64, sent: Decided, by: (usize, u32), message: &TwinMessage) {
+        self.fronts.passing.told(by, sent, message);
+        let found = self.log.slots.told(message);
         self.note(at, "slots", found);
         self.chosen(at);
     }
 
-    /// A backend sends a report by one of its links. Whether to look at its disk now.
+    /// Checks a report that a backend sends on a link. Returns whether to look at its disk now.
     pub fn reported(
         &mut self,
         at: u64,
@@ -199,7 +199,7 @@ impl Checks {
                 self.log.acks.stored(&self.log.slots, by, *last, differing);
                 self.log.epochs.acknowledged(since, disk, epoch)
             }
-            // Of a connection that has lost reports: the front goes on from here.
+            // The connection has lost reports, and the front continues from here.
             (Report::Gap { committed }, Some(_)) => {
                 self.log.acks.stored(&self.log.slots, by, *committed, &[]);
                 Ok(())
@@ -210,14 +210,14 @@ impl Checks {
         self.log.truth.said(self.log.slots.speaker(by), report)
     }
 
-    /// A backend's journal is looked at as if its power had gone.
+    /// Checks a backend's journal as it would be after a power cut.
     pub fn on_disk(&mut self, at: u64, host: usize, journal: Option<&[u8]>) {
         let looked = journal.ok_or_else(|| "no journal".to_owned()).and_then(truth::look);
         let found = looked.and_then(|found| self.log.truth.holds(&self.log.slots, &found));
         self.note(at, "truth", found.map_err(|what| format!("backend {host}: {what}")));
     }
 
-    /// A fault puts this on a disk: what was said of it before counts no more.
+    /// Handles a fault that replaces a disk by this journal: earlier reports about it are void.
     pub fn distrust(&mut self, journal: Option<&[u8]>) {
         if let Some(Ok(found)) = journal.map(truth::look) {
             self.log.truth.distrust(found.standing.disk);
@@ -225,7 +225,7 @@ impl Checks {
         }
     }
 
-    /// More may be chosen.
+    /// Checks the entries that were chosen since the last call.
     fn chosen(&mut self, at: u64) {
         let found =
             self.log.ledger.chosen(at, &self.log.slots, &self.clients.seats, &self.clients.handles);

@@ -8,7 +8,7 @@ use tmr_core::log::{Entry, Grant};
 /// The numbers that were seen.
 #[derive(Debug, Default)]
 pub struct Numbers {
-    /// How many slots were looked at.
+    /// The number of slots that were looked at.
     slots: usize,
     /// Handle and number of every grant that was proposed.
     proposed: BTreeMap<u32, u32>,
@@ -17,7 +17,8 @@ pub struct Numbers {
 }
 
 impl Numbers {
-    /// A front proposes these; whether one of them is a grant that nobody has proposed before.
+    /// Records proposed entries. Returns whether one of them is a grant that was never proposed
+    /// before.
     pub fn proposed(&mut self, entries: &[Entry]) -> bool {
         let mut new = false;
         for entry in entries {
@@ -28,13 +29,13 @@ impl Numbers {
         new
     }
 
-    /// Looks at what was chosen since it last did.
+    /// Checks what was chosen since the last call.
     ///
     /// # Errors
     /// A call was granted twice.
     pub fn chosen(&mut self, slots: &Slots) -> Result<(), String> {
         if slots.chosen() < self.slots {
-            // Birth began again, before anything was granted.
+            // The birth of the group began again, before anything was granted.
             self.slots = 0;
             self.granted.clear();
         }
@@ -52,7 +53,7 @@ impl Numbers {
         found
     }
 
-    /// A client is told that its call was granted this handle.
+    /// Checks the handle that a client got for its call.
     ///
     /// # Errors
     /// It was granted to another call.

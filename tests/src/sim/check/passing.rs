@@ -9,34 +9,34 @@ use tmr_core::messages::twin::TwinMessage;
 /// A process: host and life.
 type Process = (usize, u32);
 
-/// Who leads by its own word.
+/// The fronts that lead by their own messages.
 #[derive(Debug, Default)]
 pub struct Passing {
-    /// Since when at the latest; until it passes a call on again.
+    /// The latest beginning of its lead, which lasts until it forwards a call again.
     leads: BTreeMap<Process, u64>,
-    /// When it last passed a call on, at the latest: it did not lead then.
+    /// The latest time at which it forwarded a call: it did not lead then.
     passed: BTreeMap<Process, u64>,
 }
 
 impl Passing {
-    /// A front sends an order.
+    /// Records a front's order.
     pub fn ordered(&mut self, by: Process, sent: Decided, order: &Order) {
         let Order::Confirm { serves: true, .. } = order else { return };
-        // Orders and calls lie in two outboxes: what is sent later may have been said before.
+        // Orders and calls wait in two outboxes, so a later message may have been decided earlier.
         if self.passed.get(&by).is_none_or(|passed| *passed < sent.since) {
             self.leads.entry(by).or_insert(sent.until);
         }
     }
 
-    /// A front tells its twin something.
-    pub fn told(&mut self, by: Process, sent: Decided, tell: &TwinMessage) {
-        if let TwinMessage::Call { .. } = tell {
+    /// Records a message of a front to its twin.
+    pub fn told(&mut self, by: Process, sent: Decided, message: &TwinMessage) {
+        if let TwinMessage::Call { .. } = message {
             self.leads.remove(&by);
             self.passed.insert(by, sent.until);
         }
     }
 
-    /// A front hands out a reply that reached it from the other one then.
+    /// Checks a reply that a front gives to a client and got from the other front at this time.
     ///
     /// # Errors
     /// It led by then.

@@ -4,42 +4,42 @@
 use std::collections::{BTreeMap, BTreeSet};
 use tmr_core::log::Mode;
 
-/// What a client believes of a handle.
+/// What a client believes about a handle.
 #[derive(Clone, Debug)]
 pub struct Belief {
-    /// Of which licence.
+    /// The product code of the licence.
     pub product: u32,
     /// How it counts.
     pub mode: Mode,
-    /// How many licences.
+    /// The number of licences.
     pub take: u32,
     /// The client's station.
     pub station: usize,
-    /// When it was asked for.
+    /// The time of the request.
     pub since: u64,
-    /// No longer than this.
+    /// The end of the belief.
     pub until: u64,
 }
 
-/// Quantities by product, as a part says them.
+/// Quantities by product in a part.
 pub type Quantities = BTreeMap<u32, u32>;
 
-/// Everything that is believed.
+/// All beliefs of clients.
 #[derive(Debug, Default)]
 pub struct Seats {
     held: BTreeMap<u32, Belief>,
-    /// What the part on each machine said, and from when on: by part and machine. Two machines with one
-    /// part may have read it at different times.
+    /// The quantities of each part on each machine, with the time from which they count. Two
+    /// machines with the same part may have read it at different times.
     parts: BTreeMap<(usize, usize), Vec<(u64, Quantities)>>,
 }
 
 impl Seats {
-    /// The part on a machine says this from now on.
+    /// Records the quantities of the part on a machine from now on.
     pub fn holds(&mut self, now: u64, part: usize, machine: usize, said: Quantities) {
         self.parts.entry((part, machine)).or_default().push((now, said));
     }
 
-    /// The largest quantity that two parts said at any time since then.
+    /// Returns the largest quantity that two parts had at any time since then.
     fn allowed(&self, product: u32, since: u64) -> u32 {
         let mut said: BTreeMap<usize, BTreeSet<u32>> = BTreeMap::new();
         for ((part, _), all) in &self.parts {
@@ -52,17 +52,17 @@ impl Seats {
         said.values().flatten().filter(agree).max().copied().unwrap_or(0)
     }
 
-    /// A client was told that it has a new seat.
+    /// Checks a new seat that a client got.
     ///
     /// # Errors
     /// More seats are in use than two agreeing parts allowed at any time while it was on its way.
     pub fn granted(&mut self, now: u64, handle: u32, belief: Belief) -> Result<(), String> {
-        // What takes none may come beside seats of a larger quantity.
+        // A handle that takes no seat may exist beside seats of a larger quantity.
         let since = (belief.mode != Mode::NoUserLimit).then(|| counts_since(&belief));
         self.check(now, handle, belief, since)
     }
 
-    /// A client was told that it still has a seat.
+    /// Checks a seat that a client still has by an answer.
     ///
     /// # Errors
     /// More seats are in use than two agreeing parts allowed since the first of them was granted.
@@ -111,13 +111,13 @@ impl Seats {
         Ok(())
     }
 
-    /// Until when a client may count on a seat; `None`: nobody does.
+    /// Returns the time until which a client may rely on a seat; `None`: no client does.
     #[must_use]
     pub fn until(&self, handle: u32) -> Option<u64> {
         self.held.get(&handle).map(|belief| belief.until)
     }
 
-    /// A client sends a release, or does not believe any more.
+    /// Removes the belief of a client that sends a release, or gives up.
     pub fn gone(&mut self, handle: u32) {
         self.held.remove(&handle);
     }
@@ -176,7 +176,7 @@ mod test {
     fn one_part_on_two_machines_counts_once_and_says_what_either_has_read() {
         let mut seats = Seats::default();
         (0..3).for_each(|part| seats.holds(0, part, part, [(PRODUCT, 1)].into()));
-        // A second machine has read the third part as it was issued again, the first one not yet.
+        // A second machine has read the reissued third part; the first one has not yet.
         seats.holds(10, 2, 3, [(PRODUCT, 3)].into());
         seats.holds(11, 1, 1, [(PRODUCT, 2)].into());
         assert_eq!(seats.allowed(PRODUCT, 20), 1, "the first part and the first machine");
@@ -192,7 +192,7 @@ mod test {
         assert_eq!(seats.granted(2, 7, shared(1, 0)), Ok(()));
         assert_eq!(seats.granted(3, 8, shared(2, 1)), Ok(()));
         (0..3).for_each(|part| seats.holds(10, part, part, [(PRODUCT, 1)].into()));
-        // Each station's next handle joins the one before, which is given back then.
+        // Each station's next handle shares the seat of the one before, which is released then.
         assert_eq!(seats.granted(12, 9, shared(11, 1)), Ok(()));
         assert_eq!(seats.granted(13, 10, shared(12, 0)), Ok(()));
         seats.gone(7);

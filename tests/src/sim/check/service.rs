@@ -3,17 +3,17 @@
 
 use serde_json::Value;
 
-/// How far the last phase has come.
+/// The progress of the last phase.
 #[derive(Debug, Default)]
 pub struct Service {
-    /// When a probe got its licence and gave it back.
+    /// The time at which a probe had got and released its licence.
     pub served: Option<u64>,
-    /// When a front first said that all is well.
+    /// The time at which a front first reported a whole cluster.
     pub whole: Option<u64>,
 }
 
 impl Service {
-    /// What still keeps a front's status from being that of a whole cluster; `Ok`: nothing.
+    /// Checks that a front's status is that of a whole cluster.
     ///
     /// # Errors
     /// The first thing that does, in words.
@@ -40,7 +40,7 @@ impl Service {
         }
     }
 
-    /// What keeps a front from its three backends; `Ok`: nothing.
+    /// Checks that a front is connected to its three backends.
     ///
     /// # Errors
     /// The first thing that does, in words.
@@ -52,7 +52,7 @@ impl Service {
         }
     }
 
-    /// Whether nothing is in use any more.
+    /// Checks that nothing is in use any more.
     ///
     /// # Errors
     /// What still is.

@@ -8,23 +8,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use tmr_core::log::{Entry, Epoch, Handle};
 use tmr_core::messages::group::Order;
 
-/// Clocks that are one percent off, and one second.
+/// The tolerance for clocks that drift by one percent, and one second.
 const PERCENT: u64 = 98;
 const SECOND: u64 = 1_000_000;
 
-/// What was granted, and who has claimed.
+/// The grants and the claims.
 #[derive(Debug, Default)]
 pub struct Silence {
-    /// When an epoch was claimed, at the earliest.
+    /// The earliest time at which an epoch was claimed.
     claimed: BTreeMap<Epoch, u64>,
-    /// The epoch that has proposed each grant first, and its clean-up time in seconds.
+    /// The epoch that proposed each grant first, and the clean-up time in seconds.
     granted: BTreeMap<Handle, (Epoch, u64)>,
     /// Handles whose end was proposed, or whose release.
     ended: BTreeSet<Handle>,
 }
 
 impl Silence {
-    /// A front sends an order.
+    /// Checks the ends of handles in a front's order.
     ///
     /// # Errors
     /// It ends a handle of a client too early.

@@ -7,7 +7,7 @@ use tmr_core::log::{DiskId, Entry, Epoch, GroupId, Handle, LicenceKey, State};
 use tmr_core::messages::group::{Order, Report};
 use tmr_core::messages::twin::TwinMessage;
 
-/// What was proposed, and what was said to be chosen.
+/// The proposals, and the entries that were reported as chosen.
 #[derive(Debug, Default)]
 pub struct Slots {
     group: Option<GroupId>,
@@ -15,52 +15,52 @@ pub struct Slots {
     founded: Epoch,
     proposed: BTreeMap<(Epoch, u64), Entry>,
     chosen: Vec<Entry>,
-    fold: State,
-    /// The encoded fold up to each slot.
-    folds: Vec<Vec<u8>>,
-    /// How far each epoch's word was checked.
+    state: State,
+    /// The encoded state up to each slot.
+    states: Vec<Vec<u8>>,
+    /// The slot up to which each epoch's reports were checked.
     checked: BTreeMap<Epoch, u64>,
-    /// What backends last said by each of their links: their promise, and the name of their disk.
+    /// The last report on each link of a backend: its promise and its disk.
     speakers: BTreeMap<(usize, LinkId), (Epoch, DiskId)>,
-    /// How far each disk has each epoch's log.
+    /// The last slot of each epoch's log on each disk.
     stored: BTreeMap<Epoch, BTreeMap<DiskId, u64>>,
-    /// How far two members have each epoch's log.
+    /// The last slot of each epoch's log that two members have.
     twice: BTreeMap<Epoch, u64>,
     /// Handles whose grant two members have.
     durable: BTreeSet<Handle>,
 }
 
 impl Slots {
-    /// How many slots are known to be chosen.
+    /// Returns the number of slots that are known to be chosen.
     #[must_use]
     pub fn chosen(&self) -> usize {
         self.chosen.len()
     }
 
-    /// What was chosen, but for the first so many slots.
+    /// Returns the chosen entries after this number of slots.
     pub fn entries(&self, from: usize) -> impl Iterator<Item = &Entry> {
         self.chosen.iter().skip(from)
     }
 
-    /// How many of a licence are in use by the nodes' own fold of it.
+    /// Returns the number of seats of a licence that are in use by the nodes' own state machine.
     #[must_use]
     pub fn used(&self, licence: &LicenceKey) -> u32 {
-        self.fold.usage(licence).map_or(0, |usage| usage.used())
+        self.state.usage(licence).map_or(0, |usage| usage.used())
     }
 
-    /// How many units of a licence are taken by that fold.
+    /// Returns the number of units of a licence that are taken by that state machine.
     #[must_use]
     pub fn units(&self, licence: &LicenceKey) -> u32 {
-        self.fold.units_taken(licence)
+        self.state.units_taken(licence)
     }
 
-    /// Whom a backend has promised by one of its links, and the name of its disk.
+    /// Returns the epoch that a backend has promised on a link, and its disk.
     #[must_use]
     pub fn speaker(&self, by: (usize, LinkId)) -> Option<(Epoch, DiskId)> {
         self.speakers.get(&by).copied()
     }
 
-    /// What an epoch has proposed in these slots.
+    /// Returns the entries that an epoch has proposed in these slots.
     pub fn proposed(
         &self,
         epoch: Epoch,
@@ -72,25 +72,25 @@ impl Slots {
         proposed.filter(move |(slot, _)| *slot <= upto)
     }
 
-    /// Whose acknowledgements count by what is chosen.
+    /// Returns the members by the chosen entries, whose acknowledgements count.
     #[must_use]
     pub fn members(&self) -> Option<[DiskId; 3]> {
-        self.fold.members().copied()
+        self.state.members().copied()
     }
 
-    /// Whether the grant of a handle was ever on the disks of two members.
+    /// Returns whether the grant of a handle was ever on the disks of two members.
     #[must_use]
     pub fn durable(&self, handle: u32) -> bool {
         self.durable.contains(&Handle(handle))
     }
 
-    /// A front sends an order.
+    /// Checks a front's order.
     ///
     /// # Errors
     /// It contradicts what is chosen.
     pub fn ordered(&mut self, order: &Order) -> Result<(), String> {
         match order {
-            // Who claims since then has been promised more: nobody follows that order.
+            // A later claim has higher promises, so no backend follows that order.
             Order::Found { epoch, .. } if *epoch < self.founded => Ok(()),
             Order::Found { group, epoch } if self.group != Some(*group) => {
                 // Until something is built on the first entry, birth may begin again.
@@ -122,12 +122,13 @@ impl Slots {
         }
     }
 
-    /// A front tells its twin something. It may be the only one to hear that a slot is committed.
+    /// Checks a message of a front to its twin, which may be the only peer to hear that a slot is
+    /// committed.
     ///
     /// # Errors
     /// It contradicts what is chosen.
-    pub fn told(&mut self, tell: &TwinMessage) -> Result<(), String> {
-        match tell {
+    pub fn told(&mut self, message: &TwinMessage) -> Result<(), String> {
+        match message {
             TwinMessage::Entries { epoch, first, entries, committed } => {
                 self.ordered(&Order::Append {
                     epoch: *epoch,
@@ -153,7 +154,7 @@ impl Slots {
         }
     }
 
-    /// A backend sends a report by one of its links.
+    /// Checks a report that a backend sends on a link.
     ///
     /// # Errors
     /// It contradicts what is chosen.
@@ -166,7 +167,8 @@ impl Slots {
                 let standing = &description.standing;
                 self.speakers.insert(by, (standing.promised, standing.disk));
             }
-            // What it has stored for this front since it promised; both are said in order.
+            // The report covers what was stored for this front since the promise, because both are
+            // sent in order.
             Report::Stored { last, .. } => {
                 if let Some(&(epoch, disk)) = self.speakers.get(&by) {
                     let upto = self.stored.entry(epoch).or_default().entry(disk).or_default();
@@ -180,7 +182,7 @@ impl Slots {
         Ok(())
     }
 
-    /// Looks which grants of an epoch's log two members have now.
+    /// Records the grants of an epoch's log that two members have now.
     fn count(&mut self, epoch: Epoch) {
         let Some(members) = self.members() else { return };
         let Some(stored) = self.stored.get(&epoch) else { return };
@@ -196,8 +198,8 @@ impl Slots {
         *twice = (*twice).max(uptos[1]);
     }
 
-    /// Whether two of these disks have an entry in a slot, under any one epoch: who led before may be
-    /// the only one that knows.
+    /// Returns whether two of these disks have an entry in a slot under one epoch: only the earlier
+    /// leader may know that.
     fn backed(&self, slot: u64, entry: &Entry, members: &[DiskId; 3]) -> bool {
         self.stored.iter().any(|(epoch, stored)| {
             let has = |disk: &&DiskId| stored.get(disk).is_some_and(|upto| *upto >= slot);
@@ -209,32 +211,32 @@ impl Slots {
     fn state(&self, slot: u64, bytes: &[u8]) -> Result<(), String> {
         let index = usize::try_from(slot).unwrap_or(usize::MAX);
         let Some(index) = index.checked_sub(1) else { return Ok(()) };
-        match self.folds.get(index) {
-            Some(fold) if fold == bytes => Ok(()),
-            Some(_) => Err(format!("a state up to slot {slot} is not the fold of the log")),
+        match self.states.get(index) {
+            Some(state) if state == bytes => Ok(()),
+            Some(_) => Err(format!("a state up to slot {slot} is not what the log comes to")),
             None => Err(format!("a state up to slot {slot} goes beyond what is chosen")),
         }
     }
 
-    /// A front says that every slot up to `committed` is chosen.
+    /// Checks a front's report that every slot up to `committed` is chosen.
     fn said(&mut self, epoch: Epoch, committed: u64) -> Result<(), String> {
-        // A front that claims nothing tells what it knew when it did; no backend takes its word.
+        // A front without a claim reports what it knew earlier; no backend relies on it.
         if epoch == Epoch::default() {
             return Ok(());
         }
         let from = self.checked.get(&epoch).copied().unwrap_or(0);
-        // Who changes the members counts what it says with that by those before.
+        // A front that changes the members counts the slots of that order by the previous members.
         let before = self.members();
         for slot in from + 1..=committed {
             let index = usize::try_from(slot - 1).unwrap_or(usize::MAX);
             let own = self.proposed.get_key_value(&(epoch, slot)).or_else(|| {
-                // It knew when it led before, and had no time to say so.
+                // The front knew it when it led before, and had not reported it.
                 let earlier = self.proposed.iter().rev();
                 let mut earlier = earlier.filter(|((e, s), _)| *e < epoch && *s == slot);
                 let unsaid = self.chosen.len() <= index;
                 unsaid.then(|| earlier.find(|((e, _), _)| e.front == epoch.front)).flatten()
             });
-            // It speaks of a group that was not born: birth has begun again since.
+            // The report is about a group that was not born: the birth has begun again since.
             if own.is_some_and(|((proposed, _), _)| *proposed < self.founded) {
                 return Ok(());
             }
@@ -257,15 +259,15 @@ impl Slots {
                 }
                 (None, Some(own)) => {
                     let entry = own.clone();
-                    self.fold.apply(&entry);
+                    self.state.apply(&entry);
                     self.chosen.push(entry);
-                    let bytes = self.fold.encode();
-                    if State::decode(&bytes).as_ref() != Some(&self.fold) {
+                    let bytes = self.state.encode();
+                    if State::decode(&bytes).as_ref() != Some(&self.state) {
                         return Err(format!(
                             "the state up to slot {slot} is not what it is sent as"
                         ));
                     }
-                    self.folds.push(bytes);
+                    self.states.push(bytes);
                 }
                 (None, None) => {
                     return Err(format!("epoch {epoch} commits slot {slot} it never proposed"));
@@ -378,20 +380,20 @@ pub(super) mod test {
     }
 
     #[test]
-    fn a_state_is_the_fold_of_what_was_chosen() {
+    fn a_state_is_the_result_of_what_was_chosen() {
         let mut slots = log(&[grant(7), grant(8)]);
-        let fold = |entries: &[Entry]| {
-            let mut fold = State::default();
-            entries.iter().for_each(|entry| _ = fold.apply(entry));
-            fold.encode()
+        let encoded = |entries: &[Entry]| {
+            let mut state = State::default();
+            entries.iter().for_each(|entry| _ = state.apply(entry));
+            state.encode()
         };
         let mut state = |slot, bytes| {
             slots.reported((2, LinkId(1)), &Report::State { slot: Slot(slot), bytes, last: true })
         };
-        assert_eq!(state(1, fold(&[grant(7)])), Ok(()));
-        assert_eq!(state(2, fold(&[grant(7), grant(8)])), Ok(()));
-        assert!(state(2, fold(&[grant(7)])).is_err());
-        assert!(state(3, fold(&[grant(7), grant(8)])).is_err(), "beyond what is chosen");
+        assert_eq!(state(1, encoded(&[grant(7)])), Ok(()));
+        assert_eq!(state(2, encoded(&[grant(7), grant(8)])), Ok(()));
+        assert!(state(2, encoded(&[grant(7)])).is_err());
+        assert!(state(3, encoded(&[grant(7), grant(8)])).is_err(), "beyond what is chosen");
     }
 
     #[test]

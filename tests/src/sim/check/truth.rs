@@ -17,7 +17,7 @@ use tmr_core::messages::group::{
 };
 use tmr_core::service::Identity;
 
-/// What was said of one disk.
+/// The reports about one disk.
 #[derive(Clone, Debug, Default)]
 struct Said {
     promised: Epoch,
@@ -29,11 +29,11 @@ struct Said {
 /// What is on one disk.
 #[derive(Clone, Debug)]
 pub struct Found {
-    /// How it stands.
+    /// Its standing.
     pub standing: Standing,
-    /// Entries behind its base.
+    /// The entries after its base.
     pub entries: Vec<AcceptedEntry>,
-    /// The last slot that it was told to be chosen, whether it holds that or not.
+    /// The last slot that it knows to be chosen, whether it has that slot or not.
     pub known: Slot,
 }
 
@@ -55,7 +55,7 @@ impl Found {
             return false;
         }
         let has = |found: &Self, slot: u64| match (before.entry(slot), found.entry(slot)) {
-            // What lies before a base was chosen.
+            // Slots before a base were chosen.
             (_, None) | (None, _) => slot <= found.standing.last.0,
             (Some(was), Some(is)) => was.epoch <= is.epoch || slot <= found.known.0,
         };
@@ -70,21 +70,21 @@ impl Found {
     }
 }
 
-/// What was said of all disks.
+/// The reports about all disks.
 #[derive(Debug, Default)]
 pub struct Truth {
     said: BTreeMap<DiskId, Said>,
     reports: u64,
-    /// Disks of which nothing is asked: a fault has put something else on them.
+    /// Disks that are not checked, because a fault has replaced their contents.
     old: BTreeSet<DiskId>,
 }
 
-/// Reports of stored entries between two looks at the disk, where nothing else calls for one.
+/// The number of reports between two looks at a disk, if there is no other reason for a look.
 const SELDOM: u64 = 24;
 
 impl Truth {
-    /// A backend says this by a link that has told which disk it has (`epoch` is what that promised).
-    /// Whether to look at the disk now.
+    /// Records a report on a link whose disk is known (`epoch` is its promise). Returns whether to
+    /// look at the disk now.
     pub fn said(&mut self, speaker: Option<(Epoch, DiskId)>, report: &Report) -> bool {
         match (report, speaker) {
             (Report::Promised(standing), _) => self.stands(standing),
@@ -93,7 +93,7 @@ impl Truth {
                 let said = self.said.entry(disk).or_default();
                 let upto = usize::try_from(last.0).unwrap_or_default();
                 said.entries.resize(said.entries.len().max(upto), Epoch::default());
-                // What lies below has the epoch of this or of a later one already.
+                // Lower slots already have this epoch or a later one.
                 for entry in said.entries[..upto].iter_mut().rev() {
                     if *entry >= epoch {
                         break;
@@ -114,7 +114,7 @@ impl Truth {
         true
     }
 
-    /// This is on a disk now.
+    /// Checks the present contents of a disk.
     ///
     /// # Errors
     /// It is less than was said, or other than what was proposed.
@@ -135,14 +135,14 @@ impl Truth {
                 said.committed, standing.committed
             ));
         }
-        // Until something is built on the first entry, birth may begin again.
+        // Until another entry follows the first one, the birth of the group may begin again.
         if said.entries.len() < 2 {
             return Ok(());
         }
         let base = usize::try_from(standing.base.0).unwrap_or_default();
         for (index, epoch) in said.entries.iter().enumerate().skip(base) {
             let slot = index as u64 + 1;
-            // What is known to be chosen is not brought again under later epochs.
+            // Entries that are known to be chosen are not sent again under later epochs.
             let chosen = slot <= standing.committed.0;
             let held = entries.get(index - base).filter(|held| chosen || held.epoch >= *epoch);
             let Some(held) = held else {
@@ -162,13 +162,13 @@ impl Truth {
         Ok(())
     }
 
-    /// Nothing that is said of a disk counts any more: a fault has put something else on it.
+    /// Stops checking a disk whose contents a fault has replaced.
     pub fn distrust(&mut self, disk: DiskId) {
         self.old.insert(disk);
     }
 }
 
-/// What a backend would find that starts with this journal.
+/// Returns what a backend that starts with this journal would find.
 ///
 /// # Errors
 /// It would not start, or not answer.

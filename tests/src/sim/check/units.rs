@@ -7,13 +7,14 @@ use crate::sim::licences::UNITS;
 use std::collections::BTreeSet;
 use tmr_core::log::{Entry, LicenceKey};
 
-/// After so many calls one asks for all that is left, and finds it or what others have left of it.
+/// After this number of calls, one call requests all units that are left, of which other calls may
+/// have taken some.
 const ALL: usize = 12;
 
-/// What was asked for and taken.
+/// The requested and the taken units.
 #[derive(Debug, Default)]
 pub struct Units {
-    /// How many slots were looked at.
+    /// The number of slots that were looked at.
     slots: usize,
     asked: BTreeSet<u32>,
     refused: BTreeSet<u32>,
@@ -24,7 +25,8 @@ pub struct Units {
 }
 
 impl Units {
-    /// So many as no call before is to take; `all`: some time, all that are left.
+    /// Returns a number of units that no earlier call has requested; `all`: at some time, all that
+    /// are left.
     pub fn ask(&mut self, all: bool) -> u32 {
         let mut take = self.asked.last().map_or(1, |last| last + 1);
         let rest = UNITS.1 - self.taken.iter().sum::<u32>();
@@ -35,12 +37,12 @@ impl Units {
         take
     }
 
-    /// A client is told that its call was done.
+    /// Records a call that was acknowledged.
     pub fn done(&mut self, take: u32) {
         self.done.insert(take);
     }
 
-    /// A client is told that there are not as many left.
+    /// Checks a refusal because fewer units are left.
     ///
     /// # Errors
     /// There are, whatever became of the other calls.
@@ -53,7 +55,7 @@ impl Units {
         Err(format!("{take} units are refused, while all calls together want {wanted}"))
     }
 
-    /// Looks at what was chosen since it last did.
+    /// Checks what was chosen since the last call.
     ///
     /// # Errors
     /// Units were taken that nobody asked for, or twice, or that there are not.
@@ -71,7 +73,7 @@ impl Units {
                 found = found.and(Err(what));
             }
             let all = self.taken.iter().sum::<u32>() + take;
-            // What does not fit takes nothing, and its client is told so.
+            // A request beyond the rest takes nothing, and its client gets a refusal.
             if all <= UNITS.1 && !self.taken.insert(*take) {
                 let what = format!("{take} units are taken twice by one call");
                 found = found.and(Err(what));
@@ -82,11 +84,11 @@ impl Units {
         let own: u32 = self.taken.iter().sum();
         match slots.units(&licence) {
             theirs if theirs == own => Ok(()),
-            theirs => Err(format!("the fold says that {theirs} units are taken, it is {own}")),
+            theirs => Err(format!("the nodes count {theirs} taken units, expected {own}")),
         }
     }
 
-    /// All is over.
+    /// Checks at the end that every acknowledged call is in the log.
     ///
     /// # Errors
     /// What a client was told is not in the log.

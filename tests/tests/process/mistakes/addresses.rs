@@ -9,10 +9,11 @@ use tmr_tests::on_both_runtimes;
 
 on_both_runtimes!(a_backend_with_two_addresses_is_one_disk);
 
-/// Starts backend 0 again on every address of this machine; the two that it is listed by.
+/// Starts backend 0 again on every address of this machine. Returns the two by which the front
+/// lists it.
 pub(crate) fn at_every_address(cluster: &mut Cluster) -> [SocketAddr; 2] {
     let own = [cluster.workshop().backend_ip(1), cluster.workshop().ip()];
-    // A port that is free on all of them is for the system to find.
+    // The system chooses a port that is free on all addresses.
     cluster.restart_backend_with(0, |line| line.listen = ([0, 0, 0, 0], 0).into());
     let port = cluster.backends[0].licence().port();
     own.map(|ip| SocketAddr::new(ip, port))
@@ -32,12 +33,12 @@ fn a_backend_with_two_addresses_is_one_disk(runtime: Runtime) {
     cluster.reload_front_with(0, |value| list_servers(value, &[own[0], second, own[1]]));
     names(cluster.front(), "same disk", &own);
     logs(cluster.front(), "same disk");
-    // The real second one goes: what is left is one disk, and nothing is granted.
+    // The real second backend is killed: one disk remains, and nothing is granted.
     cluster.backends[1].kill();
     let alone = book.take_all(front);
     assert_ne!(alone, Outcome::Refused(NO_MORE_LICENSES), "one disk is no majority");
 
-    // The power goes, and the list is right again.
+    // All servers lose their power, and the list is corrected.
     cluster.kill_everything_that_runs();
     for index in [1, 2] {
         cluster.restart_backend(index);

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use tmr_tests::harness::{FIRM_CODE, SEATS, TMR, get_json, take};
 use tmr_tests::independent_client::{AccessRequest, Client, INFO_BOX, Person, get_info};
 
-/// One licence, and who has its seats.
+/// One licence, and the seats that its clients hold.
 #[derive(Debug)]
 pub(crate) struct Book {
     product: u32,
@@ -15,23 +15,23 @@ pub(crate) struct Book {
     people: u32,
 }
 
-/// What an access came to.
+/// The result of an access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Granted,
-    /// With this error.
+    /// The server refused it with this error.
     Refused(u32),
-    /// There was no answer; the seat may be taken or not.
+    /// There was no answer, so the seat may or may not be taken.
     Silence,
 }
 
 impl Book {
-    /// Of the sample licence, with nothing in it.
+    /// An empty record of the sample licence.
     pub(crate) fn new() -> Self {
         Self::of(TMR, SEATS)
     }
 
-    /// Of a licence with so many seats.
+    /// An empty record of a licence with this number of seats.
     pub(crate) fn of(product: u32, seats: u32) -> Self {
         let (held, ever) = (BTreeSet::new(), BTreeSet::new());
         Self { product, seats, held, ever, people: 0 }
@@ -42,7 +42,8 @@ impl Book {
         &self.held
     }
 
-    /// Somebody new asks a front for a seat. Together they never have more than there are.
+    /// A new client asks a front for a seat. All clients together never hold more than the licence
+    /// has.
     #[track_caller]
     pub(crate) fn ask(&mut self, front: SocketAddr) -> Outcome {
         self.people += 1;
@@ -62,7 +63,7 @@ impl Book {
         }
     }
 
-    /// Takes so many.
+    /// Takes this number of seats.
     #[track_caller]
     pub(crate) fn take(&mut self, front: SocketAddr, count: usize) {
         for number in 1..=count {
@@ -70,7 +71,7 @@ impl Book {
         }
     }
 
-    /// Takes as many as can be had, and returns what ended it.
+    /// Takes seats until an access fails, and returns that result.
     #[track_caller]
     pub(crate) fn take_all(&mut self, front: SocketAddr) -> Outcome {
         loop {

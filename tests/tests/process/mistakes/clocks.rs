@@ -27,12 +27,12 @@ on_both_runtimes!(
 );
 
 const DAY: i64 = 24 * 3600;
-/// A date that leaps counts by then: two clocks must agree on it for a minute.
+/// A date that leaps is in force after this time: two clocks must agree on it for a minute.
 const LEAP: Duration = Duration::from_secs(90);
 /// Ends in 20 days, and ended yesterday.
 const ENDS: u32 = 801;
 const ENDED: u32 = 802;
-/// What a client of an ended licence is told.
+/// The error for an ended licence.
 const HAS_EXPIRED: u32 = 35;
 
 /// A product that ends so many seconds from now.
@@ -43,18 +43,18 @@ fn ends(code: u32, seconds: i64) -> Value {
     json!({ "ProductCode": code, "LicenseQuantity": 50, "TmrId": 1, "ExpirationTime": text })
 }
 
-/// A cluster with both, whose servers are all the same.
+/// A cluster with both licences, whose servers run the same program.
 fn cluster(runtime: Runtime) -> Cluster {
     Cluster::of(runtime).product(ends(ENDS, 20 * DAY)).product(ends(ENDED, -DAY)).start()
 }
 
-/// What an access to a product comes to.
+/// The result of an access to a product.
 fn access(cluster: &Cluster, product: u32) -> Result<u32, u32> {
     let mut client = cluster.client();
     take(&mut client, &AccessRequest::new(FIRM_CODE, product)).expect("an answer")
 }
 
-/// The front is started again by a clock of its own.
+/// Restarts the front with a clock of its own.
 fn with_own_clock(cluster: &mut Cluster, front: usize) -> Clock {
     let clock = Clock::new(cluster.workshop().folder(), &format!("front-{front}"));
     let program = clock.on(cluster.fronts[front].program());
@@ -64,7 +64,8 @@ fn with_own_clock(cluster: &mut Cluster, front: usize) -> Clock {
     clock
 }
 
-/// Each is true for as long as a front may need to hear of the time again.
+/// Checks that accesses keep this result for as long as a front may need to hear of the time again.
+/// There is no event to wait for, because nothing may change.
 #[track_caller]
 fn stays(cluster: &Cluster, product: u32, right: impl Fn(Result<u32, u32>) -> bool) {
     let start = Instant::now();
@@ -92,7 +93,7 @@ fn the_clock_of_a_front_ends_and_revives_no_licence(runtime: Runtime) {
     clock.wall(-30 * 365 * DAY);
     stays(&cluster, ENDED, |outcome| outcome == Err(HAS_EXPIRED));
     stays(&cluster, ENDS, |outcome| outcome.is_ok());
-    // One that starts with such a clock knows no better.
+    // A front that starts with a wrong clock decides likewise.
     cluster.fronts[0].kill();
     cluster.restart_front(0);
     cluster.activate(0);
@@ -113,11 +114,11 @@ fn the_clocks_of_two_backends_decide_and_never_run_back(runtime: Runtime) {
     assert!(access(&cluster, ENDS).is_ok());
     assert_eq!(access(&cluster, ENDED), Err(HAS_EXPIRED));
 
-    // Two that are back in 1996 revive nothing.
+    // Two backends whose clocks show 1996 revive nothing.
     turn(-30 * 365 * DAY);
     stays(&cluster, ENDED, |outcome| outcome == Err(HAS_EXPIRED));
     assert!(access(&cluster, ENDS).is_ok());
-    // One that is ahead ends nothing; two do.
+    // One clock that is ahead ends no licence; two do.
     turn(0);
     clocks[0].wall(40 * DAY);
     stays(&cluster, ENDS, |outcome| outcome.is_ok());
@@ -127,7 +128,7 @@ fn the_clocks_of_two_backends_decide_and_never_run_back(runtime: Runtime) {
     });
     turn(0);
     stays(&cluster, ENDS, |outcome| outcome == Err(HAS_EXPIRED));
-    // It stands in the log.
+    // The date is in the log, so it survives a restart of all servers.
     cluster.kill_everything();
     (0..3).for_each(|index| cluster.restart_backend(index));
     cluster.restart_front(0);
@@ -155,7 +156,7 @@ fn a_usage_period_is_not_stamped_with_one_fronts_clock(runtime: Runtime) {
     assert!(access(&cluster, BEHIND).is_ok(), "it began a moment ago");
     assert!(access(&cluster, AHEAD).is_ok());
 
-    // An hour is an hour, by what two backends say.
+    // The hour is measured by the clocks of two backends.
     let later = Clock::new(cluster.workshop().folder(), "backends");
     for index in [0, 1] {
         cluster.replace_backend(index, &later.on(cluster.program()));
@@ -167,7 +168,7 @@ fn a_usage_period_is_not_stamped_with_one_fronts_clock(runtime: Runtime) {
     }
 }
 
-/// The files of a usage history.
+/// Returns the files of a usage history.
 fn files(folder: &Path) -> BTreeSet<PathBuf> {
     let entries = fs::read_dir(folder).expect("there is a usage history");
     entries.map(|entry| entry.expect("a file").path()).collect()
@@ -217,7 +218,7 @@ fn a_front_whose_clock_stood_still_asks_before_it_answers(runtime: Runtime) {
     let mut book = Book::new();
     book.take(old, 2);
     let (kept, released) = (*book.held().first().expect("two"), *book.held().last().expect("two"));
-    // Their calls are there when it wakes, before anything else is.
+    // These connections have calls waiting when the front wakes, before any other input.
     let [mut uses, mut asks, mut keeps] = [(); 3].map(|()| cluster.client());
     for client in [&mut uses, &mut asks, &mut keeps] {
         let reply = client.call(&get_info(kept, INFO_BOX, 144)).expect("an answer");
@@ -239,7 +240,7 @@ fn a_front_whose_clock_stood_still_asks_before_it_answers(runtime: Runtime) {
     clock.monotonic(-i64::from(PAUSE));
     cluster.fronts[0].resume();
 
-    // A closed connection is a right answer, as is an error; so is what the new leader says.
+    // A closed connection, an error and the new leader's answer are all permitted.
     if let Ok(reply) = uses.receive() {
         assert_ne!(reply.status, 0, "{released} was given back");
     }

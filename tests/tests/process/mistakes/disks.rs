@@ -17,13 +17,14 @@ on_both_runtimes!(
     two_disks_that_are_lost_end_in_words,
 );
 
-/// A front that can lead does by then, which is told from one that cannot.
+/// A front that can lead does so within this time; one that does not cannot.
 const CLAIMED: Duration = Duration::from_secs(6);
 
-/// Every backend was told by then how far the others are.
+/// Every backend has heard within this time how far the others are. No server shows this, so there
+/// is no event to wait for.
 const TOLD: Duration = Duration::from_secs(2);
 
-/// Everything that is left can be taken, and not one seat more; every seat lives.
+/// Checks that all remaining seats can be taken, and no more, and that every held seat works.
 #[track_caller]
 fn ends_right(cluster: &Cluster, book: &mut Book) {
     whole_again(cluster, 0);
@@ -33,7 +34,7 @@ fn ends_right(cluster: &Cluster, book: &mut Book) {
     book.is_right_at(front.licence(), front.admin());
 }
 
-/// Waits until a front shows a backend as one that is not there.
+/// Waits until a front shows a backend as down.
 fn down(cluster: &Cluster, index: usize) {
     status_until(cluster.front().admin(), "a backend to be down", |status| {
         (status["backends"][index]["state"] == "down").then_some(())
@@ -50,14 +51,14 @@ fn a_state_folder_that_is_a_copy_of_anothers_counts_once(runtime: Runtime) {
     let clone = cluster.snapshot(0, "clone");
     cluster.put_back(2, &clone);
     cluster.restart_backend(2);
-    // It may have begun anew before anybody looks at a status.
+    // The log is read, because the backend may have begun anew before the status is read.
     logs(cluster.front(), "same disk");
     cluster.backends[1].kill();
     down(&cluster, 1);
-    // Two copies of one disk, if anything is granted: it must be there later.
+    // Only two copies of one disk are up. Whatever is granted now must exist later.
     book.take_all(front);
 
-    // The power goes, and the real ones return.
+    // All servers lose their power, and the real disks return.
     cluster.kill_everything_that_runs();
     cluster.put_back(2, &real);
     cluster.restart_backend(1);
@@ -76,7 +77,7 @@ fn a_snapshot_of_one_disk_is_put_back_while_its_front_runs(runtime: Runtime) {
     let front = cluster.front().licence();
     let mut book = Book::new();
     book.take(front, 1);
-    // As a machine's snapshot: the backend goes on.
+    // The backend continues, as during a snapshot of its machine.
     let old = cluster.snapshot(0, "old");
     cluster.backends[2].kill();
     down(&cluster, 2);
@@ -86,7 +87,7 @@ fn a_snapshot_of_one_disk_is_put_back_while_its_front_runs(runtime: Runtime) {
     cluster.put_back(0, &old);
     cluster.restart_backend(0);
     cluster.restart_backend(2);
-    // Neither of them knows of three seats. The front does.
+    // Neither backend knows of the three seats; the front does.
     says(cluster.front(), "went back");
     logs(cluster.front(), "went back");
     book.take_all(front);
@@ -101,7 +102,7 @@ fn a_snapshot_of_one_disk_is_put_back_before_everything_starts(runtime: Runtime)
     book.take(front, 1);
     cluster.backends[0].kill();
     let old = cluster.snapshot(0, "old");
-    // What it has behind the copy is known to the others before they go.
+    // The other backends learn what this disk has beyond the copy before they are stopped.
     cluster.restart_backend(0);
     whole_again(&cluster, 0);
     book.take(front, 1);
@@ -146,7 +147,7 @@ fn two_disks_that_went_back_are_told_of(runtime: Runtime) {
     let both = [0, 1].map(|index| cluster.backends[index].licence());
     names(cluster.front(), "went back", &both);
     logs(cluster.front(), "went back");
-    // Whatever is granted from here on, nothing is granted twice; and who cannot grant says so.
+    // From here on nothing is granted twice, and a front that cannot grant says so.
     let refusal = book.take_all(front);
     let (code, words) = get(cluster.front().admin(), "/readyz").expect("an answer");
     if refusal == Outcome::Refused(NO_MORE_LICENSES) {
@@ -172,7 +173,7 @@ fn two_disks_that_are_lost_end_in_words(runtime: Runtime) {
     cluster.restart_front(0);
     let begun = Instant::now();
     assert!(!leads_within(&cluster, 0, CLAIMED), "one disk of three knows nothing for sure");
-    // Words that name both, for as long as it lasts; and nobody falls over it.
+    // The status names both backends, the front never leads, and no server ends.
     let both = [0, 1].map(|index| cluster.backends[index].licence());
     names(cluster.front(), "empty state folder", &both);
     while begun.elapsed() < WHOLE_AGAIN / 2 {

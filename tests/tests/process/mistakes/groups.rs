@@ -11,10 +11,10 @@ use tmr_tests::on_both_runtimes;
 
 on_both_runtimes!(a_list_with_a_backend_of_another_group_disturbs_neither);
 
-/// Leads there are soon, and stays.
+/// A front leads within this time, and keeps the lead for it.
 const SOON: Duration = Duration::from_secs(20);
 
-/// The group that is named in the other one's list: its front, a client that never goes, and the
+/// The group that the other group's list names: its front, a client that stays connected, and the
 /// client's seat.
 struct Host {
     cluster: Cluster,
@@ -28,7 +28,7 @@ impl Host {
         self.cluster.status()["epoch"].as_u64().expect("a number")
     }
 
-    /// It leads on, and the client was not dropped.
+    /// Checks that the front still leads, and that the client was not disconnected.
     #[track_caller]
     fn is_well(&mut self) {
         assert_eq!(role(self.cluster.front().admin()), "active");
@@ -36,7 +36,8 @@ impl Host {
         assert_eq!(reply.expect("the connection was not closed").status, 0);
     }
 
-    /// As [`is_well`](Self::is_well), for some seconds in which it may hear of the other group.
+    /// Checks [`is_well`](Self::is_well) for some seconds, in which the front may hear of the other
+    /// group.
     #[track_caller]
     fn stays_well(&mut self) {
         let start = std::time::Instant::now();
@@ -48,7 +49,8 @@ impl Host {
     }
 }
 
-/// Starts the front of a cluster anew, so often; each claim has a higher epoch than the last.
+/// Restarts the front of a cluster this number of times; each claim has a higher epoch than the
+/// last.
 fn claim_again(cluster: &mut Cluster, servers: &[SocketAddr], times: u32) {
     for _ in 0..times {
         cluster.fronts[0].kill();
@@ -94,7 +96,7 @@ fn a_list_with_a_backend_of_another_group_disturbs_neither(runtime: Runtime) {
     guests.take(guest.front().licence(), 1);
     guests.is_right_at(guest.front().licence(), admin);
 
-    // And the host's again.
+    // The host's epoch is the higher one again.
     claim_again(&mut host.cluster, &own, 9);
     host.book.is_right_at(host.cluster.front().licence(), host.cluster.front().admin());
     assert_eq!(role(admin), "active");

@@ -16,7 +16,8 @@ fn reissue(cluster: &Cluster, specification: &Value) {
     }
 }
 
-/// Three seats are held under the old identity, and a row with three parts is there under the new.
+/// Waits until three seats are held under the old identity, and a row with three parts is there
+/// under the new one.
 #[track_caller]
 fn no_seat_is_given_again(cluster: &Cluster, book: &mut Book, front: std::net::SocketAddr) {
     says(cluster.front(), "gone");

@@ -30,10 +30,11 @@ fn addresses(gates: &[Gate; 3]) -> [SocketAddr; 3] {
 }
 
 fn a_front_with_slow_wires_that_is_told_to_lead_does_not_duel(runtime: Runtime) {
-    // One of them has settled in the lead by then, and keeps it for so long.
+    // One front leads within this time, and keeps the lead for it.
     const SETTLED: Duration = Duration::from_secs(20);
     const STEADY: Duration = Duration::from_secs(15);
-    // Each way, which is too long for a key agreement and not for a wire that stands.
+    // The delay in each direction: too long for a key agreement, and short enough for an
+    // established connection.
     const DELAY: Duration = Duration::from_millis(600);
     let mut cluster = Cluster::of(runtime).twin().start();
     let wires = gates(&cluster);
@@ -70,7 +71,7 @@ fn a_front_with_slow_wires_that_is_told_to_lead_does_not_duel(runtime: Runtime) 
     book.is_right_at(cluster.fronts[leads].licence(), admins[leads]);
 }
 
-/// So many seats with long texts that reading them takes longer than one claim may.
+/// Enough seats with long texts that reading them takes longer than one claim may.
 fn a_front_without_memory_leads_over_a_slow_wire(runtime: Runtime) {
     const MANY: (u32, u32) = (650, 8_000);
     const CLIENTS: u32 = 8;
@@ -94,7 +95,7 @@ fn a_front_without_memory_leads_over_a_slow_wire(runtime: Runtime) {
     for wire in &wires {
         wire.slow_down(Speed { rate: RATE, ..Speed::FAST });
     }
-    // Its backends have a state in the place of all these entries, or the entries: both are long.
+    // The backends send either a state or all these entries; both are long.
     cluster.fronts[0].kill();
     cluster.restart_front_with(0, |value| list_servers(value, &addresses(&wires)));
     tell_to_lead(cluster.front());
@@ -130,7 +131,7 @@ fn a_client_of_the_standby_that_calls_on_keeps_its_seat(runtime: Runtime) {
     let call = |(client, front, seat): &mut (Client, SocketAddr, u32)| {
         let reply = client.call(&get_info(*seat, INFO_BOX, 144)).map(|reply| reply.status);
         if reply.is_err() {
-            // One that was hung up on comes again.
+            // A client whose connection was closed connects again.
             if let Ok(again) = Client::connect(*front) {
                 *client = again;
             }
@@ -154,7 +155,7 @@ fn a_client_of_the_standby_that_calls_on_keeps_its_seat(runtime: Runtime) {
         let end = Instant::now() + Duration::from_secs(20);
         let last = loop {
             let status = call(client);
-            // Until the front knows again that it leads, it has no word on the seat.
+            // The front does not answer about the seat until it has confirmed that it leads.
             if matches!(status, Some(0 | 106)) || Instant::now() >= end {
                 break status;
             }

@@ -11,24 +11,24 @@ use tmr_tests::independent_client::error::INVALID_HANDLE;
 use tmr_tests::independent_client::{AccessRequest, Client, INFO_BOX, Person, get_info};
 
 const CLIENTS: usize = 16;
-/// Seats of the licence that they fight for: some are refused at any time. Each front that dies may
-/// leave one of each client's calls without an answer, and its seat taken for the rest of a round.
+/// Seats of the contested licence: some clients are refused at any time. Each front that dies may
+/// leave one call of each client without an answer, and its seat taken for the rest of a round.
 pub(crate) const SEATS: u32 = 40;
-/// Its product code.
+/// The product code of that licence.
 pub(crate) const PRODUCT: u32 = 601;
-/// What one of them keeps at most.
+/// The most seats that one client keeps.
 const MOST: usize = 3;
-/// After a refusal, or a connection that could not be made.
+/// The pause after a refusal, or after a connection that failed.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// What all of them together know. Only handles that are in no doubt are held: a seat leaves the
-/// book before its release is sent.
+/// The common record of all clients. Only handles that are certainly held are in it: a seat leaves
+/// the record before its release is sent.
 #[derive(Debug, Default)]
 struct Book {
-    /// Whose they are.
+    /// The client that holds each handle.
     held: BTreeMap<u32, usize>,
     ever: BTreeSet<u32>,
-    /// What must not be, in words.
+    /// Violations, in words.
     wrong: Vec<String>,
 }
 
@@ -64,7 +64,8 @@ impl Shared {
         }
     }
 
-    /// A seat of this client's that is given back now.
+    /// Removes a seat of this client from the record if one is to be released now, and returns its
+    /// handle.
     fn to_give(&self, number: usize, turn: usize) -> Option<u32> {
         let mut book = self.book();
         let mine: Vec<u32> =
@@ -74,7 +75,7 @@ impl Shared {
         Some(handle)
     }
 
-    /// Whether the connection stands.
+    /// Releases a seat. Returns whether the connection stands.
     fn give(&self, client: &mut Client, handle: u32) -> bool {
         match give_back(client, handle) {
             Ok(Ok(_)) => {
@@ -85,7 +86,7 @@ impl Shared {
                 self.book().wrong.push(format!("held seat {handle} is lost: its release got 106"));
                 true
             }
-            // It may have been done or not.
+            // The release may or may not have been done.
             Ok(Err(_)) => true,
             Err(_) => false,
         }
@@ -134,7 +135,7 @@ impl Load {
         Self { shared, workers: Vec::new() }
     }
 
-    /// They go to work.
+    /// Starts the clients.
     pub(crate) fn work(&mut self) {
         self.shared.stop.store(false, Ordering::Relaxed);
         let work = |number| {
@@ -144,7 +145,7 @@ impl Load {
         self.workers = (0..CLIENTS).map(work).collect();
     }
 
-    /// Waits until so many more calls were acknowledged.
+    /// Waits until this number of further calls was acknowledged.
     #[track_caller]
     pub(crate) fn acknowledged(&self, more: usize) {
         let count = || self.shared.acknowledged.load(Ordering::Relaxed);
@@ -156,8 +157,9 @@ impl Load {
         });
     }
 
-    /// All of them stop; their books agree with the front that leads, in which no seat is that
-    /// nobody has: those of calls without an answer are given back.
+    /// Stops all clients, and checks that their record agrees with the front that leads. Seats of
+    /// calls without an answer are released first, so that the front shows no seat that no client
+    /// holds.
     #[track_caller]
     pub(crate) fn rest(&mut self, front: &Server, what: &str) {
         self.shared.stop.store(true, Ordering::Relaxed);
@@ -180,7 +182,7 @@ impl Load {
     }
 }
 
-/// Handles that a front shows as seats of the licence.
+/// Returns the handles that a front shows as seats of the licence.
 fn counted(front: &Server) -> BTreeSet<u32> {
     let status = get_json(front.admin(), "/api/status").expect("a front's status");
     let rows = status["allocations"].as_array().expect("a list of allocations").iter();

@@ -25,17 +25,17 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use tmr_tests::harness::{Cluster, Server, get_json, is_whole, post, status_within, until};
 
-/// Service is whole again by then after the last fault, without anybody's help.
+/// Service is whole again within this time after the last fault, without an operator.
 const WHOLE_AGAIN: Duration = Duration::from_secs(20);
 
-/// Waits until sentences in the status of a server have this phrase, whatever the letters' case.
+/// Waits until a sentence in the status of a server contains this phrase, in upper or lower case.
 #[track_caller]
 fn says(server: &Server, phrase: &str) {
     names(server, phrase, &[]);
 }
 
-/// Waits until sentences in the status of a server have this phrase, and each of these addresses of
-/// backends is in one of them, or is that of the row that it stands in.
+/// Waits until sentences in the status of a server contain this phrase, and each of these backend
+/// addresses is in such a sentence or is the address of its row.
 #[track_caller]
 fn names(server: &Server, phrase: &str, addresses: &[SocketAddr]) {
     let what = format!("{phrase:?} of {addresses:?} in the status of {}", server.name());
@@ -51,7 +51,7 @@ fn names(server: &Server, phrase: &str, addresses: &[SocketAddr]) {
     });
 }
 
-/// Every text in a value, with the address of the row that it stands in.
+/// Calls `take` for every text in a value, with the address of the row that contains it.
 fn sentences(value: &Value, row: &str, take: &mut impl FnMut(&str, &str)) {
     match value {
         Value::String(text) => take(row, text),
@@ -64,7 +64,7 @@ fn sentences(value: &Value, row: &str, take: &mut impl FnMut(&str, &str)) {
     }
 }
 
-/// Waits until the log of a server says something, whatever the letters' case.
+/// Waits until the log of a server contains a phrase, in upper or lower case.
 #[track_caller]
 fn logs(server: &Server, phrase: &str) {
     let what = format!("{:?} in the log of {}", phrase, server.name());
@@ -75,7 +75,7 @@ fn contains(text: &str, phrase: &str) -> bool {
     text.to_lowercase().contains(&phrase.to_lowercase())
 }
 
-/// Waits until a front leads with three parts again, as long as that may take.
+/// Waits until a front leads with three parts again.
 #[track_caller]
 fn whole_again(cluster: &Cluster, front: usize) {
     let admin = cluster.fronts[front].admin();
@@ -84,14 +84,14 @@ fn whole_again(cluster: &Cluster, front: usize) {
     });
 }
 
-/// Tells a front to lead, which it does as soon as it can.
+/// Orders a front to lead, which it does as soon as it can.
 #[track_caller]
 fn tell_to_lead(front: &Server) {
     let (code, words) = post(front.admin(), "/api/activate").expect("an answer");
     assert!((200..300).contains(&code), "{code}: {words}");
 }
 
-/// Tells a front to lead, and looks whether it does within this time.
+/// Orders a front to lead. Returns whether it leads within this time.
 #[track_caller]
 fn leads_within(cluster: &Cluster, front: usize, limit: Duration) -> bool {
     let admin = cluster.fronts[front].admin();

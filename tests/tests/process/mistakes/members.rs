@@ -16,20 +16,20 @@ on_both_runtimes!(
     a_state_folder_is_missing_at_some_boots,
 );
 
-/// A front that can lead does by then, which is told from one that cannot.
+/// A front that can lead does so within this time; one that does not cannot.
 const CLAIMED: Duration = Duration::from_secs(6);
-/// A link is held for less than this, so that nobody takes it for dead.
+/// A link is held for less than this, so that no server considers it dead.
 const HELD: Duration = Duration::from_millis(1_500);
 
-/// Last slot on a backend's disk.
+/// Returns the last slot on a backend's disk.
 fn last(backend: &Server) -> u64 {
     let status = get_json(backend.admin(), "/api/status").expect("a backend's status");
     status["log"]["last"].as_u64().expect("a number")
 }
 
-/// A front leads with A and B, and D waits at its gate: lets D come while B's link is held, until
-/// A has been told of the change, or for as long as nobody takes B for dead. Then the front is
-/// gone, and B never hears what was on its way.
+/// A front leads with A and B, and D is held at its gate. Lets D join while B's link is held, until
+/// A has received the change or B would be considered dead. Then the front is killed, and what was
+/// on its way to B is lost.
 fn change_that_misses_b(cluster: &mut Cluster, front: usize, b: &Gate, d: &Gate) {
     d.until_waited_at();
     b.hold();
@@ -39,13 +39,13 @@ fn change_that_misses_b(cluster: &mut Cluster, front: usize, b: &Gate, d: &Gate)
     while last(&cluster.backends[0]) == before && start.elapsed() < HELD {
         std::thread::yield_now();
     }
-    // The new one has it too: both are sent at once, and its disk is as near.
+    // The new disk has the change too: both are sent at once, and its disk is as fast.
     std::thread::sleep(Duration::from_millis(50));
     cluster.fronts[front].kill();
     b.cut();
 }
 
-/// A front leads with two backends: the third one is not there.
+/// Waits until a front leads with two backends, without the third one.
 fn leads_with_two(cluster: &Cluster, front: usize) {
     cluster.activate(front);
     status_until(cluster.fronts[front].admin(), "two backends", |status| {
@@ -54,7 +54,8 @@ fn leads_with_two(cluster: &Cluster, front: usize) {
     });
 }
 
-/// All are there: a front leads, every seat lives, and not one more is given.
+/// With all backends up, checks that a front leads, every seat works, and no seat beyond the
+/// licence is granted.
 fn ends_right(cluster: &Cluster, front: usize, book: &mut Book) {
     let (licence, admin) = (cluster.fronts[front].licence(), cluster.fronts[front].admin());
     cluster.activate(front);
@@ -89,7 +90,7 @@ fn a_backend_is_new_at_one_front_and_unknown_to_the_other(runtime: Runtime) {
     leads_with_two(&cluster, 1);
     change_that_misses_b(&mut cluster, 1, &gate_b, &gate_d);
 
-    // A sleeps; two members of what is settled are there.
+    // A is frozen; two members of the settled group are up.
     cluster.backends[0].freeze();
     cluster.restart_front_with(0, |value| list_servers(value, &[a, b, c]));
     leads_with_two(&cluster, 0);
@@ -97,7 +98,8 @@ fn a_backend_is_new_at_one_front_and_unknown_to_the_other(runtime: Runtime) {
     cluster.fronts[0].kill();
     cluster.backends[0].resume();
 
-    // A and D are no two members of anything that is settled. Whoever leads here is asked.
+    // A and D are not two members of any settled group. If a front leads here, it is asked for
+    // seats.
     cluster.restart_front_with(1, |value| list_servers(value, &others));
     if leads_within(&cluster, 1, CLAIMED) {
         book.take_all(fronts[1]);
@@ -117,7 +119,7 @@ fn a_state_folder_is_missing_at_some_boots(runtime: Runtime) {
     let mut book = Book::new();
     book.take(front, 3);
 
-    // The mount did not come: the folder is empty.
+    // The mount failed at this boot: the folder is empty.
     cluster.fronts[0].kill();
     cluster.backends[2].kill();
     cluster.restart_backend_with(2, |line| line.state.clone_from(&elsewhere));
@@ -126,7 +128,7 @@ fn a_state_folder_is_missing_at_some_boots(runtime: Runtime) {
     leads_with_two(&cluster, 0);
     change_that_misses_b(&mut cluster, 0, &gate_b, &gate_3);
 
-    // It came.
+    // The mount succeeded.
     cluster.backends[2].kill();
     cluster.restart_backend(2);
     cluster.backends[0].freeze();
@@ -138,7 +140,7 @@ fn a_state_folder_is_missing_at_some_boots(runtime: Runtime) {
     gate_b.cut();
     cluster.backends[0].resume();
 
-    // It did not.
+    // The mount failed.
     cluster.backends[2].kill();
     cluster.restart_backend_with(2, |line| line.state.clone_from(&elsewhere));
     cluster.restart_front_with(0, |value| list_servers(value, &servers));

@@ -28,7 +28,7 @@ fn refused(outcome: Outcome) {
     assert!(is_one, "{outcome:?} is none of {refusals:?}");
 }
 
-/// What a deployment script does that copies one file everywhere.
+/// Copies one file everywhere, as a wrong deployment script does.
 fn copies_of_one_part_serve_nobody(runtime: Runtime) {
     let mut cluster = Cluster::of(runtime).launch();
     let others = ["2", "3"].map(|part| cluster.workshop().licence(part.parse().expect("2 or 3")));
@@ -38,7 +38,7 @@ fn copies_of_one_part_serve_nobody(runtime: Runtime) {
         cluster.backends[index].kill();
         cluster.restart_backend(index);
     }
-    // Whether a group of these is born is open; it serves nobody.
+    // A group of these parts may or may not be born, but no client is served.
     tell_to_lead(cluster.front());
     says(cluster.front(), "same part");
     logs(cluster.front(), "same part");

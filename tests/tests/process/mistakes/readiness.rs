@@ -12,7 +12,7 @@ on_both_runtimes!(
     a_disk_that_is_lost_is_repaired_by_the_front_that_founded_the_group,
 );
 
-/// The status code of a backend's `/readyz`, and its words.
+/// Returns the status code of a backend's `/readyz`, and its text.
 fn readyz(backend: &Server) -> (u16, String) {
     get(backend.admin(), "/readyz").expect("an answer")
 }
@@ -33,7 +33,7 @@ fn a_backend_is_ready_when_it_is_a_member(runtime: Runtime) {
     whole_again(&cluster, 0);
     cluster.backends.iter().for_each(until_ready);
 
-    // A new disk, and nobody there who could take it in.
+    // The disk is new, and no front is there to admit it.
     cluster.backends[2].kill();
     cluster.wipe(2);
     cluster.fronts[0].kill();
@@ -64,7 +64,7 @@ fn a_rolling_restart_that_loses_every_state_loses_no_seat(runtime: Runtime) {
     let refused = super::book::Outcome::Refused(NO_MORE_LICENSES);
     assert_eq!(book.take_all(front), refused);
     assert_eq!(book.held().len(), SEATS as usize);
-    // What they have is on their disks: all of them, and the front, lose their power.
+    // Everything is on the disks, so all backends and the front may lose their power.
     cluster.kill_everything();
     (0..3).for_each(|index| cluster.restart_backend(index));
     cluster.restart_front(0);
@@ -74,7 +74,7 @@ fn a_rolling_restart_that_loses_every_state_loses_no_seat(runtime: Runtime) {
 }
 
 fn a_disk_that_is_lost_is_repaired_by_the_front_that_founded_the_group(runtime: Runtime) {
-    // It was told to lead before it had heard how the third one stands.
+    // The front was ordered to lead before it had heard the state of the third backend.
     let mut cluster = Cluster::of(runtime).launch();
     cluster.backends[2].kill();
     tell_to_lead(cluster.front());

@@ -19,9 +19,10 @@ on_both_runtimes!(
     a_disk_that_is_listed_twice_under_load,
 );
 
-/// Twenty of each are played by hand after a deep change.
+/// After a deep change, twenty rounds of each are played by hand.
 const ROUNDS: u64 = 1;
-/// Every backend was told by then how far the others are.
+/// Every backend has heard within this time how far the others are. No server shows this, so there
+/// is no event to wait for.
 const TOLD: Duration = Duration::from_secs(2);
 
 /// Clusters under load do not share the processors.
@@ -35,7 +36,7 @@ fn number(name: &str, otherwise: u64) -> u64 {
     text.parse().unwrap_or_else(|_| panic!("{name} must be a number, not {text}"))
 }
 
-/// The same moments from the same number.
+/// Draws the same moments from the same number.
 struct Dice(u64);
 
 impl Dice {
@@ -51,12 +52,12 @@ impl Dice {
         self.roll(2) == 0
     }
 
-    /// Lets the clients work for up to so many milliseconds.
+    /// Lets the clients work for up to this number of milliseconds.
     fn pause(&mut self, most: u64) {
         thread::sleep(Duration::from_millis(self.roll(most)));
     }
 
-    /// Backends 0, 1 and 2 in any order.
+    /// Returns backends 0, 1 and 2 in a random order.
     fn order(&mut self) -> [usize; 3] {
         let mut order = [0, 1, 2];
         order.swap(0, self.roll(3) as usize);
@@ -70,12 +71,12 @@ struct Scene {
     cluster: Cluster,
     load: Load,
     dice: Dice,
-    /// Where the backends are.
+    /// The addresses of the backends.
     servers: [SocketAddr; 3],
 }
 
 impl Scene {
-    /// The front dies and starts again, with nothing but what the backends have.
+    /// Kills and restarts the front, which then knows only what the backends have.
     fn front_dies(&mut self) {
         self.cluster.fronts[0].kill();
         self.front_starts();
@@ -84,7 +85,7 @@ impl Scene {
     fn front_starts(&mut self) {
         let servers = self.servers;
         self.cluster.restart_front_with(0, |value| list_servers(value, &servers));
-        // Nobody tells it again.
+        // No further order to lead is given.
         tell_to_lead(self.cluster.front());
     }
 }
@@ -126,7 +127,7 @@ fn a_disk_that_is_rolled_back_under_load(runtime: Runtime) {
     );
 }
 
-/// The two others are there.
+/// The disk is rolled back while the two other backends are up.
 fn rolled_back_alone(scene: &mut Scene, old: usize) {
     let copy = scene.cluster.snapshot(old, "old");
     scene.dice.pause(1_000);
@@ -140,11 +141,12 @@ fn rolled_back_alone(scene: &mut Scene, old: usize) {
     scene.cluster.restart_backend(old);
 }
 
-/// Of the two others one missed what the disk has forgotten, and the other one, which has it, is
-/// off when it comes back.
+/// The disk is rolled back while few backends are up: of the two others one missed what the disk
+/// has forgotten, and the other one, which has it, is down when the disk returns.
 fn rolled_back_among_few(scene: &mut Scene, old: usize, second: usize, third: usize) {
     let mut copy = scene.cluster.snapshot(old, "old");
-    // What it takes behind the copy is known to more than the front, whose memory may go.
+    // Entries after the copy must be known to more servers than the front, whose memory may be
+    // lost.
     let started = scene.dice.coin();
     eprintln!("backend {old} among few, it started again and the front dies: {started}");
     if started {
@@ -152,8 +154,8 @@ fn rolled_back_among_few(scene: &mut Scene, old: usize, second: usize, third: us
         copy = scene.cluster.snapshot(old, "old");
         scene.cluster.restart_backend(old);
         whole_again(&scene.cluster, 0);
-        // Of what it takes from here on the third one is told before it goes; else nobody who is
-        // there later could know (the window in consistency.md).
+        // The third backend must hear of further entries before it is stopped. Otherwise no server
+        // that is up later could know them (the window in consistency.md).
         thread::sleep(TOLD);
     }
     scene.cluster.backends[third].kill();
@@ -185,7 +187,7 @@ fn a_disk_that_is_cloned_under_load(runtime: Runtime) {
             scene.cluster.put_back(other, &clone);
             scene.cluster.restart_backend(other);
             scene.dice.pause(1_500);
-            // Two copies of one disk are left.
+            // Only two copies of one disk remain.
             let alone = scene.dice.coin();
             if alone {
                 scene.cluster.backends[third].kill();
@@ -194,7 +196,7 @@ fn a_disk_that_is_cloned_under_load(runtime: Runtime) {
             scene.cluster.backends[other].kill();
             scene.cluster.put_back(other, &real);
             if alone {
-                // And the real ones are.
+                // The real disks remain.
                 scene.cluster.backends[one].kill();
                 scene.front_dies();
                 scene.cluster.restart_backend(other);
@@ -226,7 +228,7 @@ fn a_disk_that_is_listed_twice_under_load(runtime: Runtime) {
         wrong[hidden] = SocketAddr::new(scene.cluster.workshop().ip(), right[0].port());
         scene.cluster.reload_front_with(0, |value| list_servers(value, &wrong));
         scene.dice.pause(1_500);
-        // One disk by two addresses is left.
+        // Only one disk remains, by two addresses.
         let alone = scene.dice.coin();
         eprintln!("backend 0 in the place of {hidden}, the other one off: {alone}");
         if alone {

@@ -15,15 +15,15 @@ use tmr_tests::independent_client::{
     AccessRequest, Client, KeyPair, envelope, get_info, handshake_body,
 };
 
-/// The doors that are attacked.
+/// The listeners that are attacked.
 pub(super) struct Listeners {
-    /// Of clients, at the active front.
+    /// The licence port of the active front.
     pub(super) licence: SocketAddr,
-    /// Of pages, there.
+    /// The admin port of the active front.
     pub(super) admin: SocketAddr,
-    /// Of the other front, there.
+    /// The port for the twin of the active front.
     pub(super) twin: SocketAddr,
-    /// Of the backends.
+    /// The licence ports of the backends.
     pub(super) backends: Vec<SocketAddr>,
     /// Links that are held at each of two backends.
     pub(super) held: usize,
@@ -35,18 +35,18 @@ impl Listeners {
         Self {
             licence: front.licence(),
             admin: front.admin(),
-            twin: cluster.twin_door(0),
+            twin: cluster.twin_listener(0),
             backends: cluster.backends.iter().map(|backend| backend.licence()).collect(),
             held,
         }
     }
 }
 
-/// What an attacker's process is told: the attack's number, then the doors, one after the other.
+/// The variable for an attacker's process: the attack's number, then the listeners in order.
 const TOLD: &str = "TMR_SIEGE_ATTACK";
-/// What it says before how often it has done it.
+/// The text that precedes the count in an attacker's output.
 const MADE: &str = "attacks made: ";
-/// So long attackers are waited for that were told to end.
+/// The longest wait for attackers that were ordered to end.
 const ENDS: Duration = Duration::from_secs(10);
 
 impl Listeners {
@@ -71,7 +71,7 @@ impl Listeners {
 pub(super) struct Attacker(Child);
 
 impl Attacker {
-    /// Starts it; `attack` is a place in [`ATTACKS`].
+    /// Starts the process; `attack` is an index into [`ATTACKS`].
     pub(super) fn start(listeners: &Listeners, attack: usize) -> Self {
         let test = env::current_exe().expect("a running test has a path");
         let child = Command::new(test)
@@ -83,8 +83,9 @@ impl Attacker {
         Self(child.expect("a running test can be started"))
     }
 
-    /// Ends all of them at once, and says how often they have done what they do. On a machine that does
-    /// other things nobody has time for them: of who does not end soon after the others that is not known.
+    /// Ends all attackers at once, and returns how often they did their work in total. On a busy
+    /// machine an attacker may get no processor time; if it does not end soon after the others, its
+    /// count is unknown.
     pub(super) fn end_all(mut attackers: Vec<Self>) -> usize {
         for attacker in &mut attackers {
             drop(attacker.0.stdin.take());
@@ -122,7 +123,7 @@ impl Drop for Attacker {
 fn the_process_of_an_attacker() {
     let Ok(told) = env::var(TOLD) else { return };
     let (attack, listeners) = Listeners::heard(&told).expect("it is told what to do");
-    // Behind the others, whatever those were started with.
+    // The priority is lower than that of the other processes, whatever theirs is.
     nice(19).expect("everybody may be nicer");
     let files = getrlimit(Resource::Nofile).maximum;
     setrlimit(Resource::Nofile, Rlimit { current: files, maximum: files }).expect("as many files");
@@ -130,7 +131,7 @@ fn the_process_of_an_attacker() {
     let made = thread::scope(|scope| {
         let over = &over;
         let attacker = scope.spawn(move || ATTACKS[attack].1(&listeners, over));
-        // Until whoever has started it ends it, or has ended.
+        // It runs until the process that started it ends it, or has ended itself.
         let _ = io::stdin().read_to_end(&mut Vec::new());
         over.store(true, Ordering::Relaxed);
         attacker.join().expect("no attacker fails")
@@ -141,7 +142,7 @@ fn the_process_of_an_attacker() {
 /// What one attacker does.
 pub(super) type Attack = fn(&Listeners, &AtomicBool) -> usize;
 
-/// Every attack, and what it is called.
+/// Every attack, with its name.
 pub(super) const ATTACKS: [(&str, Attack); 15] = [
     ("unread replies, front", |at, over| shout(at.licence, 1, 13, over)),
     ("unread replies, backend", |at, over| shout(at.backends[0], 1, 4, over)),
@@ -164,7 +165,7 @@ fn goes_on(over: &AtomicBool) -> bool {
     !over.load(Ordering::Relaxed)
 }
 
-/// An attacker's address: not the one that the others come from.
+/// An attacker's address, which differs from that of the clients.
 fn stranger(number: u8) -> IpAddr {
     Ipv4Addr::new(127, 66, 6, number).into()
 }
@@ -192,7 +193,7 @@ fn pour(socket: &mut TcpStream, bytes: &[u8]) {
     }
 }
 
-/// Keeps so many connections at a door, of which a quarter is made anew when all are there.
+/// Keeps this number of connections at a listener, and renews a quarter of them when all are open.
 fn hold(at: SocketAddr, from: u8, count: usize, first: &[u8], over: &AtomicBool) -> usize {
     let (mut held, mut made) = (Vec::new(), 0);
     while goes_on(over) {
@@ -207,7 +208,7 @@ fn hold(at: SocketAddr, from: u8, count: usize, first: &[u8], over: &AtomicBool)
     made
 }
 
-/// The same at a backend, from more addresses than one may have links.
+/// The same at a backend, from several addresses, because one address may not have that many links.
 fn crowd(at: &Listeners, backend: u8, over: &AtomicBool) -> usize {
     let (mut held, mut made) = (Vec::new(), 0);
     while goes_on(over) {
@@ -223,7 +224,7 @@ fn crowd(at: &Listeners, backend: u8, over: &AtomicBool) -> usize {
     made
 }
 
-/// Calls whose replies nobody reads.
+/// Sends calls and reads no replies.
 fn shout(at: SocketAddr, from: u8, links: usize, over: &AtomicBool) -> usize {
     let mut made = 0;
     while goes_on(over) {
@@ -240,22 +241,22 @@ fn shout(at: SocketAddr, from: u8, links: usize, over: &AtomicBool) -> usize {
     made
 }
 
-/// Handles that are nobody's, one after the other.
+/// Calls with one handle after the other that no client holds.
 fn guess(at: SocketAddr, from: u8, over: &AtomicBool) -> usize {
     asks(at, from, over, |client, number| client.call(&get_info(number * 7_919 + 1, 4, 64)).is_ok())
 }
 
-/// Accesses in vain.
+/// Makes accesses that fail.
 fn denied(at: SocketAddr, from: u8, over: &AtomicBool) -> usize {
     asks(at, from, over, |client, _| take(client, &AccessRequest::new(FIRM_CODE, 9_999)).is_ok())
 }
 
-/// Handles without a seat, without end.
+/// Takes handles without a seat, without end.
 fn grab(at: SocketAddr, from: u8, over: &AtomicBool) -> usize {
     asks(at, from, over, |client, _| take(client, &AccessRequest::subsystem()).is_ok())
 }
 
-/// Asks by eight links at once, a thousand times by each; `asked`: it was answered.
+/// Makes a thousand requests on each of eight links at once; `asked` handles each answer.
 fn asks(
     at: SocketAddr,
     from: u8,
@@ -276,14 +277,14 @@ fn asks(
     })
 }
 
-/// Connections that go as soon as they are there.
+/// Opens connections and closes them at once.
 fn knock(at: &Listeners, over: &AtomicBool) -> usize {
     let listeners = [at.licence, at.admin, at.twin, at.backends[0]];
     let turns = listeners.iter().cycle().take_while(|_| goes_on(over));
     turns.filter(|listener| Client::open_from(stranger(10), **listener).is_ok()).count()
 }
 
-/// The first half of a key agreement, which costs its sender nothing.
+/// Sends the first half of a key agreement, which costs the sender nothing.
 fn agree(at: SocketAddr, from: u8, over: &AtomicBool) -> usize {
     let hello = envelope(&handshake_body(&KeyPair::fresh().expect("randomness").point()));
     let (mut held, mut made) = (Vec::new(), 0);
@@ -298,7 +299,7 @@ fn agree(at: SocketAddr, from: u8, over: &AtomicBool) -> usize {
     made
 }
 
-/// Sign-ins that are refused, or turned away where the door is full of others.
+/// Makes sign-ins that are refused, or rejected because the listener is full.
 fn wrong_passwords(at: &Listeners, over: &AtomicBool) -> usize {
     let turns = std::iter::repeat(()).take_while(|()| goes_on(over));
     turns.filter(|()| sign_in(at.admin, "a guess", "").is_ok()).count()

@@ -8,15 +8,16 @@ use std::time::{Duration, Instant};
 use tmr_tests::harness::{FIRM_CODE, Program, TMR, give_back, take};
 use tmr_tests::independent_client::{AccessRequest, Client, Crypt};
 
-/// Clients that work.
+/// The number of clients that work.
 const CLIENTS: usize = 16;
-/// Seats that they need.
+/// The number of seats that they need.
 pub(super) const SEATS: u32 = 32;
-/// Between two calls of one of them: a program does something else as well.
+/// The pause between two calls of one client, because a real program does other work as well.
 const PAUSE: Duration = Duration::from_millis(10);
-/// Calls that use a seat, for each time that it is taken.
+/// The number of calls that use a seat each time that it is taken.
 const CRYPTS: usize = 4;
-/// Between two questions of what keepalived asks, which does so once a second or more rarely.
+/// The pause between two runs of the track script, which keepalived runs once a second or less
+/// often.
 const TRACK: Duration = Duration::from_millis(50);
 
 /// How long calls took, the longest last.
@@ -33,7 +34,7 @@ impl Times {
         self.0.len()
     }
 
-    /// What so many of a thousand took at most.
+    /// Returns the time within which this share of the calls ended, in thousandths.
     pub(super) fn at(&self, share: usize) -> Duration {
         self.0.get(self.0.len() * share / 1_000).copied().unwrap_or_default()
     }
@@ -44,13 +45,13 @@ impl Times {
 }
 
 impl fmt::Display for Times {
-    /// The median and the 99th percentile, in milliseconds.
+    /// Returns the median and the 99th percentile, in milliseconds.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:.1} / {:.1}", self.at(500).as_secs_f64() * 1e3, self.p99_ms())
     }
 }
 
-/// Takes a seat, uses it and gives it back, over and over.
+/// Takes a seat, uses it and releases it, repeatedly.
 fn work(at: SocketAddr, over: &AtomicBool) -> Vec<Duration> {
     let mut client = Client::connect(at).expect("it takes a client");
     let mut took = Vec::new();
@@ -75,7 +76,7 @@ fn work(at: SocketAddr, over: &AtomicBool) -> Vec<Duration> {
     took
 }
 
-/// Has clients work for so long; every call is answered as it should be.
+/// Runs clients for this time, and checks that every call gets the right answer.
 pub(super) fn worked(at: SocketAddr, time: Duration) -> Times {
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -90,7 +91,8 @@ pub(super) fn worked(at: SocketAddr, time: Duration) -> Times {
     })
 }
 
-/// What keepalived asks, by the program that it starts, until it is over; it is always answered.
+/// Runs the program that keepalived starts until the work is over, and checks that it is always
+/// answered.
 pub(super) fn tracked(program: &Program, socket: &str, over: &AtomicBool) -> Times {
     let mut took = Vec::new();
     while !over.load(Ordering::Relaxed) {

@@ -29,20 +29,21 @@ use tmr_tests::on_both_runtimes;
 
 on_both_runtimes!(strangers_at_every_door_at_once_stop_nobody);
 
-/// Room of each server, as on a small machine, in KiB; and the setting of the shipped units. Without it
-/// glibc reserves 64 MB of addresses for each thread, used or not, and these count here.
+/// The address space of each server, as on a small machine, in KiB, and the setting of the shipped
+/// units. Without that setting glibc reserves 64 MB of addresses for each thread, used or not, and
+/// they count here.
 const ROOM: &str = "ulimit -v 524288 && export MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=65536";
-/// The same for servers that only others are to look at.
+/// The same for the servers of a cluster of lower priority.
 const BEHIND: &str = "ulimit -v 524288 && export MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=65536 && renice -n $(($(nice) + 19)) $$ > /dev/null";
-/// Most that a server may grow by, in bytes.
+/// The most bytes that a server may grow by.
 const GROWTH: u64 = 64 * 1024 * 1024;
-/// Lines of the log of each server: two a second, and what began before.
+/// The most log lines of each server: two a second, and those of earlier causes.
 const LINES: usize = 2;
-/// Of all at once, unless `TMR_SECONDS` says otherwise.
+/// The duration of all attacks at once, in seconds, unless `TMR_SECONDS` sets it.
 const SECONDS: usize = 10;
-/// Links held at each of two backends, unless `TMR_HELD` says otherwise.
+/// The links held at each of two backends, unless `TMR_HELD` sets the number.
 const HELD: usize = 1_500;
-/// Before and during an attack that is played by itself.
+/// The duration of the work before and during a single attack.
 const ROW: Duration = Duration::from_secs(3);
 
 fn setting(name: &str, otherwise: usize) -> usize {
@@ -65,8 +66,8 @@ fn besieged(runtime: Runtime, before: &'static str) -> Cluster {
     cluster
 }
 
-/// Somebody works at one cluster while another one, which stands behind it, is attacked: what the
-/// attack costs the machine that all of them share.
+/// Clients work at one cluster while another cluster of lower priority is attacked. This measures
+/// the cost of the attack for the machine that both share.
 fn elsewhere(cluster: &Cluster, other: &Cluster, attack: usize) -> Times {
     let attacker = Attacker::start(&Listeners::of(other, setting("TMR_HELD", HELD)), attack);
     let took = worked(cluster.front().licence(), ROW);
@@ -82,20 +83,20 @@ fn in_sync(cluster: &Cluster) {
     }
 }
 
-/// What an attack came to.
+/// The result of an attack.
 struct Outcome {
-    /// How often it was made.
+    /// The number of times that it was made.
     made: usize,
     before: Times,
     meanwhile: Times,
     tracked: Times,
-    /// Of the server that grew most, in bytes.
+    /// The growth of the server that grew most, in bytes.
     grown: u64,
-    /// Of the server that logged most, a second.
+    /// The log lines a second of the server that logged most.
     lines: f64,
 }
 
-/// Somebody works, is attacked and works on; what must hold of all attacks is asserted.
+/// Clients work before, during and after an attack; asserts what must hold during all attacks.
 fn attacked(
     cluster: &mut Cluster,
     attacks: Range<usize>,
@@ -138,7 +139,7 @@ fn attacked(
     for front in &cluster.fronts {
         assert_eq!(get(front.admin(), "/healthz").expect("an answer").0, 200);
     }
-    // Memory goes back to the system.
+    // Memory is returned to the system.
     for (server, idle) in servers(cluster).zip(idle) {
         until("memory to go back", || (server.memory() <= idle + GROWTH / 2).then_some(()));
     }
