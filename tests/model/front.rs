@@ -30,7 +30,7 @@ pub(crate) enum Said {
 
 /// What a front knows to be committed.
 #[derive(Debug)]
-pub(crate) struct CommittedLog {
+pub(crate) struct KnownLog {
     /// The slot before the first entry.
     pub(crate) base: Slot,
     pub(crate) entries: Vec<u64>,
@@ -56,7 +56,7 @@ pub(crate) struct FrontNode {
     pub(crate) still: u64,
     /// The next report of a backend is about a claim that is over for good.
     pub(crate) past: [bool; 3],
-    pub(crate) log: CommittedLog,
+    pub(crate) log: KnownLog,
     /// The epoch under which it leads.
     pub(crate) leads: Option<Epoch>,
     /// It decides calls.
@@ -101,7 +101,7 @@ impl FrontNode {
         let mut members = state.members().into_iter().flatten();
         let grown = members.any(|disk| names.is_new(*disk));
         let held = state.seats().map(|seat| seat.handle.0).collect();
-        let log = CommittedLog { base, entries, held, grown };
+        let log = KnownLog { base, entries, held, grown };
         let prints = (print(&own), [0, 1, 2].map(|index| print(&(&peers[index], &asked[index]))));
         let about = names.sort(disks);
         let told = told.map(|told| names.sort(told));
