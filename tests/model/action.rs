@@ -10,13 +10,13 @@ use tmr_core::front::{BackendId, Timer};
 use tmr_core::log::{Epoch, Handle};
 use tmr_core::messages::group::{Report, decode};
 
-/// One thing that happens. Fronts and backends by number, also where a front has another list;
-/// handles and links as they are named.
+/// One event. Fronts and backends are given by number, also where lists differ; handles and links
+/// by their names.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Action {
-    /// The next order of a front reaches a backend, and what comes of it is on its disk.
+    /// The next order of a front reaches a backend, and its effects are on the disk.
     Order { front: usize, backend: usize },
-    /// The same, and its power is cut before anything is on its disk.
+    /// The same, and the backend's power is cut before anything is on its disk.
     OrderThenPowerCut { front: usize, backend: usize },
     /// An order of a link that is gone reaches a backend.
     Stray { front: usize, backend: usize },
@@ -36,9 +36,9 @@ pub(crate) enum Action {
     PutBack,
     /// A front is killed and started again.
     Kill { front: usize },
-    /// An operator tells a front to lead.
+    /// An operator orders a front to lead.
     Lead { front: usize },
-    /// A pause is over, and a front claims.
+    /// A pause ends, and a front claims.
     Claim { front: usize },
     /// A front gives its claim up, because it takes too long.
     GiveUp { front: usize },
@@ -46,7 +46,7 @@ pub(crate) enum Action {
     Access { front: usize },
     /// A client uses its seat.
     Use { front: usize, handle: u32 },
-    /// A client gives its seat back.
+    /// A client releases its seat.
     Release { front: usize, handle: u32 },
     /// A client's call is given up, because two backends do not confirm it in time.
     TimeOut { front: usize },
@@ -65,7 +65,7 @@ impl Model for Plan {
     }
 
     fn actions(&self, world: &World, actions: &mut Vec<Action>) {
-        // What is behind a broken promise is of no interest.
+        // States after a broken promise are not visited.
         if world.watch.broken.is_some() {
             return;
         }
@@ -167,7 +167,8 @@ impl Model for Plan {
                 world.spent.silences += 1;
                 let epoch = world.fronts[front].leads.unwrap_or_default();
                 let life = world.watch.life(handle);
-                // One that has gone on at a later front is not silent: only this front hears nothing.
+                // A client that continued at a later front is not silent: only this front does not
+                // hear it.
                 if matches!(*life, Life::Held(used) if used <= epoch) {
                     *life = Life::Gone;
                 }
@@ -238,10 +239,10 @@ impl Model for Plan {
 }
 
 impl Plan {
-    /// What a front can do by itself, and what its clients can.
+    /// Adds the actions of a front and of its clients.
     fn of_front(&self, world: &World, front: usize, actions: &mut Vec<Action>) {
         let (spent, at) = (&world.spent, &world.fronts[front]);
-        // The first leader, whoever leads by now.
+        // The first leader, whichever front leads now.
         if front == 0 && spent.kills < self.kills {
             actions.push(Action::Kill { front });
         }

@@ -17,7 +17,8 @@ impl Hash for World {
         let mut sorted = columns;
         sorted[..3].sort_unstable();
         let fits = |order: &&[usize; 4]| order.map(|backend| columns[backend]) == sorted;
-        // What one backend knows of another one: of orders that are as good, the lowest counts.
+        // The knowledge of backends about each other: among equivalent orders, the lowest result
+        // counts.
         let orders = ORDERS.iter().filter(fits);
         let known = orders.map(|order| print(&order.map(|one| order.map(|of| known[one][of]))));
         let known = known.min().expect("one of the orders is sorted");
@@ -33,7 +34,7 @@ impl PartialEq for World {
 }
 
 impl World {
-    /// A front's links to a backend, if it has it in its list: with its place there.
+    /// Returns the fronts' links to a backend, with its place in each list that has it.
     fn seen(&self, backend: usize) -> [Option<(usize, &Line)>; 2] {
         [0, 1].map(|front| {
             let place = self.lists[front].iter().position(|&listed| listed == backend)?;
@@ -41,7 +42,7 @@ impl World {
         })
     }
 
-    /// All about one backend, but for what it and its links know of others.
+    /// Returns the print of one backend, without what it and its links know of others.
     fn column(&self, backend: usize) -> u64 {
         let mut front = 0..2;
         let seen = self.seen(backend).map(|seen| {
@@ -53,7 +54,7 @@ impl World {
         print(&(self.kinds[backend], self.backends[backend].print, seen, saved))
     }
 
-    /// What a backend and its links know of each backend's disks.
+    /// Returns what a backend and its links know about each backend's disks.
     fn knowledge(&self, backend: usize) -> [u64; 4] {
         let mut front = 0..2;
         let seen = self.seen(backend).map(|seen| {
@@ -73,7 +74,7 @@ impl World {
     }
 }
 
-/// A line apart from which backend is meant.
+/// The form of a line, apart from which backend is meant.
 #[derive(Hash)]
 struct Form {
     up: bool,
@@ -83,7 +84,7 @@ struct Form {
 }
 
 impl Line {
-    /// What it is apart from which backend is meant.
+    /// Returns its form, apart from which backend is meant.
     fn form(&self) -> Form {
         let messages = [&self.orders, &self.reports, &self.strays].map(|messages| {
             messages.iter().map(|message| (message.form, message.joined)).collect()

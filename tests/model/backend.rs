@@ -25,24 +25,25 @@ pub(crate) struct LogCopy {
 /// A backend and its disk.
 #[derive(Debug)]
 pub(crate) struct BackendNode {
-    /// What it is told from others by, and from others of its number.
+    /// The print that distinguishes it from others.
     pub(crate) id: u64,
+    /// Its print apart from its number and from `about`.
     pub(crate) print: u64,
-    /// What it was told of each backend's disks.
+    /// The print of what it was told about each backend's disks.
     pub(crate) about: [u64; 4],
     index: usize,
     names: Arc<Names>,
     containers: Arc<[Container]>,
     node: Backend,
     disk: Vec<u8>,
-    /// What it would be if its power were cut.
+    /// Its state after a power cut.
     reborn: (Backend, Vec<u8>),
     pub(crate) promised: Epoch,
     pub(crate) log: LogCopy,
 }
 
 impl BackendNode {
-    /// A blank backend that has just started.
+    /// Returns a blank backend that has just started.
     pub(crate) fn start(index: usize, container: Container, names: &Arc<Names>) -> Arc<Self> {
         let containers: Arc<[Container]> = [container].into();
         let (node, disk) = boot(index, &containers, names, Vec::new());
@@ -90,13 +91,12 @@ impl BackendNode {
         })
     }
 
-    /// It has promised what another one has, and has as many slots.
+    /// Returns whether its promise and its slots are at least those of another one.
     pub(crate) fn has_all_of(&self, other: &Self) -> bool {
         self.promised >= other.promised && self.log.last >= other.log.last
     }
 
-    /// What it is and reports when something has happened, and everything that came of it is on
-    /// its disk.
+    /// Returns its state and its reports after an event, with all effects on its disk.
     pub(crate) fn then(&self, happened: &Happened) -> (Arc<Self>, Arc<[Message]>) {
         let (mut node, mut disk, mut reports) = (self.node.clone(), self.disk.clone(), Vec::new());
         let names = &*self.names;
@@ -127,24 +127,24 @@ impl BackendNode {
     }
 }
 
-/// What happens to a backend.
+/// An event at a backend.
 #[derive(Clone, Debug, Hash)]
 pub(crate) enum Happened {
-    /// An order of a front comes.
+    /// An order of a front arrives.
     Order(usize, Message),
-    /// The same, and its power is cut before anything of it is on its disk. What it said at once
-    /// is on its way.
+    /// The same, and its power is cut before any effect is on its disk. Immediate reports are on
+    /// their way.
     OrderThenPowerCut(usize, Message),
     /// Its power is cut. It starts again from its disk.
     PowerCut,
     /// The link of a front is gone.
     Lost(usize),
-    /// A front has proved itself.
+    /// A front has proved that it has the group key.
     Joined(usize),
 }
 
-/// What links are called at a backend. Old and new ones of a front have one name: a backend ties
-/// nothing to it but that a front is there.
+/// Returns the name of a front's link at a backend. Old and new links of a front have the same
+/// name, because a backend only needs to know that the front is there.
 fn link_of(front: usize) -> LinkId {
     LinkId(10 + front as u64)
 }
@@ -153,7 +153,7 @@ fn ordered(front: usize, message: &Message) -> Input {
     Input::Frame { link: link_of(front), frame: Frame::Batch(message.bytes.to_vec()) }
 }
 
-/// A backend that has just started.
+/// Returns a backend that has just started.
 fn open(index: usize, containers: &[Container], disk: &[u8]) -> Backend {
     let config = Config {
         identity: identity(),
@@ -168,7 +168,7 @@ fn open(index: usize, containers: &[Container], disk: &[u8]) -> Backend {
     node
 }
 
-/// The disks that a backend has: the first one, and the one with which it begins anew.
+/// Returns the disks of a backend: the first one, and the one with which it begins anew.
 pub(crate) fn disks(index: usize) -> [DiskId; 2] {
     let node = open(index, &[], &[]);
     [node.disk(), node.next_disk()]

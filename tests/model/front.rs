@@ -11,11 +11,11 @@ use tmr_core::link::{CloseReason, Frame, LinkId, Listener, PeerKind};
 use tmr_core::log::{Epoch, Slot};
 use tmr_core::wire::Reply;
 
-/// The link of whoever tells a front to lead.
+/// The link of the operator that orders a front to lead.
 const ADMIN: LinkId = LinkId(1000);
 const ACTIVATE: &str = "POST /api/activate HTTP/1.1\r\nX-Tmr-Admin: 1\r\nContent-Length: 0\r\n\r\n";
 
-/// What a front wants of the world. Backends by their place in its list.
+/// An output of a front. Backends are given by their place in its list.
 #[derive(Clone, Debug)]
 pub(crate) enum Said {
     /// An order to a backend.
@@ -34,9 +34,9 @@ pub(crate) struct KnownLog {
     /// The slot before the first entry.
     pub(crate) base: Slot,
     pub(crate) entries: Vec<u64>,
-    /// The handles that are held by that.
+    /// The handles that are held by these entries.
     pub(crate) held: Vec<u32>,
-    /// A disk is a member by that which the group was not born with.
+    /// By these entries a disk is a member that the group was not born with.
     pub(crate) grown: bool,
 }
 
@@ -45,28 +45,30 @@ pub(crate) struct KnownLog {
 pub(crate) struct FrontNode {
     pub(crate) node: Front,
     names: Arc<Names>,
-    /// What it is told from others by.
+    /// The print that distinguishes it from others.
     pub(crate) id: u64,
-    /// What it is apart from backends, and what each backend is to it.
+    /// Its print apart from backends, and the print of each backend for it.
     pub(crate) prints: (u64, [u64; 3]),
-    /// What it knows of each backend's disks, and what each backend has told of them.
+    /// The prints of what it knows about each backend's disks, and of what each backend has
+    /// reported about them.
     pub(crate) about: [u64; 4],
     pub(crate) told: [[u64; 4]; 3],
-    /// All this without what backends were asked.
+    /// The print of all this without the pending orders.
     pub(crate) still: u64,
-    /// The next report of a backend is about a claim that is over for good.
+    /// Whether the next report of a backend is about a claim that is over for good.
     pub(crate) past: [bool; 3],
     pub(crate) log: KnownLog,
     /// The epoch under which it leads.
     pub(crate) leads: Option<Epoch>,
-    /// It decides calls.
+    /// Whether it decides calls.
     pub(crate) decides: bool,
     /// The highest epoch that it has seen.
     pub(crate) highest: Epoch,
 }
 
 impl FrontNode {
-    /// A front that has just started, the `number`th of all, with these backends in its list.
+    /// Returns a front that has just started, the `number`th of all, with these backends in its
+    /// list.
     pub(crate) fn start(
         number: u32,
         backends: [usize; 3],
@@ -128,7 +130,7 @@ impl FrontNode {
         })
     }
 
-    /// What it is and says when something has happened.
+    /// Returns its state and its outputs after an event.
     pub(crate) fn then(&self, event: &Event) -> (Arc<Self>, Arc<[Said]>) {
         let (mut node, mut said) = (self.node.clone(), Vec::new());
         happen(&mut node, &self.names, event, &mut said);
@@ -136,7 +138,7 @@ impl FrontNode {
     }
 }
 
-/// The place of a backend in every list: the first two are in all of them.
+/// Returns the place of a backend in every list: the first two are in all of them.
 pub(crate) fn place(backend: usize) -> usize {
     backend.min(2)
 }
@@ -173,18 +175,18 @@ fn step(node: &mut Front, names: &Names, input: Input, said: &mut Vec<Said>) {
     }
 }
 
-/// What happens to a front. Backends by their place in its list.
+/// An event at a front. Backends are given by their place in its list.
 #[derive(Clone, Debug, Hash)]
 pub(crate) enum Event {
-    /// A backend's report comes.
+    /// A backend's report arrives.
     Report(usize, Message),
     /// The link to a backend is gone.
     Broken(usize),
     /// The link to a backend stands.
     Joined(usize),
-    /// An operator tells it to lead.
+    /// An operator orders it to lead.
     Activate,
-    /// A client comes and calls.
+    /// A client connects and makes a call.
     Call(u64, Vec<u8>),
     /// A client is gone.
     Closed(u64),
@@ -192,7 +194,7 @@ pub(crate) enum Event {
     Timer(Timer),
 }
 
-/// Something happens to a front, and it says so much.
+/// Steps a front by an event, and collects its outputs.
 fn happen(node: &mut Front, names: &Names, event: &Event, said: &mut Vec<Said>) {
     let link_to =
         |node: &Front, index: usize| node.link_to(BackendId::ALL[index]).expect("it was dialled");

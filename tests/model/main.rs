@@ -27,7 +27,7 @@ use std::env;
 use std::process::ExitCode;
 use std::time::Instant;
 
-/// What came of one plan, or of all that were run.
+/// The result of one plan, or of all plans that were run.
 #[derive(Debug, Default)]
 struct Sum {
     states: usize,
@@ -35,7 +35,7 @@ struct Sum {
     depth: usize,
     /// Names of promises that were broken.
     broken: BTreeSet<&'static str>,
-    /// Names of what is to happen in some state, and did.
+    /// Names of what must happen in some state, and did.
     seen: BTreeSet<&'static str>,
 }
 
@@ -62,13 +62,13 @@ impl Sum {
     }
 }
 
-/// The names of all properties of a kind.
+/// Returns the names of all properties of a kind.
 fn names(wanted: &Expectation) -> Vec<&'static str> {
     let all = Plan::default().properties().into_iter();
     all.filter(|property| property.expectation == *wanted).map(|property| property.name).collect()
 }
 
-/// Looks at every state of a plan.
+/// Visits every state of a plan.
 fn check(plan: Plan, threads: usize) -> Sum {
     let (name, start) = (plan.name, Instant::now());
     let builder = plan.checker().threads(threads).finish_when(HasDiscoveries::AnyFailures);
@@ -132,7 +132,8 @@ fn main() -> ExitCode {
     }
     println!("model: {}", sum.line(start));
     let mut failed = !sum.broken.is_empty();
-    // A model in which nothing happens breaks nothing. One plan alone need not show everything.
+    // A model without events would break no promise, so each event must be seen. A single plan need
+    // not show all of them.
     for never in names(&Expectation::Sometimes).iter().filter(|name| !sum.seen.contains(*name)) {
         if all {
             println!("model: never seen: {never}");

@@ -17,7 +17,7 @@ impl<K, V> Default for Memo<K, V> {
 }
 
 impl<K: Ord, V: Clone> Memo<K, V> {
-    /// What came of this before, or else comes of it now.
+    /// Returns the known result of this step, or makes it.
     pub(crate) fn get(&self, key: K, make: impl FnOnce() -> V) -> V {
         let known = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(made) = known().get(&key) {

@@ -11,10 +11,10 @@ use tmr_core::log::{Acked, DiskId, Entry, Epoch, Setting};
 use tmr_core::messages::group::{Description, Order, Report, correlate, decode, encode};
 use tmr_core::service::Identity;
 
-/// The only time there is.
+/// The only time in the model.
 pub(crate) const NOW: Now = Now { mono: Mono(3_600_000_000), wall: Wall(1_795_287_600) };
 
-/// What is told from others by 64 bits.
+/// Returns a print of 64 bits that distinguishes a value from others.
 pub(crate) fn print(what: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     what.hash(&mut hasher);
@@ -25,10 +25,10 @@ pub(crate) fn entry_print(entry: &Entry) -> u64 {
     print(&format!("{entry:?}"))
 }
 
-/// Which disk belongs to which backend, and what tells disks apart.
+/// The owners of disks, and the properties by which disks differ.
 #[derive(Debug)]
 pub(crate) struct Names {
-    /// By backend, its first disk and the one that it has when it has begun anew.
+    /// By backend, its first disk and the one with which it begins anew.
     disks: [[DiskId; 2]; 4],
     kinds: [u8; 4],
 }
@@ -38,14 +38,14 @@ impl Names {
         Arc::new(Self { disks, kinds })
     }
 
-    /// The backend of a disk, and how often it has begun anew.
+    /// Returns the backend of a disk, and how often it has begun anew.
     fn place(&self, disk: DiskId) -> (usize, usize) {
         let places = (0..4).flat_map(|backend| [(backend, 0), (backend, 1)]);
         let mut places = places.filter(|&(backend, anew)| self.disks[backend][anew] == disk);
         places.next().expect("no backend begins anew twice")
     }
 
-    /// It is none of those that the group was born with.
+    /// Returns whether the group was born without this disk.
     pub(crate) fn is_new(&self, disk: DiskId) -> bool {
         let (backend, anew) = self.place(disk);
         backend == 3 || anew > 0
@@ -57,7 +57,7 @@ impl Names {
         2 * self.kinds[backend] + u8::from(anew > 0)
     }
 
-    /// What is said of each backend's disks, in one number each.
+    /// Returns one print for each backend of what is known about its disks.
     pub(crate) fn sort(&self, said: impl IntoIterator<Item = (DiskId, Vec<u8>)>) -> [u64; 4] {
         let mut sorted: [Vec<(usize, Vec<u8>)>; 4] = Default::default();
         for (disk, said) in said {
@@ -74,14 +74,15 @@ impl Names {
 pub(crate) struct Message {
     pub(crate) bytes: Arc<[u8]>,
     print: u64,
-    /// What it is apart from which backend it is about, and what it says of each one's disks.
+    /// Its print apart from the backend that it is about, and the prints of what it says about each
+    /// backend's disks.
     pub(crate) form: u64,
     pub(crate) about: [u64; 4],
-    /// Of an order.
+    /// The epoch, if it is an order.
     pub(crate) epoch: Option<Epoch>,
-    /// It is an order that brings a change of members.
+    /// Whether it is an order that changes the members.
     pub(crate) members: bool,
-    /// It was sent together with the one before it, and arrives so.
+    /// Whether it was sent together with the message before it, and arrives with it.
     pub(crate) joined: bool,
 }
 
@@ -153,7 +154,7 @@ impl Message {
         Self { print: print(&bytes), bytes: bytes.into(), form, about, epoch, members, joined }
     }
 
-    /// The bytes of a report to this order. What it answers stands last in it.
+    /// Returns the bytes of a report to this order, whose number is last in the report.
     pub(crate) fn answer(&self, order: u32) -> Vec<u8> {
         let mut bytes = self.bytes.to_vec();
         let mut last = &mut bytes[..];
@@ -170,14 +171,14 @@ impl Message {
     }
 }
 
-/// Told from others by all that is in it.
+/// Hashes all its contents.
 impl Hash for Message {
     fn hash<H: Hasher>(&self, state: &mut H) {
         (self.print, self.joined).hash(state);
     }
 }
 
-/// How far a disk has come, apart from which it is.
+/// Returns how far a disk has come, apart from which disk it is.
 pub(crate) fn told_of(acked: &Acked) -> (DiskId, Vec<u8>) {
     (acked.disk, format!("{} {}", acked.promised, acked.slot).into_bytes())
 }

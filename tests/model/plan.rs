@@ -10,70 +10,71 @@ use std::sync::atomic::AtomicBool;
 use tmr_core::licence::Container;
 use tmr_tests::sim::licences::{PRODUCTS, Style};
 
-/// What a node became and said, by which one it was and what happened to it.
+/// The state and the outputs of a node after a step, by its earlier state and the event.
 type Steps<N, S> = Memo<(u64, u64), (Arc<N>, Arc<[S]>)>;
 
-/// What a run begins with, after a group was born, with a front that leads.
+/// The beginning of a run, after the birth of a group with a leading front.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Begin {
     /// Nothing is on its way.
     #[default]
     Quiet,
-    /// The other front leads, and has proposed to take in the fourth backend.
+    /// The other front leads, and has proposed to admit the fourth backend.
     Change,
 }
 
-/// One run. What is not said is 0, or not so.
+/// One run. Bounds that are not set are 0.
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
-    /// What is special about it.
+    /// Its name, which says what is special about it.
     pub(crate) name: &'static str,
-    /// Seats of the licence.
+    /// The seats of the licence.
     pub(crate) quantity: u32,
     pub(crate) begin: Begin,
-    /// The second front has the fourth backend in its list, in the place of the third.
+    /// The second front's list has the fourth backend in place of the third.
     pub(crate) lists_differ: bool,
-    /// Times that the third backend starts again with its other disk.
+    /// The number of times that the third backend restarts with its other disk.
     pub(crate) swaps: u8,
-    /// The disk of the third backend may be put back once to what it is when the plan begins.
+    /// The disk of the third backend may be rolled back once to its state at the beginning.
     pub(crate) goes_back: bool,
     /// The third backend's part differs.
     pub(crate) odd: bool,
-    /// Seats that clients have at the beginning.
+    /// The seats that clients hold at the beginning.
     pub(crate) held: u8,
-    /// Clients never give back what they have.
+    /// Clients never release their seats.
     pub(crate) keep: bool,
-    /// Accesses after that.
+    /// The number of accesses after that.
     pub(crate) accesses: u8,
-    /// Claims after that of the first leader: so many epochs more.
+    /// The number of claims after that of the first leader, each with a further epoch.
     pub(crate) claims: u8,
-    /// What a front says to a backend at one time arrives at one time.
+    /// Messages that a front sends to a backend together arrive together.
     pub(crate) coarse: bool,
-    /// The second front has died when it begins.
+    /// The second front is down from the beginning.
     pub(crate) alone: bool,
-    /// Links that break while both ends live.
+    /// The number of links that break while both ends run.
     pub(crate) breaks: u8,
-    /// Backends that lose their power, before or after an order is on disk.
+    /// The number of power cuts of backends, before or after an order is on disk.
     pub(crate) power_cuts: u8,
-    /// Times that the first leader is killed and started again.
+    /// The number of times that the first leader is killed and restarted.
     pub(crate) kills: u8,
-    /// Calls that are given up because two backends did not confirm them in time.
+    /// The number of calls that are given up because two backends did not confirm them in time.
     pub(crate) timeouts: u8,
-    /// Clients that go away while they wait.
+    /// The number of clients that disconnect while they wait.
     pub(crate) hangups: u8,
-    /// Handles whose clean-up time ends; then clients use their handles at later fronts, too.
+    /// The number of handles whose clean-up time ends; then clients use their handles at later
+    /// fronts, too.
     pub(crate) silences: u8,
-    /// Steps of fronts and backends.
+    /// The known steps of fronts and backends.
     pub(crate) fronts: Steps<FrontNode, Said>,
     pub(crate) backends: Steps<BackendNode, Message>,
-    /// It takes longer than CI has.
+    /// The plan takes longer than CI has time for.
     pub(crate) long: bool,
-    /// An access was refused because no seat was free.
+    /// Set when an access was refused because no seat was free.
     pub(crate) full: AtomicBool,
 }
 
 impl Plan {
-    /// Those that are over in seconds, also without optimisation.
+    /// Returns the plans that end within seconds, also without optimisation.
     pub(crate) fn short() -> Vec<Self> {
         let one = || Self { quantity: 1, claims: 1, ..Self::default() };
         vec![
@@ -89,7 +90,7 @@ impl Plan {
         ]
     }
 
-    /// All of them.
+    /// Returns all plans.
     pub(crate) fn full() -> Vec<Self> {
         let one = || Self { quantity: 1, claims: 1, ..Self::default() };
         let two = || Self { quantity: 2, ..one() };
@@ -142,25 +143,25 @@ impl Plan {
         ]
     }
 
-    /// The Product Code of the licence.
+    /// Returns the Product Code of the licence.
     pub(crate) fn product(&self) -> u32 {
         let of_quantity = PRODUCTS.iter().find(|(_, quantity)| *quantity == self.quantity);
         of_quantity.expect("there is a licence of this quantity").0
     }
 
-    /// Backends of one kind are alike for everybody. Whatever is special is so of the third one,
-    /// and of the fourth, whose disk comes in its place.
+    /// Returns the kind of each backend; those of one kind are equivalent. Only the third one can
+    /// be special, and the fourth, which replaces it.
     pub(crate) fn kinds(&self) -> [u8; 4] {
         let third = self.lists_differ || self.odd || self.swaps > 0 || self.goes_back;
         if third { [0, 0, 1, 2] } else { [0, 0, 0, 1] }
     }
 
-    /// The list of the second front.
+    /// Returns the list of the second front.
     pub(crate) fn other_list(&self) -> [usize; 3] {
         if self.lists_differ { [0, 1, 3] } else { [0, 1, 2] }
     }
 
-    /// The container of each backend. The fourth one has the third part, too.
+    /// Returns the container of each backend. The fourth one also has the third part.
     pub(crate) fn containers(&self) -> [Container; 4] {
         let style = Style::default();
         let [a, b, c] = style.containers();

@@ -9,20 +9,21 @@ use std::sync::atomic::Ordering;
 use tmr_core::log::{Epoch, Slot};
 use tmr_core::wire::CmError;
 
-/// What has become of a handle whose number a client was told.
+/// The state of a handle that a client got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Life {
-    /// A client holds it, and was last known to a front that led under this epoch.
+    /// A client holds it, and last used it at a front that led under this epoch.
     Held(Epoch),
     /// Its client has sent a release.
     Leaving,
-    /// Its client has a reply to that, of a front that led under this epoch.
+    /// Its client has a reply to the release, from a front that led under this epoch.
     Freed(Epoch),
-    /// Its client is silent for good, or was told that nobody holds it (106): nothing is promised.
+    /// Its client is silent for good, or was told that the handle does not exist (106): nothing is
+    /// promised.
     Gone,
 }
 
-/// A seat whose handle a client was told.
+/// A seat whose handle a client got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Seat {
     pub(crate) handle: u32,
@@ -51,7 +52,7 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Clients that hold a seat, as far as they know.
+    /// Returns the number of seats that clients believe to hold.
     pub(crate) fn in_hands(&self) -> usize {
         self.seats.iter().filter(|seat| matches!(seat.life, Life::Held(_))).count()
     }
@@ -61,7 +62,7 @@ impl Watch {
         &mut known.expect("only what was told is named").life
     }
 
-    /// A client is told what came of its call, by a front that leads under this epoch.
+    /// Checks a reply to a client from a front that leads under this epoch.
     pub(crate) fn replied(
         &mut self,
         plan: &Plan,
@@ -102,7 +103,7 @@ impl Watch {
                 }
             }
             AccessRequest::Release(handle) => {
-                // 106: an earlier try has ended it, or will, or its clean-up time is over.
+                // 106: an earlier attempt has ended it, or will, or its clean-up time is over.
                 *self.life(handle) = match status {
                     0 => Life::Freed(epoch),
                     status if status == CmError::INVALID_HANDLE.code() => Life::Gone,
@@ -112,7 +113,7 @@ impl Watch {
         }
     }
 
-    /// A node knows these entries behind a slot to be committed.
+    /// Checks the entries after a slot that a node knows to be committed.
     pub(crate) fn committed(&mut self, base: Slot, entries: &[u64]) {
         let base = usize::try_from(base.0).expect("logs are short");
         let known = self.committed.len().saturating_sub(base).min(entries.len());
@@ -131,7 +132,8 @@ impl Watch {
         self.committed(*base, &entries[..known]);
     }
 
-    /// Whether a front that leads under this epoch holds what it should, by its committed log.
+    /// Returns whether the committed log of a front that leads under this epoch has the seats that
+    /// it must have.
     pub(crate) fn agrees(&self, epoch: Epoch, held: &[u32]) -> bool {
         self.seats.iter().all(|Seat { handle, life, .. }| match *life {
             Life::Held(used) => epoch < used || held.contains(handle),

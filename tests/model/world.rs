@@ -19,9 +19,9 @@ use tmr_tests::sim::licences::FIRM;
 /// The backend whose disk may go back in time.
 pub(crate) const SAVED: usize = 2;
 
-/// Between a front and a backend. As TCP has it: what is said on one link arrives in its order or
-/// not at all; when it breaks, what is on its way may be lost from any point on, and orders may be
-/// taken long after the front has a new link.
+/// The link between a front and a backend, with the properties of TCP: messages on one link arrive
+/// in order or not at all. When it breaks, messages may be lost from any point on, and orders may
+/// arrive long after the front has a new link.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Line {
     /// The front has a link.
@@ -34,7 +34,7 @@ pub(crate) struct Line {
     pub(crate) strays: VecDeque<Message>,
 }
 
-/// What a client waits for.
+/// The request of a waiting client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum AccessRequest {
     Access,
@@ -50,7 +50,7 @@ pub(crate) struct Call {
     pub(crate) ask: AccessRequest,
 }
 
-/// How often each thing has happened that happens a limited number of times.
+/// The number of events so far, of each kind that is bounded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Spent {
     pub(crate) claims: u8,
@@ -64,13 +64,13 @@ pub(crate) struct Spent {
     pub(crate) swaps: u8,
 }
 
-/// Everything.
+/// A state of the whole.
 #[derive(Clone, Debug)]
 pub(crate) struct World {
     pub(crate) fronts: [Arc<FrontNode>; 2],
-    /// Those with the first disks of the group, and one more.
+    /// The backends with the first disks of the group, and one more.
     pub(crate) backends: [Arc<BackendNode>; 4],
-    /// What tells them apart; those of one kind are alike.
+    /// The kinds of backends; those of one kind are equivalent.
     pub(crate) kinds: [u8; 4],
     names: Arc<Names>,
     /// By front, the backend that answers at each place of its list.
@@ -153,23 +153,24 @@ impl World {
         while !proposed(self) {
             assert!(self.deliver(plan), "a backend with another disk is taken in");
         }
-        // It reaches the first backend and the new disk.
+        // The order reaches the first backend and the new disk.
         let from = usize::from(plan.swaps == 0);
         self.order(plan, from, 0, false);
         self.order(plan, from, 2, false);
         if plan.swaps > 0 {
-            // The old disk is there again.
+            // The old disk is back.
             self.swap(plan);
             // The other front leads with the other two.
             while self.deliver_on(plan, |front, place| front == 1 && place == 2) {}
             self.go(plan, 1, Event::Activate);
             while self.deliver_on(plan, |front, place| front == 1 && place > 0) {}
         } else {
-            // The other front starts anew.
+            // The other front is restarted.
             self.spent.kills += 1;
             self.kill(plan, 0);
             while self.deliver_on(plan, |front, _| front == 0) {}
-            // It leads with the two that are members for it and have not heard of the change.
+            // It leads with the two backends that are members for it and have not heard of the
+            // change.
             self.go(plan, 0, Event::Activate);
             while self.deliver_on(plan, |front, place| front == 0 && place > 0) {}
         }
@@ -184,12 +185,12 @@ impl World {
         while self.deliver(plan) {}
     }
 
-    /// Delivers one thing that is on its way; `false`: there is none.
+    /// Delivers one message. Returns `false` if there is none.
     fn deliver(&mut self, plan: &Plan) -> bool {
         self.deliver_on(plan, |_, _| true)
     }
 
-    /// The same, on some lines: by front and place.
+    /// The same for some lines, by front and place.
     fn deliver_on(&mut self, plan: &Plan, some: impl Fn(usize, usize) -> bool) -> bool {
         let busy = |&(front, place): &(usize, usize)| {
             let line = &self.lines[front][place];
@@ -204,7 +205,7 @@ impl World {
         true
     }
 
-    /// Something happens to a front, and what it says is on its way.
+    /// Steps a front by an event, and sends its outputs.
     pub(crate) fn go(&mut self, plan: &Plan, front: usize, event: Event) {
         let before = &self.fronts[front];
         let key = (before.id, print(&event));
@@ -213,7 +214,7 @@ impl World {
         self.take(plan, front, &said);
     }
 
-    /// Something happens to a backend.
+    /// Steps a backend by an event.
     fn happens(&mut self, plan: &Plan, index: usize, what: &Happened) -> Arc<[Message]> {
         let before = &self.backends[index];
         let key = (before.id, print(what));
@@ -223,7 +224,7 @@ impl World {
         reports
     }
 
-    /// What a front has said goes on its way; replies are with their clients at once.
+    /// Sends a front's outputs; replies reach their clients at once.
     pub(crate) fn take(&mut self, plan: &Plan, front: usize, said: &[Said]) {
         let mut told = [false; 3];
         for said in said {
@@ -265,8 +266,8 @@ impl World {
         Some(self.calls.remove(at).ask)
     }
 
-    /// The next order on a link reaches its backend. `dies`: whose power is cut before anything of
-    /// it is on its disk.
+    /// Delivers the next order on a link. `dies`: the backend's power is cut before any effect is
+    /// on its disk.
     pub(crate) fn order(&mut self, plan: &Plan, front: usize, place: usize, dies: bool) {
         let Some(message) = self.lines[front][place].orders.pop_front() else { return };
         let happened = if dies { Happened::OrderThenPowerCut } else { Happened::Order };
@@ -280,13 +281,13 @@ impl World {
         }
     }
 
-    /// An order that was on its way when its link broke reaches its backend.
+    /// Delivers an order that was on its way when its link broke.
     pub(crate) fn stray(&mut self, plan: &Plan, front: usize, place: usize) {
         let Some(message) = self.lines[front][place].strays.pop_front() else { return };
         self.happens(plan, self.lists[front][place], &Happened::Order(front, message));
     }
 
-    /// The next report on a link reaches its front.
+    /// Delivers the next report on a link.
     pub(crate) fn report(&mut self, plan: &Plan, front: usize, place: usize) {
         let Some(message) = self.lines[front][place].reports.pop_front() else { return };
         self.go(plan, front, Event::Report(place, message));
@@ -295,7 +296,8 @@ impl World {
         }
     }
 
-    /// Delivers what makes no difference when it comes: only one order of such things is tried.
+    /// Delivers messages whose time of arrival makes no difference, so that only one order of them
+    /// is tried.
     pub(crate) fn skip(&mut self, plan: &Plan) {
         for (front, place) in pairs() {
             self.skip_orders(plan, front, place);
@@ -309,8 +311,8 @@ impl World {
         }
     }
 
-    /// What a front asks that will not lead any more, and what it is told: it changes nothing for
-    /// anybody else. What it has sent under an epoch of its own does.
+    /// Delivers the questions and answers of a front that will not lead any more, which change
+    /// nothing for others. Its orders under an epoch of its own do.
     fn skip_questions(&mut self, plan: &Plan, front: usize) {
         for place in 0..3 {
             loop {
@@ -327,14 +329,14 @@ impl World {
         }
     }
 
-    /// Orders that are refused whenever they come, with the same words.
+    /// Delivers orders that are refused likewise at any time.
     fn skip_orders(&mut self, plan: &Plan, front: usize, place: usize) {
         let promised = self.backends[self.lists[front][place]].promised;
         let late = |order: &Message| order.epoch.is_some_and(|epoch| epoch < promised);
         while self.lines[front][place].strays.front().is_some_and(late) {
             self.stray(plan, front, place);
         }
-        // Nobody will claim a higher epoch.
+        // No front will claim a higher epoch.
         let highest = self.fronts.iter().all(|front| front.highest <= promised);
         while highest && self.spent.claims >= plan.claims {
             if !self.lines[front][place].orders.front().is_some_and(late) {
@@ -344,10 +346,10 @@ impl World {
         }
     }
 
-    /// Reports that mean nothing to their front and never will.
+    /// Delivers reports that have no meaning for their front any more.
     fn skip_reports(&mut self, plan: &Plan, front: usize, place: usize) {
         while let Some(message) = self.lines[front][place].reports.front() {
-            // What a backend knows, told beside a confirmation: each promise brings it anew.
+            // Knowledge that a backend sends beside a confirmation: each promise repeats it.
             if message.joined {
                 self.report(plan, front, place);
                 continue;
@@ -367,7 +369,7 @@ impl World {
         }
     }
 
-    /// A front's link is gone for it; its orders may still arrive, reports do not.
+    /// Breaks a link for a front; its orders may still arrive, reports do not.
     pub(crate) fn lose(&mut self, plan: &Plan, front: usize, place: usize) {
         self.hang_up(plan, front, place);
         self.go(plan, front, Event::Broken(place));
@@ -381,13 +383,13 @@ impl World {
         self.lines[front][place].strays = line.strays.into_iter().chain(line.orders).collect();
     }
 
-    /// A backend's power is cut, and it is there again.
+    /// Cuts a backend's power, and restarts it.
     pub(crate) fn cut_power(&mut self, plan: &Plan, backend: usize) {
         self.happens(plan, backend, &Happened::PowerCut);
         self.unplug(backend);
     }
 
-    /// The third backend loses its power, and starts again with its other disk. The fronts notice
+    /// Cuts the power of the third backend, which restarts with its other disk. The fronts notice
     /// at once, and have new links.
     pub(crate) fn swap(&mut self, plan: &Plan) {
         let on = self.lists[0][2];
@@ -403,26 +405,27 @@ impl World {
         }
     }
 
-    /// The third backend loses its power, and starts again from a copy of its disk.
+    /// Cuts the power of the third backend, which restarts from a copy of its disk.
     pub(crate) fn put_back(&mut self, plan: &Plan) {
         let Some(saved) = self.saved.take() else { return };
         self.backends[SAVED] = saved;
         self.cut_power(plan, SAVED);
     }
 
-    /// Whatever the third backend's disk has said, the two others have. Else no rule keeps what is
-    /// lost with it: the one that has it may be out of reach.
+    /// Returns whether the two other backends have everything that the third one's disk has
+    /// reported. Otherwise no rule keeps what is lost with it, because the one that has it may be
+    /// out of reach.
     pub(crate) fn can_go_back(&self) -> bool {
         let saved = &self.backends[SAVED];
         [0, 1].iter().all(|&other| self.backends[other].has_all_of(saved))
     }
 
-    /// The backend is on, and a front may know it.
+    /// Returns whether the backend runs and is in a front's list.
     pub(crate) fn is_on(&self, backend: usize) -> bool {
         self.lists.iter().flatten().any(|&listed| listed == backend)
     }
 
-    /// The links of a backend that has died: orders are lost, reports may be on their way.
+    /// Breaks the links of a stopped backend: orders are lost, reports may be on their way.
     fn unplug(&mut self, backend: usize) {
         for (lines, list) in self.lines.iter_mut().zip(&self.lists) {
             let Some(place) = list.iter().position(|&listed| listed == backend) else { continue };
@@ -433,7 +436,7 @@ impl World {
         }
     }
 
-    /// A front is killed, and started again: another one for everybody.
+    /// Kills and restarts a front, which is another one for all peers.
     pub(crate) fn kill(&mut self, plan: &Plan, front: usize) {
         for place in 0..3 {
             self.hang_up(plan, front, place);
@@ -449,7 +452,7 @@ impl World {
         self.take(plan, front, &said);
     }
 
-    /// A new client asks a front for something.
+    /// Makes a call of a new client at a front.
     pub(crate) fn call(&mut self, plan: &Plan, front: usize, ask: AccessRequest) {
         let taken =
             |link: &u64| self.calls.iter().any(|call| (call.front, call.link) == (front, *link));
@@ -470,8 +473,8 @@ impl World {
         self.go(plan, front, Event::Call(link, request.encode()));
     }
 
-    /// No front that leads lacks a seat that was acknowledged before it did, or has one that was
-    /// freed before.
+    /// Returns whether no leading front lacks a seat that was acknowledged before its lead, or has
+    /// one that was freed before.
     pub(crate) fn keeps_every_seat(&self) -> bool {
         self.fronts
             .iter()
@@ -479,7 +482,7 @@ impl World {
     }
 }
 
-/// All pairs of a front and a place in its list.
+/// Returns all pairs of a front and a place in its list.
 pub(crate) fn pairs() -> impl Iterator<Item = (usize, usize)> {
     (0..2).flat_map(|front| (0..3).map(move |place| (front, place)))
 }

@@ -45,11 +45,11 @@ const PINNED: &[u64] = &[
     520_002_056,
     620_000_300,
 ];
-/// Events of the part where things go wrong.
+/// The most events of the part with faults.
 const STEPS: u64 = 20_000;
-/// Lines of the trace that are shown.
+/// The number of lines of the trace that are shown.
 const SHOWN: usize = 80;
-/// A long sweep says so often how far it is.
+/// The interval at which a long sweep reports its progress.
 const PROGRESS: Duration = Duration::from_secs(60);
 
 fn number(name: &str) -> Option<u64> {
@@ -75,7 +75,7 @@ fn explain(seed: u64, steps: u64) {
     }
 }
 
-/// Runs over many seeds: what is left, and what they came to.
+/// The progress and the results of runs over many seeds.
 struct Sweep<'a> {
     seeds: &'a mut (dyn Iterator<Item = u64> + Send),
     until: Option<Instant>,

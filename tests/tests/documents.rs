@@ -17,7 +17,7 @@ fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// The words of these in a text that it has not in backquotes.
+/// Returns those of these words that a text has outside of backquotes.
 fn missing_in<'a>(text: &str, words: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     words.into_iter().filter(|word| !text.contains(&format!("`{word}`"))).collect()
 }
@@ -37,7 +37,7 @@ fn the_manual_names_every_code_of_the_verdict_and_every_state_of_a_licence() {
     assert_eq!(missing_in(&status, states.iter().map(String::as_str)), [""; 0]);
 }
 
-/// The names of all fields of an object, and of the objects in its lists and fields that are named.
+/// Returns the names of all fields of an object, and of the objects in its lists and named fields.
 fn fields(shown: &Value, within: &[&str]) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     let mut add = |value: &Value| {
@@ -123,7 +123,7 @@ fn documents() -> Vec<(String, String)> {
             let name = entry.expect("an entry").file_name().into_string().expect("plain ASCII");
             let path = folder.join(&name);
             if root().join(&path).is_dir() {
-                // Advisories are copies of documents of others.
+                // Advisories are copies of foreign documents.
                 if !name.starts_with('.') && name != "target" {
                     folders.push(path);
                 }

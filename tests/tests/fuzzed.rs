@@ -14,16 +14,16 @@ use tmr_tests::fuzzed::TARGETS;
 use tmr_tests::fuzzed::mutate::mutant;
 use tmr_tests::sim::rng::Rng;
 
-/// Inputs that are made for a target.
+/// The number of inputs that are made for a target.
 const MUTANTS: u64 = 50;
-/// By which seed.
+/// The seed of these inputs.
 const SEED: u64 = 13;
 
 fn folder() -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "..", "fuzz"].iter().collect()
 }
 
-/// Names in a folder, without `ending`.
+/// Returns the names in a folder, without `ending`.
 fn names(place: &str, ending: &str) -> BTreeSet<String> {
     let files = fs::read_dir(folder().join(place)).unwrap_or_else(|e| panic!("{place}: {e}"));
     let name = |entry: std::io::Result<fs::DirEntry>| {
@@ -61,7 +61,7 @@ fn every_input_of_every_corpus_holds() {
     assert!(broken.is_empty(), "these inputs break their targets: {broken:#?}");
 }
 
-/// Every input of a target's corpus, in an order that is the same on every machine.
+/// Returns every input of a target's corpus, in the same order on every machine.
 fn corpus(name: &str) -> Vec<Vec<u8>> {
     let place = format!("corpus/{name}");
     names(&place, "")
@@ -70,7 +70,7 @@ fn corpus(name: &str) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// How many inputs are made for each target, by what stands in `TMR_MUTANTS`.
+/// Returns the number of inputs for each target, by `TMR_MUTANTS`.
 fn counts() -> BTreeMap<String, u64> {
     let text = env::var("TMR_MUTANTS").unwrap_or_default();
     let one = |pair: &str| {

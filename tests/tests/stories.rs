@@ -6,7 +6,8 @@ use tmr_tests::sim::story::Story;
 
 const BACKENDS: [&str; 3] = ["backend-1", "backend-2", "backend-3"];
 
-/// The story is over: no checker has found anything, and this is how it went.
+/// Ends a story: asserts that no checker has found anything, and compares the events with the
+/// snapshot.
 macro_rules! told {
     ($story:expr) => {
         assert_eq!($story.violations(), []);
@@ -68,7 +69,7 @@ fn a_backend_is_replaced_and_becomes_a_member() {
     assert!(story.take(1, "front-1", 201));
     story.replace("backend-3", 500);
     story.run(3_000);
-    // Now the new one and one old one are two of three.
+    // Now the new backend and an old one are two of three.
     story.stop("backend-1", 60_000);
     story.run(100);
     story.give_back(1, "front-1");
@@ -95,7 +96,7 @@ fn what_a_cut_off_front_proposed_is_not_revived_after_its_successor_served() {
     for client in 0..3 {
         assert!(story.uses(client, "front-2"), "nobody has told that its seat is over");
     }
-    // The next life of the successor reads the one copy in which they are.
+    // The restarted successor reads the one copy that has them.
     story.stop("front-2", 2_000);
     story.stop("backend-3", 60_000);
     story.run(2_500);
@@ -234,7 +235,7 @@ fn the_longer_of_two_copies_is_read_to_its_end() {
     story.run(1_000);
     story.part("front-1", "backend-1", 60_000);
     assert!(story.take(1, "front-1", 202));
-    // Nobody is left who knows how far it goes.
+    // No server that runs knows how far the log goes.
     story.stop("front-1", 60_000);
     story.stop("front-2", 2_000);
     story.stop("backend-3", 60_000);
@@ -255,7 +256,7 @@ fn a_disk_that_went_back_in_time_gets_another_name() {
     story.boot_with("backend-1", 500, &old);
     story.run(5_000);
     assert_ne!(story.disk("backend-1"), name, "what it had said is forgotten");
-    // It is whole again, under the new one.
+    // The group is whole again, under the new front.
     story.stop("backend-2", 60_000);
     assert!(story.uses(1, "front-1"));
     told!(story);
@@ -300,7 +301,7 @@ fn a_machine_that_is_paused_again_and_again_tells_nothing_of_what_it_knew_before
     for backend in BACKENDS {
         story.part("front-1", backend, 60_000);
     }
-    // By its own clocks no pause is to be seen, and hardly any time has passed.
+    // Its own clocks show no pause, and hardly any time has passed.
     for _ in 0..5 {
         story.pause("front-1", 990);
         story.run(995);
@@ -352,8 +353,8 @@ fn a_front_does_not_lead_with_less_than_its_files_know_of() {
     told!(story);
 }
 
-/// A seat is on two disks. One of them is back at an earlier moment, and front-1 does not reach the
-/// other; it has lost its files, and starts in a moment.
+/// A seat is on two disks. One of them is rolled back, and front-1 does not reach the other. That
+/// backend has lost its files, and starts in a moment.
 fn forgotten() -> Story {
     let mut story = Story::default();
     let old = story.image("backend-1");
@@ -368,7 +369,7 @@ fn forgotten() -> Story {
     story
 }
 
-/// It leads when it reaches the one that has the seat, and not before.
+/// The front leads only when it reaches the disk that has the seat.
 fn leads_with_the_seat(story: &mut Story) {
     story.run(2_000);
     assert!(!story.leads("front-1"), "its twin knows of a seat that is on neither disk here");
@@ -403,7 +404,7 @@ fn a_leader_is_ready_while_a_backend_that_comes_back_has_all_of_them_asked_anew(
     story.stop("backend-1", 1_000);
     for _ in 0..300 {
         assert!(story.ready("front-1"));
-        // Their answers take a while.
+        // The answers of the backends take a while.
         for backend in BACKENDS {
             story.slow(backend, "front-1", 50);
         }
@@ -443,13 +444,13 @@ fn three_disks_that_are_two_of_every_set_of_members_have_lost_nothing() {
     assert!(story.take(1, "front-1", 201));
     story.run(1_000);
     let first = story.image("backend-1");
-    // A new disk is to take the place of the first one, and backend-3 does not hear of it.
+    // A new disk is to replace the first one, and backend-3 does not hear of it.
     story.replace("backend-1", 100);
     story.until_repaired("backend-1");
     story.slow("front-1", "backend-3", 200);
     story.run(20);
     story.stop("front-1", 60_000);
-    // The first one comes back in the place of the third, when front-2 has claimed without it.
+    // The first disk returns in place of the third, when front-2 has claimed without it.
     story.boot_with("backend-3", 4_000, &first);
     story.lead("front-2");
     for _ in 0..150 {
@@ -468,7 +469,7 @@ fn a_line_of_which_the_leader_has_not_heard_costs_no_seat() {
     let mut story = Story::default();
     assert!(story.take(1, "front-2", 201));
     story.run(100);
-    // The next line stands to front-2 alone, and breaks.
+    // The next connection is to front-2 only, and breaks.
     story.cut_dialled("front-2", "front-1");
     story.until_dialled("front-2", "front-1");
     story.slow("front-2", "front-1", 2_000);

@@ -14,7 +14,7 @@ use tmr_core::wire::structs::{
 };
 use tmr_core::wire::{Buffer, Request};
 
-/// One frame and what the vector says of it.
+/// One frame and its description in the vector.
 struct Captured {
     from: String,
     bytes: Vec<u8>,
@@ -67,7 +67,7 @@ impl Fields {
         assert_eq!(fields.text("_type"), kind);
         fields
     }
-    /// A structure that the vector calls all zero.
+    /// A structure that is all zero by the vector.
     fn zero<T: Layout + Default>(&mut self, name: &str, kind: &str) -> T {
         self.structure(name, kind).end();
         T::default()
@@ -106,7 +106,7 @@ fn access2(mut fields: Fields) -> CmAccess2 {
     access
 }
 
-/// What the vector says the request is.
+/// Returns the request that the vector describes.
 fn expected(api: &str, fields: &Value) -> Request {
     let mut fields = Fields::of(fields);
     let handle = if fields.0.contains_key("handle") { fields.number("handle") } else { 0 };
