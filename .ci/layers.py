@@ -10,8 +10,6 @@ import sys
 ARCHITECTURE = pathlib.Path("core/docs/architecture.md")
 # Files of one folder that may use each other, because they share one type.
 SIBLINGS = [{"wire::error", "wire::error_table"}]
-# A folder whose files are still being divided.
-DIVIDED = "front"
 
 COMMENT = re.compile(r'//[^\n]*|/\*.*?\*/|b?"(?:\\.|[^"\\])*"', re.S)
 TESTS = re.compile(r"^( *)#\[cfg\((?:test|any\(test[^\n]*)\)\]\n(?: *#\[[^\n]*\n)*", re.M)
@@ -169,8 +167,7 @@ beside = {
 }
 for circle in circles(beside):
     names = {"::".join(module) for module in circle}
-    divided = all(name.split("::")[0] == DIVIDED for name in names)
-    if not divided and not any(names <= siblings for siblings in SIBLINGS):
+    if not any(names <= siblings for siblings in SIBLINGS):
         wrong.append(f"files use each other in a circle: {', '.join(sorted(names))}")
 
 if wrong:
