@@ -60,6 +60,8 @@ pub enum Command {
         A licence file that is replaced, or comes into a folder, is taken within seconds, or at once \
         on SIGHUP. One\nthat is not right changes nothing, and the log says what is wrong with it.")]
     Backend(Backend),
+    /// Shows, backs up or restores the container of a backend, for which licences are issued.
+    Container(crate::commands::container::Container),
     /// Runs a front: it serves clients.
     #[command(after_help = "Example:\n  \
         tmrd serve --config tmrconf.json --state /var/lib/tmrd/front\n\n\
@@ -273,6 +275,10 @@ pub struct Backend {
     /// Its state folder; no other process may have it.
     #[arg(long, value_name = "DIR")]
     pub state: PathBuf,
+    /// The folder of its container: the keys that licences are issued for, made once. It is best on
+    /// another disk than the state [default: the state folder's name with -container].
+    #[arg(long, value_name = "DIR")]
+    pub container: Option<PathBuf>,
     /// Where its admin pages are; none if not given.
     #[arg(long, value_name = "IP:PORT", value_parser = address::admin)]
     pub admin: Option<Address>,

@@ -11,6 +11,7 @@ pub mod check_config;
 pub mod cli;
 pub mod client;
 mod colour;
+pub mod container;
 pub mod demo;
 pub mod doctor;
 pub mod failover;
@@ -58,6 +59,7 @@ fn perform(runtime: Runtime, command: &Command) -> Outcome {
         Command::Keygen { file } => keys::keygen(file),
         Command::Issue(options) => keys::issue(options),
         Command::Backend(options) => startup::backend(runtime, options),
+        Command::Container(options) => container::run(options),
         Command::Serve(options) => startup::serve(runtime, options),
         Command::Password { role, file } => passwords::set(file, (*role).into()),
         Command::Token(options) => tokens::run(options),

@@ -23,11 +23,15 @@ on_both_runtimes!(
 );
 
 /// The commands of the contract that this program has so far.
-const COMMANDS: [&[&str]; 18] = [
+const COMMANDS: [&[&str]; 22] = [
     &["demo"],
     &["keygen"],
     &["issue"],
     &["backend"],
+    &["container"],
+    &["container", "show"],
+    &["container", "export"],
+    &["container", "import"],
     &["serve"],
     &["check-config"],
     &["token"],
