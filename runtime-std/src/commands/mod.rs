@@ -15,7 +15,9 @@ pub mod container;
 pub mod demo;
 pub mod doctor;
 pub mod failover;
+pub mod issue;
 pub mod keys;
+pub mod licence;
 pub mod number;
 pub mod recover;
 pub mod release;
@@ -57,9 +59,10 @@ fn perform(runtime: Runtime, command: &Command) -> Outcome {
     match command {
         Command::Demo(options) => demo::run(options),
         Command::Keygen { file } => keys::keygen(file),
-        Command::Issue(options) => keys::issue(options),
+        Command::Issue(options) => issue::issue(options),
         Command::Backend(options) => startup::backend(runtime, options),
         Command::Container(options) => container::run(options),
+        Command::Licence(options) => licence::run(options),
         Command::Serve(options) => startup::serve(runtime, options),
         Command::Password { role, file } => passwords::set(file, (*role).into()),
         Command::Token(options) => tokens::run(options),

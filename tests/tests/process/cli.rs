@@ -23,7 +23,7 @@ on_both_runtimes!(
 );
 
 /// The commands of the contract that this program has so far.
-const COMMANDS: [&[&str]; 22] = [
+const COMMANDS: [&[&str]; 27] = [
     &["demo"],
     &["keygen"],
     &["issue"],
@@ -32,6 +32,11 @@ const COMMANDS: [&[&str]; 22] = [
     &["container", "show"],
     &["container", "export"],
     &["container", "import"],
+    &["licence"],
+    &["licence", "list"],
+    &["licence", "show"],
+    &["licence", "verify"],
+    &["licence", "export"],
     &["serve"],
     &["check-config"],
     &["token"],
