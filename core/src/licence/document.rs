@@ -149,8 +149,8 @@ mod tests {
             let document = Document::read(file, Some(&trusted)).unwrap();
             assert_eq!(Document::read(file, None), Ok(document));
             let refused = Document::read(file, Some(&foreign));
-            let is_foreign = |error| matches!(error, LicenceError::Foreign { .. });
-            assert!(matches!(refused, Err(DocumentError::Licence(e)) if is_foreign(e)));
+            let Err(DocumentError::Licence(error)) = refused else { panic!("{refused:?}") };
+            assert!(matches!(error, LicenceError::Foreign { .. }), "{error}");
             let cut = Document::read(&file[..file.len() - 1], None);
             assert_eq!(cut, Err(DocumentError::Licence(LicenceError::Truncated)));
         }

@@ -56,6 +56,8 @@ pub enum Command {
     Container(crate::commands::container::Container),
     /// Shows licence files, bundles and requests, checks them, and takes bundles apart.
     Licence(crate::commands::licence::Licence),
+    /// Keeps what a vendor has issued to whom, and issues again: renewed, raised, one part, revoked.
+    Vendor(crate::commands::vendor::Vendor),
     /// Runs a front: it serves clients.
     #[command(after_help = "Example:\n  \
         tmrd serve --config tmrconf.json --state /var/lib/tmrd/front\n\n\

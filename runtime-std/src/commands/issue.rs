@@ -65,13 +65,13 @@ pub struct Issue {
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub struct Numbers {
     /// The number of this issue: higher than that of each earlier one [default: 1].
-    #[arg(long, value_name = "N", requires = "request", value_parser = number::within(1..=u32::MAX))]
+    #[arg(long, value_name = "N", requires = "request", conflicts_with = "unbound", value_parser = number::within(1..=u32::MAX))]
     pub number: Option<u32>,
     /// Share the secret as that issue has [default: anew; with --only it has to be given].
-    #[arg(long, value_name = "N", requires = "request", value_parser = number::within(1..=u32::MAX))]
+    #[arg(long, value_name = "N", requires = "request", conflicts_with = "unbound", value_parser = number::within(1..=u32::MAX))]
     pub sharing: Option<u32>,
     /// Products without a TmrId are meant: each of the three containers gives their seats.
-    #[arg(long, requires = "request")]
+    #[arg(long, requires = "request", conflicts_with = "unbound")]
     pub ordinary: bool,
 }
 

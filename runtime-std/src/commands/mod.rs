@@ -28,6 +28,7 @@ pub mod status;
 pub mod stdout;
 pub mod table;
 pub mod tokens;
+pub mod vendor;
 
 use crate::exit::{Exit, Outcome};
 use crate::host::{journald, passwords};
@@ -63,6 +64,7 @@ fn perform(runtime: Runtime, command: &Command) -> Outcome {
         Command::Backend(options) => startup::backend(runtime, options),
         Command::Container(options) => container::run(options),
         Command::Licence(options) => licence::run(options),
+        Command::Vendor(options) => vendor::run(options),
         Command::Serve(options) => startup::serve(runtime, options),
         Command::Password { role, file } => passwords::set(file, (*role).into()),
         Command::Token(options) => tokens::run(options),

@@ -23,7 +23,7 @@ on_both_runtimes!(
 );
 
 /// The commands of the contract that this program has so far.
-const COMMANDS: [&[&str]; 27] = [
+const COMMANDS: [&[&str]; 37] = [
     &["demo"],
     &["keygen"],
     &["issue"],
@@ -37,6 +37,16 @@ const COMMANDS: [&[&str]; 27] = [
     &["licence", "show"],
     &["licence", "verify"],
     &["licence", "export"],
+    &["vendor"],
+    &["vendor", "init"],
+    &["vendor", "next"],
+    &["vendor", "issue"],
+    &["vendor", "renew"],
+    &["vendor", "raise"],
+    &["vendor", "reissue"],
+    &["vendor", "revoke"],
+    &["vendor", "bundle"],
+    &["vendor", "list"],
     &["serve"],
     &["check-config"],
     &["token"],
