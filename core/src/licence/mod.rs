@@ -29,6 +29,8 @@ mod spec;
 #[cfg(test)]
 mod spec_test;
 mod text;
+#[cfg(test)]
+mod vector_test;
 
 pub use crate::base::json::JsonError as SpecError;
 pub use bound::{BoundPart, IssueNumbers};
