@@ -1,6 +1,8 @@
 //! The corpora of the fuzz targets: each input in `fuzz/corpus` is run through its target again,
 //! and so are inputs made from it, the same ones every time.
 //!
+//! `TMR_FIRST_INPUTS=write` puts the first inputs of the targets that have such into their corpora.
+//!
 //! `TMR_MUTANTS` sets the number of made inputs for each target (`backend=1000 channel=300`;
 //! [`MUTANTS`] for the others), `TMR_MUTANTS_SEED` their seed.
 
@@ -10,8 +12,8 @@ use std::fs;
 use std::panic::catch_unwind;
 use std::path::PathBuf;
 use std::time::Instant;
-use tmr_tests::fuzzed::TARGETS;
 use tmr_tests::fuzzed::mutate::mutant;
+use tmr_tests::fuzzed::{TARGETS, first_inputs};
 use tmr_tests::sim::rng::Rng;
 
 /// The number of inputs that are made for a target.
@@ -41,6 +43,20 @@ fn every_target_has_a_program_and_a_corpus() {
     let manifest = fs::read_to_string(folder().join("Cargo.toml")).unwrap();
     for target in targets {
         assert!(manifest.contains(&format!("name = \"{target}\"")), "{target} is not built");
+    }
+}
+
+#[test]
+fn the_first_inputs_are_in_their_corpora() {
+    let write = env::var("TMR_FIRST_INPUTS").is_ok_and(|it| it == "write");
+    for (target, name, bytes) in first_inputs() {
+        let path = folder().join("corpus").join(target).join(&name);
+        if write {
+            fs::create_dir_all(path.parent().expect("in a folder")).unwrap();
+            fs::write(&path, &bytes).unwrap();
+        }
+        let there = fs::read(&path).unwrap_or_default();
+        assert!(there == bytes, "{}: TMR_FIRST_INPUTS=write makes it", path.display());
     }
 }
 

@@ -5,7 +5,7 @@
 
 pub(crate) mod bytes;
 pub mod credentials;
-pub(crate) mod json;
+pub mod json;
 pub mod keepalived;
 pub mod limits;
 pub(crate) mod log_throttle;

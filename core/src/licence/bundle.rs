@@ -28,8 +28,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
-const KIND: Kind = Kind(b"tmr-bundle ");
-const VERSION: &str = "1";
+pub(super) const KIND: Kind = Kind(b"tmr-bundle ");
+pub(super) const VERSION: &str = "1";
 
 /// The parts of one issue. They were checked when they were read.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -18,11 +18,22 @@ use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub(super) const KIND: Kind = Kind(b"tmr-license ");
-const VERSION: &str = "1";
+pub(super) const VERSION: &str = "1";
 
 /// The format of licence files.
 #[derive(Debug)]
 pub struct File;
+
+/// An open licence file that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenPart {
+    /// The container in it.
+    pub container: Container,
+    /// When it was issued.
+    pub issued: Wall,
+    /// Who signed it.
+    pub issuer: IssuerKey,
+}
 
 /// The reason why a licence file is not loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -176,6 +187,14 @@ impl File {
     /// # Errors
     /// Returns the reason; see [`LicenceError`]. No file is accepted in part.
     pub fn open(bytes: &[u8], issuers: &[IssuerKey]) -> Result<Container, LicenceError> {
+        Self::read(bytes, issuers).map(|part| part.container)
+    }
+
+    /// Does the same, and returns everything that the file says.
+    ///
+    /// # Errors
+    /// As of [`open`](Self::open).
+    pub fn read(bytes: &[u8], issuers: &[IssuerKey]) -> Result<OpenPart, LicenceError> {
         if bytes.len() > LICENCE_FILE_MAX {
             return Err(LicenceError::TooLong);
         }
@@ -187,7 +206,9 @@ impl File {
         let firm_items = firm_items(payload.firm_items)?;
         let mask = mask::CMACT_UNIVERSAL;
         let part = Part { serial: payload.serial, mask, cm_act_id: payload.cm_act_id, firm_items };
-        Ok(Container { number: payload.part, ..Container::new(part, payload.secret) })
+        let number = payload.part;
+        let container = Container { number, ..Container::new(part, payload.secret) };
+        Ok(OpenPart { container, issued: payload.issued, issuer: signed.issuer })
     }
 
     /// Returns the bytes of a licence file.

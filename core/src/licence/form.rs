@@ -36,6 +36,14 @@ struct FirmItemKeys {
 #[serde(transparent)]
 pub(super) struct FirmItemForm(#[serde(with = "FirmItemKeys")] pub(super) FirmItem);
 
+impl FirmItem {
+    /// Returns the firm item as JSON, with the keys of SPEC.json and of licence files.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(&FirmItemForm(self.clone())).expect("a firm item in memory encodes")
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "Product", rename_all = "PascalCase", deny_unknown_fields)]
 struct ProductKeys {

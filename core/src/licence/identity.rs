@@ -76,8 +76,8 @@ impl fmt::Display for IdentityError {
             Self::Line(name) => write!(
                 f,
                 "the container identity is damaged: expected a line \"{name}\" with 64 hexadecimal \
-                 digits. Put it back from its copy (tmrd container import); without one, the \
-                 container has to be issued anew"
+                 digits. Move it away and put its copy there (tmrd container import); without a copy \
+                 this container is lost, and its part has to be issued for a new one"
             ),
         }
     }

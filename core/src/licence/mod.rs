@@ -12,6 +12,7 @@ mod bound;
 mod bound_test;
 mod bundle;
 mod difference;
+mod document;
 mod file;
 #[cfg(test)]
 mod file_test;
@@ -28,12 +29,15 @@ mod spec;
 #[cfg(test)]
 mod spec_test;
 mod text;
+#[cfg(test)]
+mod vector_test;
 
 pub use crate::base::json::JsonError as SpecError;
 pub use bound::{BoundPart, IssueNumbers};
 pub use bundle::{Bundle, BundledPart};
 pub use difference::{Difference, differences};
-pub use file::{File, LicenceError};
+pub use document::{Document, DocumentError};
+pub use file::{File, LicenceError, OpenPart};
 pub use firm_code::firm_code_permitted;
 pub(crate) use form::optional_version::{parse as version_of, render as version_text};
 pub use identity::{ContainerIdentity, ContainerKeys, IdentityError};

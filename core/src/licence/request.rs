@@ -185,6 +185,9 @@ impl Requester {
 }
 
 impl LicenceRequest {
+    /// The word that begins each request, with the space behind it.
+    pub(super) const WORD: &'static [u8] = b"tmr-request ";
+
     /// Makes a request of what three containers have signed, in the order of the parts.
     ///
     /// # Errors

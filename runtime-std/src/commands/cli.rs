@@ -43,23 +43,21 @@ pub enum Command {
         /// The file to make; never overwritten.
         file: PathBuf,
     },
-    /// Signs the licences of a specification into three files, one a container.
-    #[command(after_help = "Example:\n  \
-        tmrd issue spec.json --key issuer.key --out licences\n\nspec.json:\n  \
-        {\"FirmCode\": 6000010, \"FirmItemText\": \"Example\", \"CmActId\": 305419896,\n   \
-        \"Products\": [{\"ProductCode\": 201, \"Text\": \"Editor\", \"LicenseQuantity\": 5, \
-        \"TmrId\": 1}]}\n\nCmActId may be left out: the three containers have none then, and fronts \
-        join them by the list of\ntheir serials in tmrconf.json. Serials, a list of three, says which \
-        they are; without it they follow from\nthe Firm Code, and a second such set needs it.\n\n\
-        A part issued again with --only N keeps its serial. A backend takes the new file without a \
-        restart.")]
-    Issue(Issue),
+    /// Signs the licences of a specification: into a bundle for a customer's three containers, or into
+    /// three open files.
+    Issue(crate::commands::issue::Issue),
     /// Runs a backend: it holds one of the three parts of every licence.
     #[command(after_help = "Example:\n  tmrd backend --listen [::]:22350 --license 1.cmlic \
         --issuer issuer.pub \\\n      --group-key group.key --state /var/lib/tmrd/backend\n\n\
         A licence file that is replaced, or comes into a folder, is taken within seconds, or at once \
         on SIGHUP. One\nthat is not right changes nothing, and the log says what is wrong with it.")]
     Backend(Backend),
+    /// Shows, backs up or restores the container of a backend, for which licences are issued.
+    Container(crate::commands::container::Container),
+    /// Shows licence files, bundles and requests, checks them, and takes bundles apart.
+    Licence(crate::commands::licence::Licence),
+    /// Keeps what a vendor has issued to whom, and issues again: renewed, raised, one part, revoked.
+    Vendor(crate::commands::vendor::Vendor),
     /// Runs a front: it serves clients.
     #[command(after_help = "Example:\n  \
         tmrd serve --config tmrconf.json --state /var/lib/tmrd/front\n\n\
@@ -237,23 +235,6 @@ pub struct Demo {
     pub json: bool,
 }
 
-/// `issue`.
-#[derive(Debug, Args)]
-pub struct Issue {
-    /// What to issue, as JSON.
-    #[arg(value_name = "SPEC.json")]
-    pub spec: PathBuf,
-    /// The issuer's secret key; made if it is not there.
-    #[arg(long, value_name = "ISSUER.key")]
-    pub key: PathBuf,
-    /// Where 1.cmlic, 2.cmlic, 3.cmlic and issuer.pub go; made if it is not there.
-    #[arg(long, value_name = "DIR")]
-    pub out: PathBuf,
-    /// Issue this part alone, again.
-    #[arg(long, value_name = "N", value_parser = number::within(1..=3u8))]
-    pub only: Option<u8>,
-}
-
 /// `backend`.
 #[derive(Debug, Args)]
 pub struct Backend {
@@ -273,6 +254,10 @@ pub struct Backend {
     /// Its state folder; no other process may have it.
     #[arg(long, value_name = "DIR")]
     pub state: PathBuf,
+    /// The folder of its container: the keys that licences are issued for, made once. It is best on
+    /// another disk than the state [default: the state folder's name with -container].
+    #[arg(long, value_name = "DIR")]
+    pub container: Option<PathBuf>,
     /// Where its admin pages are; none if not given.
     #[arg(long, value_name = "IP:PORT", value_parser = address::admin)]
     pub admin: Option<Address>,

@@ -11,10 +11,13 @@ pub mod check_config;
 pub mod cli;
 pub mod client;
 mod colour;
+pub mod container;
 pub mod demo;
 pub mod doctor;
 pub mod failover;
+pub mod issue;
 pub mod keys;
+pub mod licence;
 pub mod number;
 pub mod recover;
 pub mod release;
@@ -25,6 +28,7 @@ pub mod status;
 pub mod stdout;
 pub mod table;
 pub mod tokens;
+pub mod vendor;
 
 use crate::exit::{Exit, Outcome};
 use crate::host::{journald, passwords};
@@ -56,8 +60,11 @@ fn perform(runtime: Runtime, command: &Command) -> Outcome {
     match command {
         Command::Demo(options) => demo::run(options),
         Command::Keygen { file } => keys::keygen(file),
-        Command::Issue(options) => keys::issue(options),
+        Command::Issue(options) => issue::issue(options),
         Command::Backend(options) => startup::backend(runtime, options),
+        Command::Container(options) => container::run(options),
+        Command::Licence(options) => licence::run(options),
+        Command::Vendor(options) => vendor::run(options),
         Command::Serve(options) => startup::serve(runtime, options),
         Command::Password { role, file } => passwords::set(file, (*role).into()),
         Command::Token(options) => tokens::run(options),

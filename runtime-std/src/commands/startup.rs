@@ -4,7 +4,8 @@ use crate::commands::cli;
 use crate::entropy;
 use crate::exit::{Failure, Outcome};
 use crate::host::admin_files::AdminFiles;
-use crate::host::disk::Folder;
+use crate::host::container::{self, ContainerFolder};
+use crate::host::disk::{Folder, FolderError};
 use crate::host::history::{HistoryWriter, ShutdownFlush};
 use crate::host::key_kind::KeyKind;
 use crate::host::licences::Licences;
@@ -64,6 +65,19 @@ pub fn backend(runtime: Runtime, options: &cli::Backend) -> Outcome {
     let first = !options.state.join("journal").exists();
     let licences = Licences::open(&options.license, issuers, first)?;
     let folder = Folder::open(&options.state)?;
+    // Its lock is held until the process ends.
+    let container = container(options, first)?;
+    let licences = match &container {
+        OwnContainer::Open(container) => {
+            let serial = container.identity().keys().serial();
+            tracing::info!(
+                target: "tmr_runtime_std::daemon::container",
+                "this backend has container 130-{serial}"
+            );
+            licences
+        }
+        OwnContainer::Unusable(failure) => licences.without_container(failure),
+    };
     let journal = folder.journal()?;
     let at = |kind, what, at: &Address| ListenAt { kind, what, at: at.clone() };
     let licence = at(Listener::Licence, "the licence port", &options.listen);
@@ -88,7 +102,36 @@ pub fn backend(runtime: Runtime, options: &cli::Backend) -> Outcome {
     let others: Vec<(&str, Worker)> = vec![("licences", looks)];
     let workers = Workers { machine, journal, others, ..Workers::default() };
     let connections = Connections { group, front: None, tls: Tls::default() };
-    (runtime.run)(NodeSetup { hub, listeners, connections, workers })
+    let ended = (runtime.run)(NodeSetup { hub, listeners, connections, workers });
+    drop(container);
+    ended
+}
+
+/// The container of a backend that starts.
+enum OwnContainer {
+    /// It is there, and locked.
+    Open(Box<ContainerFolder>),
+    /// The backend has to do without.
+    Unusable(Failure),
+}
+
+/// Opens the container of a backend. `first`: it has never run with its state folder.
+///
+/// # Errors
+/// Another process has the container; or it cannot be used, and the backend has nothing yet that its
+/// group needs.
+fn container(options: &cli::Backend, first: bool) -> Result<OwnContainer, Failure> {
+    let path = options.container.clone().unwrap_or_else(|| container::beside(&options.state));
+    match ContainerFolder::open(&path) {
+        Ok(container) => Ok(OwnContainer::Open(Box::new(container))),
+        // A backend that has run before is a member of its group, and the others need its disk.
+        Err(FolderError::Refused(failure)) if !first => Ok(OwnContainer::Unusable(failure)),
+        Err(FolderError::Refused(failure)) if options.container.is_none() => {
+            let text = format!("{failure} (--container names another folder)");
+            Err(Failure { text, ..failure })
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Returns a check of the files that only a start reads; it returns what would prevent or change

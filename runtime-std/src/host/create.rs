@@ -78,10 +78,7 @@ pub fn open_or_create(path: &Path, mode: u32, options: &OpenOptions) -> io::Resu
 /// A system error, or the owner of the old file cannot be kept. The old file is unchanged, unless
 /// only the last step failed.
 pub fn replace(path: &Path, content: &[u8], access: Access) -> io::Result<File> {
-    let mut fresh = path.as_os_str().to_owned();
-    fresh.push(".");
-    fresh.push(FRESH);
-    let fresh = PathBuf::from(fresh);
+    let fresh = fresh_name(path);
     match fs::remove_file(&fresh) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
@@ -101,6 +98,55 @@ pub fn replace(path: &Path, content: &[u8], access: Access) -> io::Result<File> 
         return Err(error);
     }
     Ok(file)
+}
+
+/// Creates a file, complete and durable or not at all. An existing file is never replaced. What root
+/// creates belongs to the owner of the folder.
+///
+/// # Errors
+/// `AlreadyExists`: the name is taken, if only by a link. Others are system errors.
+pub fn create_whole(path: &Path, mode: u32, content: &[u8]) -> io::Result<()> {
+    if fs::symlink_metadata(path).is_ok() {
+        return Err(ErrorKind::AlreadyExists.into());
+    }
+    let fresh = fresh_name(path);
+    match fs::remove_file(&fresh) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let folder = folder_of(path);
+    let mut file = create(&fresh, mode, File::options().write(true))?;
+    let mut put = || {
+        file.write_all(content)?;
+        give_to_owner(&file, folder)?;
+        file.sync_all()?;
+        // Unlike a rename, this fails if another process has created the file meanwhile.
+        fs::hard_link(&fresh, path)
+    };
+    let put = put();
+    let _ = fs::remove_file(&fresh);
+    put?;
+    File::open(folder)?.sync_all()
+}
+
+/// Gives a file that root has created to the owner of its folder.
+///
+/// # Errors
+/// A system error.
+pub fn give_to_owner(file: &File, folder: &Path) -> io::Result<()> {
+    let (own, owner) = (file.metadata()?, fs::metadata(folder)?);
+    if own.uid() != 0 || owner.uid() == 0 {
+        return Ok(());
+    }
+    fchown(file, Some(owner.uid()), Some(owner.gid()))
+}
+
+/// Returns the name of a new file that is to take the place of `path`.
+fn fresh_name(path: &Path) -> PathBuf {
+    let mut fresh = path.as_os_str().to_owned();
+    fresh.push(".");
+    fresh.push(FRESH);
+    PathBuf::from(fresh)
 }
 
 /// Returns the folder that a path is in.
@@ -206,6 +252,23 @@ mod tests {
         replace(&file, b"three", Access::Public).unwrap();
         assert_eq!((mode(&file), fs::read(&file).unwrap()), (0o644, b"three".to_vec()));
         assert_eq!(fs::read(&precious).unwrap(), b"precious");
+    }
+
+    #[test]
+    fn a_file_is_created_whole_and_never_over_another() {
+        let place = Place::new("whole");
+        let (file, fresh) = (place.0.join("file"), place.0.join("file.new"));
+        fs::write(&fresh, "left by a process that was killed").unwrap();
+        create_whole(&file, 0o600, b"one").unwrap();
+        assert_eq!((mode(&file), fs::read(&file).unwrap()), (0o600, b"one".to_vec()));
+        assert!(!fresh.exists());
+        let again = create_whole(&file, 0o600, b"two").unwrap_err();
+        assert_eq!(again.kind(), ErrorKind::AlreadyExists);
+        assert_eq!(fs::read(&file).unwrap(), b"one");
+        let link = place.0.join("link");
+        symlink(place.0.join("nowhere"), &link).unwrap();
+        assert_eq!(create_whole(&link, 0o600, b"x").unwrap_err().kind(), ErrorKind::AlreadyExists);
+        assert!(create_whole(&place.0.join("no/such"), 0o600, b"x").is_err());
     }
 
     #[test]

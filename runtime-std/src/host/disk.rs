@@ -34,14 +34,45 @@ pub struct Folder {
     lock: File,
 }
 
+/// Why a folder cannot be opened and locked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FolderError {
+    /// Another process holds the lock.
+    InUse(Failure),
+    /// The system refuses.
+    Refused(Failure),
+}
+
+impl From<Failure> for FolderError {
+    fn from(failure: Failure) -> Self {
+        Self::Refused(failure)
+    }
+}
+
+impl From<FolderError> for Failure {
+    fn from(error: FolderError) -> Self {
+        match error {
+            FolderError::InUse(failure) | FolderError::Refused(failure) => failure,
+        }
+    }
+}
+
 impl Folder {
-    /// Opens and locks the folder; creates it (mode 0700) if it does not exist.
+    /// Opens and locks a state folder; creates it (mode 0700) if it does not exist.
     ///
     /// # Errors
     /// Another process holds the lock, or the system refuses.
     pub fn open(path: &Path) -> Result<Self, Failure> {
+        Self::open_named(path, "state folder").map_err(Failure::from)
+    }
+
+    /// Does the same for a folder that messages call `what`.
+    ///
+    /// # Errors
+    /// As of [`open`](Self::open).
+    pub fn open_named(path: &Path, what: &str) -> Result<Self, FolderError> {
         let refused = |error: io::Error| {
-            Failure::failed(format!("state folder {}: {}", path.display(), words(&error)))
+            Failure::failed(format!("{what} {}: {}", path.display(), words(&error)))
         };
         storage::could_keep(path).map_err(|error| Failure::usage(refused(error).text))?;
         if !path.exists() {
@@ -52,19 +83,21 @@ impl Folder {
                 .map_err(refused)?;
         }
         if !std::fs::metadata(path).map_err(refused)?.is_dir() {
-            return Err(refused(io::Error::from(ErrorKind::NotADirectory)));
+            return Err(refused(io::Error::from(ErrorKind::NotADirectory)).into());
         }
         let options = File::options().read(true).write(true).clone();
         let mut lock = create::open_or_create(&path.join(LOCK), 0o600, &options)
             .map_err(|error| in_the_way(&path.join(LOCK), &error))?;
+        // A command of root's must not keep the server from its own lock.
+        let _ = create::give_to_owner(&lock, path);
         if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
             let mut owner = String::new();
             let _ = lock.read_to_string(&mut owner);
-            return Err(Failure::failed(format!(
-                "state folder {} is in use by process {}; every server needs a folder of its own",
+            return Err(FolderError::InUse(Failure::failed(format!(
+                "{what} {} is in use by process {}; every server needs a folder of its own",
                 path.display(),
                 owner.trim_end()
-            )));
+            ))));
         }
         let owner = format!("{}\n", std::process::id());
         // The content is for people only, so a full disk does not matter.

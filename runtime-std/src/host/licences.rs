@@ -36,6 +36,10 @@ const TODO: &str = "put the licence file there again, or remove what is none; it
 const NEEDED: &str = "put the key there again, then systemctl reload tmrd-backend (SIGHUP): the next \
                       start would fail";
 
+/// How an operator mends the identity of the container.
+const CONTAINER: &str = "move the file away, put its copy there (tmrd container import), and start the \
+                         backend again; without a copy, its part has to be issued for a new container";
+
 /// The licence files of a backend, and their containers.
 #[derive(Debug)]
 pub struct Licences {
@@ -47,6 +51,8 @@ pub struct Licences {
     folders: Vec<Failure>,
     /// The keys that the next start would not find as this one did.
     keys: Vec<Failure>,
+    /// Why the identity of the container cannot be used, since the start.
+    container: Option<Failure>,
     /// The containers in force.
     held: Vec<Container>,
     /// Receives a byte with every SIGHUP.
@@ -112,6 +118,7 @@ impl Licences {
             files: Vec::new(),
             folders: Vec::new(),
             keys: Vec::new(),
+            container: None,
             held: Vec::new(),
             hang_up,
         };
@@ -136,6 +143,17 @@ impl Licences {
             );
         }
         Ok(licences)
+    }
+
+    /// Reports that the backend has to do without the identity of its container.
+    #[must_use]
+    pub fn without_container(mut self, failure: &Failure) -> Self {
+        tracing::error!(
+            target: "tmr_runtime_std::daemon::container",
+            "{failure}; this backend goes on without: nothing can be requested for its container"
+        );
+        self.container = Some(failure.clone());
+        self
     }
 
     /// Returns the containers in force.
@@ -199,7 +217,9 @@ impl Licences {
         let wrong =
             self.files.iter().filter_map(|file| file.wrong.as_ref().or(file.clash.as_ref()));
         let licences = self.folders.iter().chain(wrong).map(of(TODO));
-        self.keys.iter().map(of(NEEDED)).chain(licences).chain(log::trouble()).collect()
+        let needed =
+            self.container.iter().map(of(CONTAINER)).chain(self.keys.iter().map(of(NEEDED)));
+        needed.chain(licences).chain(log::trouble()).collect()
     }
 
     /// Looks at `all` files or at those that changed. Returns the containers in force if they are

@@ -5,6 +5,7 @@
 
 pub mod admin_files;
 pub mod certificate;
+pub mod container;
 pub mod create;
 pub mod disk;
 #[cfg(test)]

@@ -23,11 +23,30 @@ on_both_runtimes!(
 );
 
 /// The commands of the contract that this program has so far.
-const COMMANDS: [&[&str]; 18] = [
+const COMMANDS: [&[&str]; 37] = [
     &["demo"],
     &["keygen"],
     &["issue"],
     &["backend"],
+    &["container"],
+    &["container", "show"],
+    &["container", "export"],
+    &["container", "import"],
+    &["licence"],
+    &["licence", "list"],
+    &["licence", "show"],
+    &["licence", "verify"],
+    &["licence", "export"],
+    &["vendor"],
+    &["vendor", "init"],
+    &["vendor", "next"],
+    &["vendor", "issue"],
+    &["vendor", "renew"],
+    &["vendor", "raise"],
+    &["vendor", "reissue"],
+    &["vendor", "revoke"],
+    &["vendor", "bundle"],
+    &["vendor", "list"],
     &["serve"],
     &["check-config"],
     &["token"],

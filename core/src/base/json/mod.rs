@@ -46,7 +46,7 @@ impl core::error::Error for JsonError {}
 ///
 /// # Errors
 /// Returns the first mistake, with its position and what would be right.
-pub(crate) fn read<T: DeserializeOwned>(text: &str, what: &str) -> Result<T, JsonError> {
+pub fn read<T: DeserializeOwned>(text: &str, what: &str) -> Result<T, JsonError> {
     let mut json = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(&mut json)
         .map_err(|error| JsonError::new(text, what, error.path(), error.inner()))?;

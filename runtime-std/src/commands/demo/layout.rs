@@ -2,7 +2,7 @@
 //! them. It is made once; a folder that was kept is used again unchanged.
 
 use super::child::Line;
-use crate::commands::cli::Issue;
+use crate::commands::issue::{self, Issue};
 use crate::commands::keys;
 use crate::exit::Failure;
 use crate::host::create::Access;
@@ -43,7 +43,7 @@ impl Layout {
             let spec = layout.path.join("licences.json");
             files::put(&spec, format!("{:#}\n", specification()).as_bytes(), Access::Public)?;
             let (key, out) = (layout.path.join("issuer.key"), layout.path.join("licences"));
-            keys::sign(&Issue { spec, key, out, only: None })?;
+            issue::sign(&Issue::unbound(spec, key, out))?;
         }
         Ok(layout)
     }

@@ -1,0 +1,2 @@
+#![no_main]
+tmr_fuzz::target!(bundle);
