@@ -1,7 +1,7 @@
-//! A real browser, headless: as much of a WebDriver client as the tests of the admin page need, for
-//! Debian's chromedriver.
+//! A real browser in headless mode. The WebDriver client here has only what the tests of the admin
+//! page need, and drives Debian's chromedriver.
 //!
-//! What never lives here: what the page should show.
+//! What never lives here: expectations about the page.
 
 mod wire;
 
@@ -18,27 +18,27 @@ use std::{env, fs, process, thread};
 const DRIVER: &str = "/usr/bin/chromedriver";
 const BROWSER: &str = "/usr/bin/chromium";
 
-/// A browser with one window. Dropping it ends it.
+/// A browser with one window. Dropping this value ends the browser.
 #[derive(Debug)]
 pub struct Browser {
     driver: Child,
     at: SocketAddr,
     session: String,
-    /// Its temporary files, removed with it.
+    /// The folder for temporary files of the browser, which is removed at the end.
     folder: PathBuf,
 }
 
 impl Browser {
-    /// The packages that it needs are installed.
+    /// Returns whether chromedriver and chromium are installed.
     #[must_use]
     pub fn is_there() -> bool {
         [DRIVER, BROWSER].iter().all(|path| Path::new(path).exists())
     }
 
-    /// Starts it.
+    /// Starts a browser.
     ///
     /// # Panics
-    /// It does not start.
+    /// The browser does not start.
     #[must_use]
     pub fn start() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(1);
@@ -47,7 +47,7 @@ impl Browser {
         let folder = env::temp_dir().join(name);
         fs::create_dir(&folder).expect("a folder can be made");
         let mut command = Command::new(DRIVER);
-        // Both leave files there.
+        // The driver and the browser leave files in this folder.
         command.env("TMPDIR", &folder);
         command.arg("--port=0").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut driver = command.spawn().expect("chromedriver starts");
@@ -58,7 +58,7 @@ impl Browser {
             let rest = line.split_once("started successfully on port ")?.1;
             rest.trim_end_matches('.').parse::<u16>().ok()
         });
-        // It goes on writing, and must not wait for anybody to read.
+        // The driver continues to write, and would block if its output were not read.
         thread::spawn(move || lines.for_each(drop));
         let at = SocketAddr::from((Ipv4Addr::LOCALHOST, port.expect("chromedriver says its port")));
         let options = json!({
@@ -79,18 +79,19 @@ impl Browser {
         wire::post(self.at, &path, body).unwrap_or_else(|error| panic!("{what} {body}: {error}"))
     }
 
-    /// Goes to a page.
+    /// Opens a page.
     pub fn open(&self, url: &str) {
         self.tell("url", &json!({ "url": url }));
     }
 
-    /// Runs a script in the page; what it returns.
+    /// Runs a script in the page, and returns its result.
     #[must_use]
     pub fn run(&self, script: &str) -> Value {
         self.tell("execute/sync", &json!({ "script": script, "args": [] }))
     }
 
-    /// The text of what a selector finds, as somebody sees it; `None`: it is not there, or hidden.
+    /// Returns the visible text of the element that a selector finds; `None` if there is no such
+    /// element, or it is hidden.
     #[must_use]
     pub fn text(&self, selector: &str) -> Option<String> {
         let script = format!(
@@ -101,10 +102,10 @@ impl Browser {
         self.run(&script).as_str().map(ToOwned::to_owned)
     }
 
-    /// Waits until the text of what a selector finds has all these words in it.
+    /// Waits until the text of an element contains all these words.
     ///
     /// # Panics
-    /// It has not within a minute.
+    /// The text does not contain them within a minute.
     #[track_caller]
     pub fn shows(&self, selector: &str, words: &[&str]) {
         until(&format!("{selector} to show {words:?}"), || {
@@ -113,10 +114,10 @@ impl Browser {
         });
     }
 
-    /// Waits until what a selector finds is gone, or hidden.
+    /// Waits until an element is removed or hidden.
     ///
     /// # Panics
-    /// It is there for a minute.
+    /// The element is still visible after a minute.
     #[track_caller]
     pub fn hides(&self, selector: &str) {
         until(&format!("{selector} to be hidden"), || self.text(selector).is_none().then_some(()));
@@ -129,7 +130,7 @@ impl Browser {
         name.expect("an element has a name").to_owned()
     }
 
-    /// Clicks on what a selector finds, as somebody would: it must be there and reachable.
+    /// Clicks on an element as a user does, so the element must be visible and not covered.
     #[track_caller]
     pub fn click(&self, selector: &str) {
         let script = format!(
@@ -141,20 +142,20 @@ impl Browser {
         self.tell(&format!("element/{element}/click"), &json!({}));
     }
 
-    /// Types into what a selector finds; `\u{e007}` is the Enter key.
+    /// Types into an element; `\u{e007}` is the Enter key.
     #[track_caller]
     pub fn write(&self, selector: &str, text: &str) {
         let element = self.element(selector);
         self.tell(&format!("element/{element}/value"), &json!({ "text": text }));
     }
 
-    /// Makes the page so wide, in the pixels of the page.
+    /// Sets the size of the page, in CSS pixels.
     pub fn width(&self, width: u32, height: u32) {
         let parameters = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600 });
         self.develop("Emulation.setDeviceMetricsOverride", &parameters);
     }
 
-    /// Wants a dark page, or a light one.
+    /// Sets the colour scheme that the browser prefers to dark or light.
     pub fn dark(&self, dark: bool) {
         let value = if dark { "dark" } else { "light" };
         let features = json!([{ "name": "prefers-color-scheme", "value": value }]);
@@ -165,10 +166,10 @@ impl Browser {
         self.tell("goog/cdp/execute", &json!({ "cmd": command, "params": parameters }));
     }
 
-    /// Writes what is to be seen into a PNG file.
+    /// Writes a picture of the visible page into a PNG file.
     ///
     /// # Panics
-    /// It cannot be written.
+    /// The file cannot be written.
     pub fn picture(&self, file: &Path) {
         let path = format!("/session/{}/screenshot", self.session);
         let answer = wire::get(self.at, &path).expect("a picture");
@@ -188,7 +189,8 @@ impl Drop for Browser {
                 eprintln!("--- the page:\n{text}");
             }
         }
-        // The browser first: it is the driver's child, and would be left behind.
+        // The session is ended first, because the browser is a child of the driver and would
+        // outlive it.
         let _ = wire::delete(self.at, &format!("/session/{}", self.session));
         let _ = self.driver.kill();
         let _ = self.driver.wait();

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// A browser that starts on a loaded machine takes its time.
+/// The limit for an answer of the driver; a browser on a loaded machine starts slowly.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(super) fn post(at: SocketAddr, path: &str, body: &Value) -> io::Result<Value> {

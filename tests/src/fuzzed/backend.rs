@@ -1,6 +1,6 @@
 //! A backend with arbitrary input from fronts that hold the group key, from clients, from its disk
-//! and from the clock. It keeps working, its output is well-formed, and it remembers its promises
-//! after a power failure.
+//! and from the clock. Properties: no input makes the backend panic, its output is well-formed, and
+//! it keeps its promises after a power failure.
 
 use super::node::{Machine, at};
 use super::{byte, piece};
@@ -20,11 +20,11 @@ struct World {
     backend: Machine,
     micros: u64,
     open: BTreeSet<LinkId>,
-    /// The highest epoch that a report has told of a promise to.
+    /// The highest epoch to which a report has confirmed a promise.
     promised: Epoch,
-    /// The handle that a client was given last.
+    /// The handle that a client got last.
     handle: u32,
-    /// Clients whose last call was an access.
+    /// The clients whose last call was an access.
     asked: BTreeSet<LinkId>,
 }
 

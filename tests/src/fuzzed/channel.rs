@@ -1,7 +1,7 @@
-//! Two honest ends of a connection, and a party between them that cuts, changes or adds bytes.
-//! Only sent frames arrive, in their order. With the group key this also holds if the party
-//! changes bytes; on a client link (protocol facts 2.3) it holds only if the party changes
-//! nothing.
+//! Two honest ends of a connection, and a third party between them that splits, changes or adds
+//! bytes. Property: only sent frames arrive, in their order. With the group key the property holds
+//! even if the third party changes bytes; on a client link (protocol facts 2.3) it holds only if no
+//! byte was changed.
 
 use super::{byte, piece};
 use arbitrary::Unstructured;
@@ -10,14 +10,14 @@ use tmr_core::link::Frame;
 use tmr_core::link::channel::{GroupKey, SecureChannel};
 use tmr_core::messages::group::HELLO;
 
-/// One end.
+/// One end of the connection.
 struct End {
     stream: SecureChannel,
-    /// On its way to the other one.
+    /// The bytes on their way to the other end.
     wire: Vec<u8>,
     sent: Vec<u8>,
     got: Vec<u8>,
-    /// Something came in, or the key was proved.
+    /// Whether a frame has arrived at this end, or the peer has proved the group key.
     met: bool,
     over: bool,
 }
@@ -55,7 +55,8 @@ impl End {
     }
 }
 
-/// Frames one after the other; with their ends, where those are kept on the way.
+/// Appends a frame to `all`. With `cut` the length of the frame comes first, for links that keep
+/// the boundaries of frames.
 fn mark(all: &mut Vec<u8>, frame: &[u8], cut: bool) {
     if cut {
         all.extend(u64::try_from(frame.len()).expect("a length").to_le_bytes());
@@ -83,11 +84,12 @@ pub(super) fn run(bytes: &[u8]) {
         _ => (SecureChannel::twin_dial([3; 32], &other), SecureChannel::twin_accept([7; 32], &key)),
     };
     let (proved, foreign) = (matches!(kind, 2 | 4), matches!(kind, 3 | 5));
-    // Batches flow together; all other frames keep their ends.
+    // Links with batches do not keep the boundaries of frames; all other links do.
     let cut = !matches!(kind, 2 | 3);
     let mut ends = [End::new(dialled), End::new(accepted)];
     let mut meddled = false;
-    // A client called as a front does when it says hello: a backend turns it away in its own words.
+    // Whether a client's call looks like the hello of a front. The backend refuses such a call with
+    // a reply of its own, which differs from all sent frames.
     let mut turned = false;
     while !input.is_empty() {
         let what = byte(&mut input);
@@ -95,7 +97,8 @@ pub(super) fn run(bytes: &[u8]) {
         match what % 8 {
             0..3 => {
                 let frame = piece(&mut input).to_vec();
-                // A server says nothing before it was asked, or has met the front.
+                // A server sends no frame before a call has arrived or the front has proved the
+                // group key.
                 if side == 0 || kind > 3 || ends[side].met {
                     turned |= kind == 1 && side == 0 && frame.starts_with(&HELLO.to_le_bytes());
                     ends[side].send(&frame, cut);
@@ -142,7 +145,7 @@ pub(super) fn run(bytes: &[u8]) {
     }
 }
 
-/// So many bytes of what one end has sent arrive at the other one.
+/// Moves at most `count` bytes that one end has sent to the other end.
 fn deliver(ends: &mut [End; 2], side: usize, count: usize, cut: bool) {
     let count = count.min(ends[side].wire.len());
     let bytes: Vec<u8> = ends[side].wire.drain(..count).collect();

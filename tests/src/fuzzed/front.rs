@@ -1,6 +1,6 @@
-//! A front with three real backends, whose reports come late, changed, or not at all, and with
-//! arbitrary input from its clients and its twin. The front keeps working, no timer keeps it busy,
-//! and its output is well-formed.
+//! A front with three real backends, whose reports arrive late, changed, or not at all, and with
+//! arbitrary input from its clients and its twin. Properties: no input makes the front panic, no
+//! timer fires without end, and the output of the front is well-formed.
 
 use super::node::{Machine, at, identity};
 use super::{byte, piece};
@@ -20,15 +20,15 @@ use tmr_core::wire::{CmError, Reply, Request};
 const CLIENTS: [LinkId; 2] = [LinkId(2), LinkId(4)];
 const ADMIN: LinkId = LinkId(6);
 const TWIN: LinkId = LinkId(8);
-/// The port of the twin; those of the backends are 1 to 3.
+/// The port of the twin; the backends have the ports 1 to 3.
 const TWIN_PORT: u16 = 4;
-/// Most frames that are carried at one go: a front and backends that never come to rest are looked
-/// for in the simulator.
+/// The most frames that are delivered at once. A front and backends that exchange frames without
+/// end are found by the simulator instead.
 const CARRIED: usize = 2_000;
-/// Most steps of a front at one time.
+/// The most steps of a front at one time.
 const SPINS: usize = 1_000;
 
-/// A frame on its way.
+/// A frame on its way, with the link that carries it.
 enum Parcel {
     ToFront(LinkId, Frame),
     ToBackend(LinkId, Frame),
@@ -39,12 +39,12 @@ struct World {
     backends: [Machine; 3],
     micros: u64,
     due: Option<u64>,
-    /// Which backend a dialled link leads to.
+    /// The backend that each dialled link leads to.
     dialled: BTreeMap<LinkId, usize>,
     twin: Option<LinkId>,
     open: BTreeSet<LinkId>,
     parcels: VecDeque<Parcel>,
-    /// The handle that a client was given last.
+    /// The handle that a client got last.
     handle: u32,
 }
 
@@ -209,7 +209,7 @@ impl World {
         }
     }
 
-    /// Carries so many frames at most.
+    /// Delivers at most this number of frames.
     fn carry(&mut self, most: usize) {
         for _ in 0..most {
             match self.parcels.pop_front() {
@@ -236,7 +236,7 @@ impl World {
         }
     }
 
-    /// Time passes; timers fire in their order.
+    /// Advances the clock, and fires the timers in their order.
     fn later(&mut self, micros: u64) {
         let end = self.micros + micros;
         for _ in 0..SPINS {
@@ -267,7 +267,7 @@ impl World {
         self.step(Input::Calls(vec![(link, bytes)]));
     }
 
-    /// In the place of the first report that is on its way comes another one.
+    /// Replaces a batch on its way to the front, the one after `skip` others, with this report.
     fn tamper(&mut self, skip: usize, report: &Report) {
         let mut batches = self.parcels.iter_mut().filter_map(|parcel| match parcel {
             Parcel::ToFront(_, Frame::Batch(batch)) => Some(batch),
@@ -285,7 +285,7 @@ impl World {
         }
     }
 
-    /// The connection to a backend breaks.
+    /// Breaks the connection to a backend.
     fn hang_up(&mut self, who: usize) {
         let Some(link) = self.dialled.keys().nth(who % self.dialled.len().max(1)).copied() else {
             return;

@@ -1,5 +1,6 @@
-//! The admin port: any bytes in any chunks give requests within their limit or an error, the same
-//! ones however they were cut. Any request gets one response, and only a marked POST is a command.
+//! The admin port: any bytes in any chunks give requests within their limit or an error, and the
+//! result is the same for every division into chunks. Any request gets one response, and only a
+//! marked POST is a command.
 
 use super::stream::{Opened, open};
 use super::{byte, pieces};
@@ -51,7 +52,7 @@ pub(super) fn run(bytes: &[u8]) {
     if byte(&mut input) % 2 == 0 {
         let rest = input.take_rest();
         one(rest);
-        // As it comes from a browser, and cut in two.
+        // The request as a browser sends it, divided into two chunks.
         let (head, tail) = rest.split_at(rest.len() / 2);
         same(&[head, tail]);
     } else {
@@ -68,7 +69,8 @@ fn same(chunks: &[&[u8]]) {
     }
     let Opened { end: whole_end, frames: whole, .. } =
         open(SecureChannel::admin(), &[&chunks.concat()]);
-    // A head that breaks the rules is noticed with its next line break, or with what comes with it.
+    // An invalid head is detected at its next line break, or together with the other bytes of its
+    // chunk. So the number of requests before the error depends on the chunks.
     match end.is_ok() && whole_end.is_ok() {
         true => assert_eq!(frames, whole),
         false => assert!(frames.starts_with(&whole) || whole.starts_with(&frames)),

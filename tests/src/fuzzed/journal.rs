@@ -1,6 +1,6 @@
-//! The journal of a backend as it is found on disk: any bytes are opened, begun anew, or refused
-//! with a message. A journal that is opened twice gives the same state, and a torn write loses
-//! only itself.
+//! The journal of a backend as it is found on disk. A backend opens any bytes, begins a new
+//! journal, or refuses them with a message. A journal that is opened twice gives the same state,
+//! and a torn write loses only the data of that write.
 
 use super::node::{Machine, at, open};
 use super::{byte, pieces};
@@ -11,7 +11,7 @@ use tmr_core::io::{BackendEvent, HostRequest, Input, Intent, JournalWrite};
 use tmr_core::link::{Frame, LinkId, Listener};
 use tmr_core::messages::group::{Order, Report, decode, encode};
 
-/// The journal of a backend that has just made its folder.
+/// Returns the journal of a backend that has just created its state folder.
 fn blank() -> &'static [u8] {
     static BLANK: OnceLock<Vec<u8>> = OnceLock::new();
     BLANK.get_or_init(|| {
@@ -24,7 +24,7 @@ fn blank() -> &'static [u8] {
     })
 }
 
-/// What is appended to a journal as its batch of this number.
+/// Returns the bytes that a backend appends to its journal for the batch of this number.
 fn batch(number: u64, payload: &[u8]) -> Vec<u8> {
     let mut head = u32::try_from(payload.len()).expect("short").to_le_bytes().to_vec();
     head.extend(number.to_le_bytes());
@@ -34,7 +34,8 @@ fn batch(number: u64, payload: &[u8]) -> Vec<u8> {
     [b"tmrj", head.as_slice(), &check.finalize().to_le_bytes(), payload].concat()
 }
 
-/// How a backend stands, as it tells a front; `None`: its journal is damaged, and it begins anew.
+/// Returns the state that a backend reports to a front. Returns `None` if the journal is damaged,
+/// so that the backend begins a new one.
 fn standing(node: &mut Backend) -> Option<Report> {
     let (link, mut out) = (LinkId(2), Vec::new());
     let from = ([127, 0, 0, 1], 9).into();
@@ -56,8 +57,8 @@ fn standing(node: &mut Backend) -> Option<Report> {
     Some(sent.expect("it was asked").body)
 }
 
-/// Opens a journal; what was kept of it, and how the backend stands. `None`: it was refused, or is
-/// damaged.
+/// Opens a journal. Returns the length that was kept of it, and the state that the backend reports.
+/// Returns `None` if the journal is refused or damaged.
 fn recover(journal: &[u8]) -> Option<(usize, Report)> {
     let (mut node, keep) = match open(0, Some(journal)) {
         Ok(opened) => opened,

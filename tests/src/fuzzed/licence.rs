@@ -33,7 +33,7 @@ pub(super) fn run(bytes: &[u8]) {
     }
 }
 
-/// Opens a file; an error is one line for people.
+/// Opens a licence file, and checks that an error message is short and without control characters.
 fn read(file: &[u8]) -> Option<Container> {
     match File::open(file, &[Issuer::from_secret(SECRET).public()]) {
         Ok(container) => Some(container),
@@ -46,7 +46,7 @@ fn read(file: &[u8]) -> Option<Container> {
     }
 }
 
-/// A licence file of the trusted issuer with any content.
+/// Returns a licence file of the trusted issuer with this content.
 fn signed(content: &[u8]) -> Vec<u8> {
     let public = Issuer::from_secret(SECRET).public().to_text();
     let mut file = [b"tmr-license 1\n", content, b"\nissuer ", public.as_bytes()].concat();
@@ -55,7 +55,7 @@ fn signed(content: &[u8]) -> Vec<u8> {
     file
 }
 
-/// A backend can serve whatever a file may hold.
+/// Checks that a backend can serve this container, as it must every container of a valid file.
 fn fits(container: Container) {
     let items = &container.part.firm_items;
     assert!(items.iter().all(|item| firm_code_permitted(item.firm_code)));
@@ -80,7 +80,7 @@ fn fits(container: Container) {
     node.step(at(0), Input::Tick, &mut Vec::new());
 }
 
-/// What SPEC.json says comes out of all three files.
+/// Issues the licences of a SPEC.json, and checks that all three files hold the same properties.
 fn issued(text: &str) {
     let spec = match Spec::parse(text) {
         Ok(spec) => spec,
@@ -100,7 +100,7 @@ fn issued(text: &str) {
     }
 }
 
-/// One byte of a good file is another one.
+/// Changes one byte of a valid file, and checks that the file is refused.
 fn altered(bytes: &[u8]) {
     let mut input = Unstructured::new(bytes);
     let (place, by) = (input.arbitrary::<u16>().map_or(0, usize::from), byte(&mut input));

@@ -1,9 +1,9 @@
-//! The properties that fuzz targets check. The targets in `fuzz/` are one line each, and
-//! `tests/tests/fuzzed.rs` replays their corpus; both call the functions here.
+//! The properties that the fuzz targets check. The targets in `fuzz/` are one line each, and
+//! `tests/tests/fuzzed.rs` replays their corpora. Both call the functions here.
 //!
 //! What lives here: one module for each target, with the properties that hold for all bytes. What
-//! never lives here: how bytes are found (libFuzzer does that) and how much memory a target may
-//! take (`fuzz/` counts it).
+//! never lives here: the generation of inputs (libFuzzer does that) and the limit on a target's
+//! memory (`fuzz/` sets it).
 
 mod backend;
 mod bundle;
@@ -26,10 +26,10 @@ mod twin;
 
 use arbitrary::Unstructured;
 
-/// What is done with one input; it panics if something is found.
+/// A function that runs one input, and panics if a property does not hold.
 pub type Target = fn(&[u8]);
 
-/// Every target by its name, which is also that of its corpus.
+/// Every target with its name, which is also the name of its corpus.
 pub const TARGETS: [(&str, Target); 16] = [
     ("backend", backend::run),
     ("bundle", bundle::run),
@@ -63,13 +63,13 @@ pub fn first_inputs() -> Vec<(&'static str, String, Vec<u8>)> {
     all
 }
 
-/// A run of bytes, after its length in two bytes; what there is, if there is less.
+/// Takes a length of two bytes and that number of bytes; fewer if the input is shorter.
 fn piece<'a>(input: &mut Unstructured<'a>) -> &'a [u8] {
     let length = input.arbitrary::<u16>().map_or(0, usize::from);
     input.bytes(length.min(input.len())).unwrap_or_default()
 }
 
-/// All of them until the input is used up.
+/// Takes pieces until the input is used up.
 fn pieces<'a>(input: &mut Unstructured<'a>) -> Vec<&'a [u8]> {
     let mut pieces = Vec::new();
     while !input.is_empty() {
@@ -78,7 +78,7 @@ fn pieces<'a>(input: &mut Unstructured<'a>) -> Vec<&'a [u8]> {
     pieces
 }
 
-/// The next byte; 0 behind the end.
+/// Takes the next byte; 0 after the end of the input.
 fn byte(input: &mut Unstructured<'_>) -> u8 {
     input.arbitrary().unwrap_or_default()
 }

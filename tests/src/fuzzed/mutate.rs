@@ -1,19 +1,19 @@
-//! Inputs made from those of a corpus, the same on every machine, which `cargo test` tries beside
-//! the corpus. libFuzzer reaches further, but it is not deterministic, even with a fixed seed.
+//! Inputs that are derived from a corpus and are the same on every machine. `cargo test` runs them
+//! after the corpus. libFuzzer reaches more code, but is not deterministic even with a fixed seed.
 
 use crate::sim::rng::Rng;
 
-/// Longest input that is made.
+/// The longest derived input.
 const LENGTH_MAX: usize = 4096;
-/// Most changes that one input is apart from its corpus.
+/// The most changes between a derived input and its origin in the corpus.
 const CHANGES_MAX: usize = 6;
-/// Longest run of bytes that one change copies, repeats or leaves out.
+/// The longest run of bytes that one change copies, repeats or removes.
 const RUN_MAX: usize = 64;
-/// Values at which programs err.
+/// Values at which arithmetic and bounds checks often fail.
 const EDGES: [u64; 10] =
     [0, 1, 0x7f, 0x80, 0xff, 0x7fff, 0xffff, 0x7fff_ffff, 0xffff_ffff, u64::MAX];
 
-/// One input of `corpus`, changed in one to six places. `corpus` is not empty.
+/// Returns one input of `corpus` with one to six changes. `corpus` must not be empty.
 #[must_use]
 pub fn mutant(rng: &mut Rng, corpus: &[Vec<u8>]) -> Vec<u8> {
     let mut bytes = pick(rng, corpus).clone();
@@ -47,18 +47,18 @@ fn change(rng: &mut Rng, corpus: &[Vec<u8>], bytes: &mut Vec<u8>) {
             let part = &other[from..other.len().min(from + run)];
             if rng.index(2) == 0 { write(bytes, at, part) } else { insert(bytes, at, part) }
         }
-        // The beginning of one and the end of another.
+        // The beginning of one input is joined with the end of another.
         7 => {
             let other = pick(rng, corpus);
             bytes.truncate(at);
             bytes.extend(&other[rng.index(other.len() + 1)..]);
         }
-        // A byte is added where there was none to change.
+        // The position is behind the last byte, which leaves nothing to change, so a byte is added.
         _ => bytes.push(byte(rng)),
     }
 }
 
-/// One of [`EDGES`], or one beside it, in one to eight bytes of either order.
+/// Returns a value of [`EDGES`], or a neighbour of one, in one to eight bytes of either byte order.
 fn edge(rng: &mut Rng) -> Vec<u8> {
     let value = EDGES[rng.index(EDGES.len())].wrapping_add(rng.between(0, 2)).wrapping_sub(1);
     let length = 1 << rng.index(4);

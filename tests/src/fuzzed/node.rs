@@ -1,4 +1,4 @@
-//! One backend with its disk, for several targets.
+//! One backend with its disk, which several targets use.
 
 use std::sync::OnceLock;
 use tmr_core::backend::{Backend, Config, JournalError};
@@ -7,7 +7,8 @@ use tmr_core::io::{BackendEvent, HostRequest, Input, Intent};
 use tmr_core::licence::{Container, File, Issuer, Spec};
 use tmr_core::service::Identity;
 
-/// One product of each kind; the first one of a TMR set, the others ordinary.
+/// The specification has a product of each kind. The products with a TmrId belong to a TMR set, and
+/// the others are ordinary.
 const SPEC: &str = r#"{
     "FirmCode": 6000010, "FirmItemText": "fuzz", "CmActId": 305419896, "Products": [
     {"ProductCode": 1, "LicenseQuantity": 2, "TmrId": 1},
@@ -21,7 +22,7 @@ const SPEC: &str = r#"{
     {"ProductCode": 3, "LicenseQuantity": 2, "TmrId": 1, "LingerTime": 5},
     {"ProductCode": 4, "LicenseQuantity": 1, "TmrId": 1, "UnitCounter": 9}]}"#;
 
-/// The container of backend 0, 1 or 2.
+/// Returns the container of backend 0, 1 or 2.
 pub(super) fn container(part: usize) -> Container {
     static ISSUED: OnceLock<[Container; 3]> = OnceLock::new();
     let all = ISSUED.get_or_init(|| {
@@ -35,20 +36,20 @@ pub(super) fn container(part: usize) -> Container {
     all[part].clone()
 }
 
-/// Who a node says it is.
+/// Returns the identity that a node reports.
 pub(super) fn identity() -> Identity {
     Identity { name: "node".into(), runtime: "fuzz", address: [127, 0, 0, 1].into() }
 }
 
-/// Wall-clock time at the beginning of every run.
+/// The wall-clock time at the beginning of every run.
 const START: u64 = 1_795_287_600;
 
-/// So many microseconds after the beginning.
+/// Returns the time this number of microseconds after the beginning of the run.
 pub(super) fn at(micros: u64) -> Now {
     Now { mono: Mono(micros), wall: Wall(START + micros / 1_000_000) }
 }
 
-/// A backend with this journal.
+/// Opens a backend with this journal.
 pub(super) fn open(part: usize, journal: Option<&[u8]>) -> Result<(Backend, usize), JournalError> {
     let config = Config {
         identity: identity(),
@@ -60,7 +61,7 @@ pub(super) fn open(part: usize, journal: Option<&[u8]>) -> Result<(Backend, usiz
     Backend::open(config, journal)
 }
 
-/// A backend and its disk, which has one write on its way at most.
+/// A backend and its disk. At most one write is in progress.
 pub(super) struct Machine {
     part: usize,
     node: Backend,
@@ -69,19 +70,19 @@ pub(super) struct Machine {
 }
 
 impl Machine {
-    /// A blank one.
+    /// Makes a backend with an empty disk.
     pub(super) fn new(part: usize) -> Self {
         let (node, _) = open(part, None).expect("there is no journal to refuse");
         Self { part, node, disk: Vec::new(), write: None }
     }
 
-    /// One that was found with this journal, whole.
+    /// Makes a backend whose disk holds this complete journal.
     pub(super) fn with(journal: &[u8]) -> Self {
         let (node, _) = open(0, Some(journal)).expect("it was opened before");
         Self { part: 0, node, disk: journal.to_vec(), write: None }
     }
 
-    /// One step; what is to be written is kept apart.
+    /// Steps the backend, and keeps the write that it requests in progress.
     pub(super) fn step(&mut self, now: Now, input: Input) -> (Vec<Intent>, Option<Deadline>) {
         let mut out = Vec::new();
         let due = self.node.step(now, input, &mut out);
@@ -97,7 +98,7 @@ impl Machine {
         (out, due)
     }
 
-    /// The write that is on its way, if there is one, is on disk.
+    /// Completes the write in progress, if there is one.
     pub(super) fn finish(&mut self, now: Now) -> Vec<Intent> {
         let Some((bytes, rewrite)) = self.write.take() else { return Vec::new() };
         if rewrite {
@@ -107,7 +108,7 @@ impl Machine {
         self.step(now, BackendEvent::JournalWritten.into()).0
     }
 
-    /// All writes are on disk.
+    /// Completes all writes.
     pub(super) fn settle(&mut self, now: Now) -> Vec<Intent> {
         let mut out = Vec::new();
         while self.write.is_some() {
@@ -116,8 +117,8 @@ impl Machine {
         out
     }
 
-    /// The power fails: so much of an append that was on its way is on disk, and the backend starts
-    /// again with that. What it wrote itself it must be able to read.
+    /// Cuts the power. Only the first `torn` bytes of an append in progress reach the disk, and the
+    /// backend restarts with that disk. The backend must be able to read the journal that it wrote.
     pub(super) fn crash(&mut self, torn: usize) {
         if let Some((bytes, false)) = self.write.take() {
             self.disk.extend(&bytes[..torn.min(bytes.len())]);

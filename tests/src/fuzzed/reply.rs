@@ -1,6 +1,6 @@
-//! A server's reply, as a front reads it from a stock server: a parsed reply that is encoded again
-//! has the same bytes, including the SDK's structures; and an answer stays within the output
-//! buffer that was asked for.
+//! A server's reply, as a front reads it from a stock server. A parsed reply that is encoded again
+//! has the same bytes, including the structures of the SDK, and an answer fits the output buffer
+//! whose size the client gave.
 
 use arbitrary::Unstructured;
 use tmr_core::base::limits::OUTPUT_BUFFER_MAX;
@@ -15,7 +15,8 @@ use tmr_core::wire::structs::{
 };
 use tmr_core::wire::{CmError, Reply};
 
-/// A structure, and the same one in a list: every byte survives, and nothing beyond it is touched.
+/// Checks that a parsed structure keeps every byte, and that the parser leaves the bytes after the
+/// structure, which are those of the next list entry.
 fn structure<T: Layout>(bytes: &[u8]) {
     match T::parse(bytes) {
         Ok((rest, value)) => {
@@ -113,16 +114,16 @@ fn size(asked: u32) -> usize {
     usize::try_from(asked).expect("32 bits")
 }
 
-/// A reply with something of the length that a client has asked for.
+/// A reply with output of the length that a client gave.
 struct Made {
     reply: Reply,
-    /// Bytes before what was asked for.
+    /// The number of bytes before that output.
     before: usize,
-    /// Bytes that are needed for all of it.
+    /// The number of bytes of the complete output.
     needed: usize,
 }
 
-/// The reply with a list of servers, each name with the zero at its end.
+/// Returns the reply with a list of servers; each name ends with a zero.
 fn servers(asked: u32, output: &[u8]) -> Made {
     let text = String::from_utf8_lossy(output);
     let names: Vec<&str> = text.split('\0').collect();

@@ -3,7 +3,7 @@
 
 use crate::sim::run_drawn;
 
-/// Events of the part where things go wrong: some ten seconds of a cluster's life.
+/// The number of events while faults occur: about ten seconds of a cluster's time.
 const STEPS: u64 = 3_000;
 
 pub(super) fn run(bytes: &[u8]) {

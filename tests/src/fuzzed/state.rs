@@ -1,5 +1,5 @@
-//! Snapshots and the state machine of the log: a state that is decoded, encoded and decoded again
-//! is the same, also after any further entries; no grant exceeds its quantity.
+//! Snapshots and the state machine of the log. A state that is decoded, encoded and decoded again
+//! is the same, also after any further entries, and no grant exceeds the quantity of its licence.
 
 use super::{piece, pieces};
 use arbitrary::Unstructured;
@@ -21,8 +21,9 @@ pub(super) fn run(bytes: &[u8]) {
     assert_eq!(State::decode(&state.encode()), Some(state));
 }
 
-/// A grant that holds is there, and within what the licence has: one that takes nothing more, such
-/// as another share of a station, holds however few there are.
+/// Checks that an accepted grant is in the state and within the quantity of its licence. A grant
+/// that takes no further seat, such as another share of a station, is accepted whatever the
+/// quantity is.
 fn granted(before: &State, state: &State, entry: &Entry, outcome: &Outcome) {
     let (Entry::Grant(grant), Outcome::Granted) = (entry, outcome) else { return };
     assert_eq!(state.seat(grant.handle), Some(grant));

@@ -1,5 +1,6 @@
-//! A connection on the licence port, of a front and of a backend: any bytes in any chunks give
-//! frames or an error, the same ones however they were cut, and no frame exceeds its limit.
+//! A connection on the licence port, of a front and of a backend. Any bytes in any chunks give
+//! frames or an error, the result is the same for every division into chunks, and no frame exceeds
+//! its limit.
 
 use super::{byte, pieces};
 use arbitrary::Unstructured;
@@ -7,18 +8,18 @@ use tmr_core::base::limits::CLIENT_FRAME_MAX;
 use tmr_core::link::channel::{GroupKey, SecureChannel};
 use tmr_core::link::{CloseReason, Frame};
 
-/// What a stream made of bytes.
+/// The result of a channel that has received bytes.
 #[derive(Debug, PartialEq)]
 pub(super) struct Opened {
-    /// How it ended.
+    /// Whether the channel is still open, or the reason why it closed.
     pub(super) end: Result<(), CloseReason>,
-    /// What it answered.
+    /// The bytes that the channel sends.
     pub(super) wire: Vec<u8>,
-    /// What it understood.
+    /// The frames that the channel received.
     pub(super) frames: Vec<Frame>,
 }
 
-/// Gives chunks to a stream.
+/// Passes chunks to a channel.
 pub(super) fn open(mut stream: SecureChannel, chunks: &[&[u8]]) -> Opened {
     let (mut wire, mut frames) = (Vec::new(), Vec::new());
     stream.greet(&mut wire);

@@ -1,6 +1,6 @@
-//! The other front: any bytes on its port, in any chunks, give frames or an error, the same ones
-//! however they were cut. A parsed message that is encoded and parsed again is the same, and a
-//! front with an arbitrary twin keeps working.
+//! The other front. Any bytes on the port for the twin, in any chunks, give frames or an error, and
+//! the result is the same for every division into chunks. A parsed message that is encoded and
+//! parsed again is the same, and no twin makes a front panic.
 
 use super::node::{at, identity};
 use super::stream::open;

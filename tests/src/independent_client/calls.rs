@@ -1,9 +1,9 @@
-//! Requests of tools and older programs: protocol facts 3.4 where it has the layout, else 3.1 and
-//! the prototype of the public header.
+//! Requests of tools and of older programs. The layouts are those of protocol facts 3.4, or else
+//! follow from 3.1 and the prototype in the public header.
 
 use super::record::Record;
 
-/// CmGetBoxes for a number of containers: 16 bytes.
+/// Returns a CmGetBoxes request for a number of containers: 16 bytes.
 #[must_use]
 pub fn get_boxes(handle: u32, port: u32, number: u32) -> Vec<u8> {
     let mut record = Record::new(0x20, 16);
@@ -13,7 +13,7 @@ pub fn get_boxes(handle: u32, port: u32, number: u32) -> Vec<u8> {
     record.0
 }
 
-/// CmGetBoxContents of any container, for a number of entries: 164 bytes.
+/// Returns a CmGetBoxContents request for any container and a number of entries: 164 bytes.
 #[must_use]
 pub fn box_contents(handle: u32, kind: u32, firm_code: u32, number: u32) -> Vec<u8> {
     let mut record = Record::new(0x1f, 164);
@@ -24,7 +24,7 @@ pub fn box_contents(handle: u32, kind: u32, firm_code: u32, number: u32) -> Vec<
     record.0
 }
 
-/// CmGetLicenseInfo for a number of licences: 12 bytes.
+/// Returns a CmGetLicenseInfo request for a number of licences: 12 bytes.
 #[must_use]
 pub fn licence_info(handle: u32, number: u32) -> Vec<u8> {
     let mut record = Record::new(0x24, 12);
@@ -33,7 +33,7 @@ pub fn licence_info(handle: u32, number: u32) -> Vec<u8> {
     record.0
 }
 
-/// CmGetSecureData of a data option: 56 bytes.
+/// Returns a CmGetSecureData request for a data option: 56 bytes.
 #[must_use]
 pub fn secure_data(handle: u32, option: u16) -> Vec<u8> {
     let mut record = Record::new(0x14, 56);
@@ -42,7 +42,7 @@ pub fn secure_data(handle: u32, option: u16) -> Vec<u8> {
     record.0
 }
 
-/// CmValidateEntry with a proof of zeros.
+/// Returns a CmValidateEntry request with a proof of zeros.
 #[must_use]
 pub fn validate(handle: u32, selector: u32, size: usize) -> Vec<u8> {
     let mut record = Record::new(0x36, 164 + size);
@@ -52,7 +52,7 @@ pub fn validate(handle: u32, selector: u32, size: usize) -> Vec<u8> {
     record.0
 }
 
-/// CmCrypt (0x10) with the firm key of the licence.
+/// Returns a CmCrypt (0x10) request that uses the firm key of the licence.
 #[must_use]
 pub fn crypt_older(
     handle: u32,
@@ -71,7 +71,7 @@ pub fn crypt_older(
     record.0
 }
 
-/// CmCryptSim (0x11), AES ECB encrypting, with a firm key of the caller.
+/// Returns a CmCryptSim (0x11) request that encrypts with AES ECB and a firm key of the caller.
 #[must_use]
 pub fn crypt_sim(handle: u32, codes: (u32, u32), firm_key: &[u8], data: &[u8]) -> Vec<u8> {
     let mut record = Record::new(0x11, 104 + data.len() + 4);
@@ -86,25 +86,25 @@ pub fn crypt_sim(handle: u32, codes: (u32, u32), firm_key: &[u8], data: &[u8]) -
     record.0
 }
 
-/// CmCalculateSignature and CmGetPublicKey.
+/// The arguments of CmCalculateSignature and CmGetPublicKey.
 #[derive(Clone, Debug)]
 pub struct Sign {
-    /// Key source and mode.
+    /// The key source and the mode.
     pub control: u32,
-    /// Key extension type.
+    /// The key extension type.
     pub extension: u32,
-    /// SHA-256 digest.
+    /// The SHA-256 digest to be signed.
     pub digest: [u8; 32],
 }
 
 impl Sign {
-    /// CmCalculateSignature: 212 bytes.
+    /// Returns a CmCalculateSignature request: 212 bytes.
     #[must_use]
     pub fn signature(&self, handle: u32, size: u32) -> Vec<u8> {
         self.request(0x5a, handle, size)
     }
 
-    /// CmGetPublicKey: 212 bytes.
+    /// Returns a CmGetPublicKey request: 212 bytes.
     #[must_use]
     pub fn public_key(&self, handle: u32, size: u32) -> Vec<u8> {
         self.request(0x5b, handle, size)

@@ -20,7 +20,7 @@ impl std::fmt::Debug for KeyPair {
 }
 
 impl KeyPair {
-    /// A fresh one from the system's entropy.
+    /// Makes a key pair from the system's entropy.
     ///
     /// # Errors
     /// `/dev/urandom` could not be read.
@@ -29,27 +29,29 @@ impl KeyPair {
         loop {
             let mut scalar = [0; 28];
             entropy.read_exact(&mut scalar)?;
-            // A scalar of zero or above the group order: draw again.
+            // A scalar of zero, or one above the group order, is no private key, so the loop draws
+            // again.
             if let Some(pair) = Self::from_scalar(&scalar) {
                 return Ok(pair);
             }
         }
     }
 
-    /// From a private scalar, big endian; `None` if it is not one.
+    /// Makes a key pair from a private scalar, big endian. Returns `None` if the scalar is zero or
+    /// above the group order.
     #[must_use]
     pub fn from_scalar(scalar: &[u8; 28]) -> Option<Self> {
         SecretKey::from_slice(scalar).ok().map(Self)
     }
 
-    /// The public point: 0x04, X, Y.
+    /// Returns the public point: 0x04, X, Y.
     #[must_use]
     pub fn point(&self) -> [u8; 57] {
         let point = self.0.public_key().to_encoded_point(false);
         point.as_bytes().try_into().expect("an uncompressed point of P-224 has 57 bytes")
     }
 
-    /// The keys that this pair and the peer's point make.
+    /// Derives the keys of a connection from this pair and the peer's point.
     ///
     /// # Errors
     /// The point is not on the curve.
@@ -72,18 +74,19 @@ impl KeyPair {
 pub struct Key {
     /// The key.
     pub key: [u8; 16],
-    /// The initial vector; every message starts from it again.
+    /// The initial vector; the encryption of each message starts with it.
     pub iv: [u8; 16],
 }
 
 impl Key {
-    /// The ciphertext of `data` with padding, length and check.
+    /// Returns the ciphertext of `data` with padding, length and check.
     #[must_use]
     pub fn protect(&self, data: &[u8]) -> Vec<u8> {
         self.encrypt(&Self::plain(data))
     }
 
-    /// `data` with padding, length and check, not encrypted yet: for tests that spoil a field.
+    /// Returns `data` with padding, length and check, unencrypted, so that a test can spoil a
+    /// field.
     #[must_use]
     pub fn plain(data: &[u8]) -> Vec<u8> {
         let total = (data.len() + 24).div_ceil(16) * 16;
@@ -95,13 +98,13 @@ impl Key {
         plain
     }
 
-    /// Appends the check over what is there.
+    /// Appends the check over all of `plain`.
     pub fn seal_check(plain: &mut Vec<u8>) {
         let check = crc32fast::hash(plain);
         plain.extend_from_slice(&check.to_le_bytes());
     }
 
-    /// Encrypts whole blocks and swaps the last two.
+    /// Encrypts whole blocks and swaps the last two blocks.
     #[must_use]
     pub fn encrypt(&self, plain: &[u8]) -> Vec<u8> {
         let mut cipher = cbc::Encryptor::<Aes128>::new(&self.key.into(), &self.iv.into());
@@ -113,10 +116,10 @@ impl Key {
         blocks
     }
 
-    /// The data of a protected message.
+    /// Returns the data of a protected message.
     ///
     /// # Errors
-    /// It is not whole blocks, or length or check are wrong.
+    /// The ciphertext is not a number of whole blocks, or the length field or the check is wrong.
     pub fn open(&self, cipher: &[u8]) -> Result<Vec<u8>, Fault> {
         if cipher.len() < 32 || cipher.len() % 16 != 0 {
             return Err(Fault::Malformed("ciphertext is not at least two whole blocks"));
@@ -143,7 +146,7 @@ impl Key {
     }
 }
 
-/// The last two blocks change places; its own inverse.
+/// Swaps the last two blocks; a second swap restores the original order.
 fn swap_tail(blocks: &mut [u8]) {
     let total = blocks.len();
     if let Some((front, last)) = blocks.split_at_mut_checked(total.wrapping_sub(16)) {
@@ -156,7 +159,7 @@ fn swap_tail(blocks: &mut [u8]) {
 mod test {
     use super::*;
 
-    /// Protocol facts 2.5.
+    /// The values are those of protocol facts 2.5.
     #[test]
     fn the_documented_vector_comes_out() {
         let scalar = |hex: &str| -> [u8; 28] { hex::decode(hex).unwrap().try_into().unwrap() };

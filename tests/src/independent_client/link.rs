@@ -1,4 +1,5 @@
-//! One blocking connection: envelope (protocol facts 1), handshake (2.1), request and reply.
+//! One blocking connection: the envelope (protocol facts 1), the key agreement (2.1), requests and
+//! replies.
 
 use super::secrets::{Side, side};
 use super::{Key, KeyPair, Reply};
@@ -10,23 +11,23 @@ use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// How long a reply is waited for. Far above what a server may take for any call, so that running
-/// into it is a finding.
+/// The longest wait for a reply. No call takes a server nearly that long, so a test that reaches
+/// the limit has found a fault.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Longest reply that is read; a server that announces more is wrong.
+/// The longest reply that is read. A server that announces a longer one is at fault.
 const REPLY_MAX: usize = 16 * 1024 * 1024;
 
-/// Why a conversation ended.
+/// The reason why a connection ended.
 #[derive(Debug)]
 pub enum Fault {
     /// The server closed the connection, or reset it.
     Closed,
-    /// No byte came for [`PATIENCE`].
+    /// No byte arrived for [`PATIENCE`].
     Silent,
-    /// What came is not what the protocol facts say.
+    /// The received bytes contradict the protocol facts.
     Malformed(&'static str),
-    /// Another error of the system.
+    /// Another error of the operating system.
     Io(io::Error),
 }
 
@@ -56,7 +57,7 @@ impl From<io::Error> for Fault {
     }
 }
 
-/// A body in its envelope.
+/// Returns a body in its envelope.
 #[must_use]
 pub fn envelope(body: &[u8]) -> Vec<u8> {
     let length = u32::try_from(body.len()).expect("test bodies are small");
@@ -67,7 +68,7 @@ pub fn envelope(body: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// The body of the key agreement request for a point.
+/// Returns the body of the key agreement request for a public point.
 #[must_use]
 pub fn handshake_body(point: &[u8; 57]) -> Vec<u8> {
     let mut body = vec![0xa2, 0x05];
@@ -94,14 +95,14 @@ pub fn read_body(socket: &mut TcpStream) -> Result<Vec<u8>, Fault> {
     Ok(body)
 }
 
-/// A connection whose key agreement is done. Every reply of a front is searched for
-/// [secrets](super::Secrets) of its backends.
+/// A connection after the key agreement. A client of a front searches every reply for
+/// [secrets](super::Secrets) of the backends.
 #[derive(Debug)]
 pub struct Client {
     socket: TcpStream,
     key: Key,
     side: Option<Side>,
-    /// Numbers of the calls whose replies are to come.
+    /// The numbers of the calls whose replies have not been received.
     asked: VecDeque<u32>,
 }
 
@@ -114,7 +115,8 @@ impl Client {
         Self::shake(Self::open(to)?)
     }
 
-    /// The same from an address of this machine: 127.0.0.0/8 has many.
+    /// Connects from an address of this machine, and agrees on a key. Tests use it to have several
+    /// client addresses: all of 127.0.0.0/8 belongs to the machine.
     ///
     /// # Errors
     /// See [`Fault`].
@@ -122,10 +124,10 @@ impl Client {
         Self::shake(Self::open_from(from, to)?)
     }
 
-    /// A bare connection from an address of this machine.
+    /// Opens a connection from an address of this machine, without a key agreement.
     ///
     /// # Errors
-    /// The system's.
+    /// The operating system refuses.
     pub fn open_from(from: IpAddr, to: SocketAddr) -> Result<TcpStream, Fault> {
         let family = if from.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
         let socket = socket(family, SocketType::STREAM, None)
@@ -138,10 +140,10 @@ impl Client {
         Ok(socket)
     }
 
-    /// A bare connection with read and write time-outs, before any byte is sent.
+    /// Opens a connection with read and write time-outs, without a key agreement.
     ///
     /// # Errors
-    /// The system's.
+    /// The operating system refuses.
     pub fn open(to: SocketAddr) -> Result<TcpStream, Fault> {
         let socket = TcpStream::connect_timeout(&to, PATIENCE)?;
         socket.set_read_timeout(Some(PATIENCE))?;
@@ -150,7 +152,7 @@ impl Client {
         Ok(socket)
     }
 
-    /// Agrees on a key over a bare connection.
+    /// Agrees on a key over an open connection.
     ///
     /// # Errors
     /// See [`Fault`].
@@ -158,8 +160,9 @@ impl Client {
         Self::shake_as(socket, &KeyPair::fresh()?, &Mutex::new(()))
     }
 
-    /// Agrees on a key with a pair that was made before. Of clients with the same gate one at a
-    /// time computes, so that a machine that plays many of them does something else as well.
+    /// Agrees on a key over an open connection, with a key pair of the caller. Clients with the
+    /// same gate compute one at a time, so that the computations of many clients leave processor
+    /// time for the servers on the same machine.
     ///
     /// # Errors
     /// See [`Fault`].
@@ -179,7 +182,7 @@ impl Client {
         Ok(Self { socket, key, side, asked: VecDeque::new() })
     }
 
-    /// One request and its reply.
+    /// Sends a request and waits for its reply.
     ///
     /// # Errors
     /// See [`Fault`]. A reply with an error status is no fault.
@@ -209,12 +212,12 @@ impl Client {
     /// See [`Fault`].
     ///
     /// # Panics
-    /// It is a front's, and tells something of a backend.
+    /// The reply is one of a front, and contains a secret of a backend.
     #[track_caller]
     pub fn receive(&mut self) -> Result<Reply, Fault> {
         let body = read_body(&mut self.socket)?;
         let plain = self.key.open(&body)?;
-        // 0: what a test wrote to the socket by itself.
+        // Call number 0 stands for bytes that a test wrote to the socket directly.
         let call = self.asked.pop_front().unwrap_or(0);
         match &self.side {
             Some(Side::Front(secrets)) => secrets.search(call, &plain),
@@ -224,7 +227,7 @@ impl Client {
         Reply::decode(&plain)
     }
 
-    /// The bytes on the wire that carry a request.
+    /// Returns the bytes on the wire that carry a request.
     #[must_use]
     pub fn frame(&self, request: &[u8]) -> Vec<u8> {
         let mut body = vec![0xa1];
@@ -232,12 +235,12 @@ impl Client {
         envelope(&body)
     }
 
-    /// The socket, for bytes that no client would send.
+    /// Returns the socket, so that a test can send bytes that no client sends.
     pub fn socket(&mut self) -> &mut TcpStream {
         &mut self.socket
     }
 
-    /// The keys of this connection.
+    /// Returns the keys of this connection.
     #[must_use]
     pub fn key(&self) -> &Key {
         &self.key

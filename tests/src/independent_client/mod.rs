@@ -1,6 +1,6 @@
-//! A licence client that does not share code with the server: the envelope, the channel and the
-//! calls by the protocol facts, written a second time, so that a mistake would have to be made
-//! twice to remain unseen.
+//! A licence client that shares no code with the server. The envelope, the channel and the calls
+//! are implemented a second time from the protocol facts, so that a mistake stays unseen only if
+//! both implementations make it.
 //!
 //! What lives here: one blocking connection, builders for the calls, a reader for the replies, and
 //! the search of all replies for secrets of backends. What never lives here: anything of

@@ -1,77 +1,79 @@
-//! Requests: protocol facts 3.4, structures of section 4.
+//! Requests, by protocol facts 3.4, and the structures of section 4.
 
-/// CmGetInfo: container info, 144 bytes (protocol facts 5.3).
+/// CmGetInfo selector: container info, 144 bytes (protocol facts 5.3).
 pub const INFO_BOX: u32 = 0x01;
-/// CmGetInfo: times, 48 bytes.
+/// CmGetInfo selector: times, 48 bytes.
 pub const INFO_TIME: u32 = 0x03;
-/// CmGetInfo: system, 280 bytes.
+/// CmGetInfo selector: system, 280 bytes.
 pub const INFO_SYSTEM: u32 = 0x0a;
-/// CmGetInfo: version, 16 bytes.
+/// CmGetInfo selector: version, 16 bytes.
 pub const INFO_VERSION: u32 = 0x0b;
-/// CmGetInfo: communication, 544 bytes.
+/// CmGetInfo selector: communication, 544 bytes.
 pub const INFO_COMMUNICATION: u32 = 0x37;
 
-/// Every access takes a licence (protocol facts 5.2).
+/// Access mode: each access takes a licence (protocol facts 5.2).
 pub const MODE_USER_LIMIT: u32 = 0x000;
-/// No licence is taken.
+/// Access mode: the access takes no licence.
 pub const MODE_NO_USER_LIMIT: u32 = 0x100;
-/// One instance only.
+/// Access mode: one instance only.
 pub const MODE_EXCLUSIVE: u32 = 0x200;
-/// All instances of one machine share one licence.
+/// Access mode: all instances of one machine share one licence.
 pub const MODE_STATION_SHARE: u32 = 0x300;
-/// The service itself; no container needed.
+/// Access flag: the access is to the service itself and needs no container.
 pub const MODE_SUBSYSTEM: u32 = 0x0008_0000;
-/// The firm item, no product of it.
+/// Access flag: the access is to the firm item, and to none of its products.
 pub const MODE_FIRM_ITEM: u32 = 0x0010_0000;
 
-/// CmGetServers: host names, as one list (protocol facts 5.5).
+/// CmGetServers selector: host names, as one list (protocol facts 5.5).
 pub const NAMES_LIST: u32 = 0x10;
 
-/// Search order of the access calls with the bit that the SDK adds: network, known from captures.
+/// The search order of access calls, which is the network, with the bit that the SDK adds. The
+/// value is known from captures.
 const SEARCH: u32 = 0x1000_0001;
 
-/// Who asks.
+/// The user and the process that make an access.
 #[derive(Clone, Debug)]
 pub struct Person {
-    /// Client host name; only CmAccess2 carries it.
+    /// The client's host name; only CmAccess2 carries it.
     pub host: String,
-    /// User name; only CmAccess2 carries it.
+    /// The user name; only CmAccess2 carries it.
     pub user: String,
-    /// Process id.
+    /// The process id.
     pub pid: u32,
-    /// Session id.
+    /// The session id.
     pub session: u32,
 }
 
 impl Person {
-    /// A user on a host, with a process and session of their own.
+    /// Returns a user on a host, with a process id and a session id of its own.
     #[must_use]
     pub fn new(host: &str, user: &str) -> Self {
         Self { host: host.into(), user: user.into(), pid: 4711, session: 1 }
     }
 }
 
-/// What is asked for.
+/// The arguments of an access.
 #[derive(Clone, Debug)]
 pub struct AccessRequest {
-    /// Firm Code.
+    /// The Firm Code.
     pub firm_code: u32,
-    /// Product Code.
+    /// The Product Code.
     pub product_code: u32,
-    /// Feature bits.
+    /// The feature bits.
     pub feature: u32,
-    /// Access mode and flags.
+    /// The access mode and flags.
     pub mode: u32,
-    /// Licences wanted; 0 and 1 both mean one.
+    /// The number of licences to take; 0 and 1 both mean one.
     pub quantity: u32,
-    /// Seconds of silence after which the handle may be freed; 0 leaves it to the server.
+    /// The seconds without a call after which the server may free the handle; 0 lets the server
+    /// choose.
     pub cleanup: u32,
-    /// Who.
+    /// The user and the process that make the access.
     pub person: Person,
 }
 
 impl AccessRequest {
-    /// One licence in user limit mode.
+    /// Returns an access that takes one licence in user limit mode.
     #[must_use]
     pub fn new(firm_code: u32, product_code: u32) -> Self {
         let person = Person::new("ws-1", "ada");
@@ -79,27 +81,27 @@ impl AccessRequest {
         Self { firm_code, product_code, feature: 0, mode, quantity: 0, cleanup: 0, person }
     }
 
-    /// The service itself: a subsystem handle.
+    /// Returns an access to the service itself, which gives a subsystem handle.
     #[must_use]
     pub fn subsystem() -> Self {
         Self::new(0, 0).mode(MODE_SUBSYSTEM)
     }
 
-    /// In this mode.
+    /// Replaces the access mode and flags.
     #[must_use]
     pub fn mode(mut self, mode: u32) -> Self {
         self.mode = mode;
         self
     }
 
-    /// For this person.
+    /// Replaces the user and the process.
     #[must_use]
     pub fn by(mut self, person: Person) -> Self {
         self.person = person;
         self
     }
 
-    /// CmAccess, 184 bytes.
+    /// Returns the CmAccess request: 184 bytes.
     #[must_use]
     pub fn access(&self) -> Vec<u8> {
         let mut record = Record::new(0x0a, 184);
@@ -114,7 +116,7 @@ impl AccessRequest {
         record.0
     }
 
-    /// CmAccess2, 712 bytes: what an SDK program sends to its local service.
+    /// Returns the CmAccess2 request as an SDK program sends it to its local service: 712 bytes.
     #[must_use]
     pub fn access2(&self) -> Vec<u8> {
         let mut record = Record::new(0x64, 712);
@@ -129,17 +131,17 @@ impl AccessRequest {
         record.word(476, self.person.session);
         record.word(480, self.cleanup);
         record.text(632, 32, &self.person.user);
-        // CMCREDENTIAL +210 was 01 00 in every capture.
+        // Offset 210 of CMCREDENTIAL was 01 00 in every capture.
         record.bytes(682, &[1, 0]);
         record.0
     }
 
-    /// CmAccess2 as a client's service sends it to a server: 560 bytes longer. What they mean is
-    /// unknown, so they are filled with something.
+    /// Returns the CmAccess2 request as a client's service sends it to a server. It is 560 bytes
+    /// longer. The meaning of these bytes is unknown, so they are filled with a pattern.
     #[must_use]
     pub fn access2_remote(&self) -> Vec<u8> {
         let mut record = self.access2();
-        // The two ids of the client's service are filled on the remote channel.
+        // On the remote channel the two ids of the client's service are set.
         record[684..688].copy_from_slice(&0x1234_5678_u32.to_le_bytes());
         record[688..692].copy_from_slice(&0x0bad_cafe_u32.to_le_bytes());
         record.extend((0..560_u32).map(|at| (at % 251) as u8));
@@ -147,45 +149,46 @@ impl AccessRequest {
     }
 }
 
-/// CmCrypt2.
+/// The arguments of CmCrypt2.
 #[derive(Clone, Debug)]
 pub struct Crypt {
-    /// Operation: 4 and 5 are AES ECB, 8 and 9 AES CBC, odd ones decrypt (protocol facts 5.6).
+    /// The operation: 4 and 5 are AES ECB, 8 and 9 AES CBC; odd numbers decrypt (protocol facts
+    /// 5.6).
     pub operation: u32,
-    /// Key source and algorithm.
+    /// The key source and the algorithm.
     pub algorithm: u32,
-    /// Encryption code that the program chose.
+    /// The encryption code that the program chose.
     pub code: u32,
-    /// Options: units, times, access mode.
+    /// The options: units, times, access mode.
     pub options: u32,
-    /// Checksum of the plain data, for [`Self::CHECK_CRC`].
+    /// The checksum of the plain data, for [`Self::CHECK_CRC`].
     pub crc: u32,
-    /// Key of direct AES.
+    /// The key of direct AES.
     pub direct_key: [u8; 16],
-    /// Initial value.
+    /// The initial vector.
     pub initial: [u8; 16],
 }
 
 impl Crypt {
-    /// AES ECB, encrypting.
+    /// Operation: encryption with AES ECB.
     pub const ECB_ENCRYPT: u32 = 4;
-    /// AES ECB, decrypting.
+    /// Operation: decryption with AES ECB.
     pub const ECB_DECRYPT: u32 = 5;
-    /// AES CBC, encrypting.
+    /// Operation: encryption with AES CBC.
     pub const CBC_ENCRYPT: u32 = 8;
-    /// AES CBC, decrypting.
+    /// Operation: decryption with AES CBC.
     pub const CBC_DECRYPT: u32 = 9;
-    /// Algorithm: AES with a key made from the licence.
+    /// Algorithm: AES with a key that is derived from the licence.
     pub const AES: u32 = 0;
-    /// Algorithm: AES with the key of the request.
+    /// Algorithm: AES with the key in the request.
     pub const AES_DIRECT: u32 = 0x0300_0000;
 
-    /// Added to the algorithm: compare the checksum after decryption.
+    /// Flag of the algorithm: the server compares the checksum after decryption.
     pub const CHECK_CRC: u32 = 0x1_0000;
-    /// Added to the algorithm: compute the checksum before encryption.
+    /// Flag of the algorithm: the server computes the checksum before encryption.
     pub const MAKE_CRC: u32 = 0x2_0000;
 
-    /// With the firm key of the licence.
+    /// Returns arguments that use the firm key of the licence.
     #[must_use]
     pub fn firm_key(operation: u32, code: u32) -> Self {
         let (direct_key, initial) = ([0; 16], [0; 16]);
@@ -193,14 +196,14 @@ impl Crypt {
         Self { operation, algorithm, code, options: 0, crc: 0, direct_key, initial }
     }
 
-    /// With a key of one's own.
+    /// Returns arguments that use a key of the caller.
     #[must_use]
     pub fn direct(operation: u32, direct_key: [u8; 16], initial: [u8; 16]) -> Self {
         let algorithm = Self::AES_DIRECT;
         Self { algorithm, direct_key, initial, ..Self::firm_key(operation, 0) }
     }
 
-    /// The request: 164 bytes and the data.
+    /// Returns the request: 164 bytes and the data.
     #[must_use]
     pub fn request(&self, handle: u32, data: &[u8]) -> Vec<u8> {
         let mut record = Record::new(0x69, 164 + data.len());
@@ -218,19 +221,19 @@ impl Crypt {
     }
 }
 
-/// CmRelease, 8 bytes.
+/// Returns a CmRelease request: 8 bytes.
 #[must_use]
 pub fn release(handle: u32) -> Vec<u8> {
     with_handle(0x0b, handle)
 }
 
-/// CmGetVersion, 8 bytes.
+/// Returns a CmGetVersion request: 8 bytes.
 #[must_use]
 pub fn get_version(handle: u32) -> Vec<u8> {
     with_handle(0x23, handle)
 }
 
-/// Any call that has a handle and nothing else.
+/// Returns a request whose only argument is a handle.
 #[must_use]
 pub fn with_handle(call: u32, handle: u32) -> Vec<u8> {
     let mut record = Record::new(call, 8);
@@ -238,7 +241,7 @@ pub fn with_handle(call: u32, handle: u32) -> Vec<u8> {
     record.0
 }
 
-/// CmGetInfo, 16 bytes.
+/// Returns a CmGetInfo request: 16 bytes.
 #[must_use]
 pub fn get_info(handle: u32, selector: u32, size: u32) -> Vec<u8> {
     let mut record = Record::new(0x21, 16);
@@ -248,7 +251,7 @@ pub fn get_info(handle: u32, selector: u32, size: u32) -> Vec<u8> {
     record.0
 }
 
-/// CmGetServers, 12 bytes.
+/// Returns a CmGetServers request: 12 bytes.
 #[must_use]
 pub fn get_servers(selector: u32, size: u32) -> Vec<u8> {
     let mut record = Record::new(0x22, 12);
@@ -257,8 +260,8 @@ pub fn get_servers(selector: u32, size: u32) -> Vec<u8> {
     record.0
 }
 
-/// A call that changes a container, laid out like CmLtImportUpdate (0x6f): handle, flCtrl 1, an
-/// input buffer of `size` zero bytes and the trailer.
+/// Returns a request of a call that changes a container. Its layout is that of CmLtImportUpdate
+/// (0x6f): handle, flCtrl 1, an input buffer of `size` zero bytes, and the trailer.
 #[must_use]
 pub fn program(call: u32, handle: u32, size: u32) -> Vec<u8> {
     let mut record = Record::new(call, 20 + size as usize);
@@ -268,7 +271,7 @@ pub fn program(call: u32, handle: u32, size: u32) -> Vec<u8> {
     record.0
 }
 
-/// A request under construction: zeros with its call number.
+/// A request under construction: zeros after the call number.
 pub(super) struct Record(pub(super) Vec<u8>);
 
 impl Record {

@@ -5,19 +5,19 @@ use super::Fault;
 /// One decoded reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
-    /// A CMERROR code; 0 is success.
+    /// The CMERROR code; 0 is success.
     pub status: u32,
     /// The function's return value: the handle for an access, a byte count for others.
     pub result: u32,
-    /// Output arguments.
+    /// The output arguments.
     pub body: Vec<u8>,
 }
 
 impl Reply {
-    /// From the plaintext.
+    /// Decodes the plaintext of a reply.
     ///
     /// # Errors
-    /// It has fewer than eight bytes.
+    /// The plaintext has fewer than eight bytes.
     pub fn decode(plain: &[u8]) -> Result<Self, Fault> {
         let Some((head, body)) = plain.split_at_checked(8) else {
             return Err(Fault::Malformed("a reply has fewer than eight bytes"));
@@ -26,47 +26,47 @@ impl Reply {
         Ok(Self { status: word(0), result: word(4), body: body.to_vec() })
     }
 
-    /// The result of a call that succeeded.
+    /// Returns the result of a call that succeeded.
     ///
     /// # Errors
-    /// The status of one that did not.
+    /// The call failed; the error is its status.
     pub fn done(&self) -> Result<u32, u32> {
         if self.status == 0 { Ok(self.result) } else { Err(self.status) }
     }
 
-    /// The 32-bit word at `at` in the body.
+    /// Returns the 32-bit word at offset `at` of the body.
     ///
     /// # Panics
-    /// The body is shorter.
+    /// The body ends before the end of the word.
     #[must_use]
     pub fn word(&self, at: usize) -> u32 {
         u32::from_le_bytes(self.body[at..at + 4].try_into().expect("four bytes"))
     }
 
-    /// The 16-bit word at `at` in the body.
+    /// Returns the 16-bit word at offset `at` of the body.
     ///
     /// # Panics
-    /// The body is shorter.
+    /// The body ends before the end of the word.
     #[must_use]
     pub fn half(&self, at: usize) -> u16 {
         u16::from_le_bytes(self.body[at..at + 2].try_into().expect("two bytes"))
     }
 }
 
-/// What a client looks at in a CMBOXINFO (protocol facts 4).
+/// The fields of a CMBOXINFO that a client evaluates (protocol facts 4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BoxInfo {
-    /// Container mask: 131 is a virtual one.
+    /// The container mask; 131 stands for a virtual container.
     pub mask: u16,
-    /// Serial number.
+    /// The serial number.
     pub serial: u32,
 }
 
 impl BoxInfo {
-    /// From the reply of CmGetInfo container info.
+    /// Decodes the reply to a CmGetInfo request for container info.
     ///
     /// # Errors
-    /// It has not the 144 bytes of the structure.
+    /// The body is not as long as the structure, which has 144 bytes.
     pub fn decode(reply: &Reply) -> Result<Self, Fault> {
         if reply.body.len() != 144 {
             return Err(Fault::Malformed("container info has not 144 bytes"));
@@ -75,14 +75,14 @@ impl BoxInfo {
     }
 }
 
-/// The text of a character field, up to its first NUL.
+/// Returns the text of a character field, up to its first NUL.
 #[must_use]
 pub fn text(field: &[u8]) -> String {
     let end = field.iter().position(|&byte| byte == 0).unwrap_or(field.len());
     String::from_utf8_lossy(&field[..end]).into_owned()
 }
 
-/// Runs of codes that protocol facts 5.10 list; both ends included.
+/// The ranges of status codes in protocol facts 5.10, with both ends included.
 const KNOWN: [(u32, u32); 18] = [
     (0, 135),
     (176, 243),
@@ -104,7 +104,7 @@ const KNOWN: [(u32, u32); 18] = [
     (0xd01c_0160, 0xd01c_0160),
 ];
 
-/// Whether a status is one that a client library could name.
+/// Returns whether protocol facts 5.10 list a status, so that a client library has a name for it.
 #[must_use]
 pub fn is_known_status(status: u32) -> bool {
     KNOWN.iter().any(|&(first, last)| (first..=last).contains(&status))

@@ -1,74 +1,76 @@
-//! What no client may learn of the backends behind a front, and the search for it in every reply.
+//! The facts about backends that a front must hide from its clients, and the search for them in
+//! every reply.
 //!
-//! A test that starts a front names the backends that it hides ([`Secrets::guard`]). From then on
-//! each [`Client`](super::Client) of that front searches each reply, and panics if it finds one of
-//! these:
+//! A test that starts a front declares it with [`Secrets::guard`], and then declares the backends
+//! behind it. From then on each [`Client`](super::Client) of that front searches each reply, and
+//! panics if the reply contains one of these:
 //!
 //! - a backend's serial, as u32 little endian, and its digits as text and as UTF-16
-//! - a backend's IP address, as text and UTF-16 (a port after it is then found too), and its four
-//!   bytes in network order, as a u32, and in an address of 16-bit groups
-//! - a handle that a backend gave, as u32 little endian, if its bytes cannot be anything else
+//! - a backend's IP address, as text and UTF-16 (which also finds an address with a port), and its
+//!   four bytes in network order, as a u32, and in an address of 16-bit groups
+//! - a handle that a backend gave, as u32 little endian, if its bytes cannot be mistaken for other
+//!   data
 //!
-//! A port alone is not searched for: it is a number of sixteen bits, like parts of handles, dates
-//! and counters. For the search to be reliable, backends must have addresses of their own, and
-//! serials that are neither text nor small numbers.
+//! A port alone is not searched for, because parts of handles, dates and counters are numbers of
+//! sixteen bits too. For the search to be reliable, each backend must have an address of its own,
+//! and a serial that is neither text nor a small number.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Calls that give a handle: CmAccess and CmAccess2.
+/// The numbers of the calls that give a handle: CmAccess and CmAccess2.
 const ACCESSES: [u32; 2] = [0x0a, 0x64];
 
-/// What to look for: bytes, and what they are.
+/// Byte sequences to search for, each with its description.
 type Needles = Vec<(Vec<u8>, String)>;
 
-/// What the backends of one cluster have that no client may see.
+/// The secrets of the backends of one cluster.
 #[derive(Debug, Default)]
 pub struct Secrets {
-    /// By their first byte, so that a reply is walked through once.
+    /// The byte sequences by their first byte, so that one pass over a reply finds all of them.
     needles: Mutex<BTreeMap<u8, Needles>>,
     searched: AtomicUsize,
 }
 
-/// What a server's replies are to this test process.
+/// What this test process does with the replies of a server.
 #[derive(Clone, Debug)]
 pub(super) enum Side {
-    /// A front's: they are searched.
+    /// The server is a front: its replies are searched.
     Front(Arc<Secrets>),
-    /// A backend's: the handles in them are secrets.
+    /// The server is a backend: the handles in its replies are secrets.
     Backend(Arc<Secrets>),
 }
 
-/// Both kinds of servers, by the addresses that clients use.
+/// Returns the declared servers by the addresses that clients use.
 fn servers() -> MutexGuard<'static, BTreeMap<SocketAddr, Side>> {
     static SERVERS: Mutex<BTreeMap<SocketAddr, Side>> = Mutex::new(BTreeMap::new());
     SERVERS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What the server at this address is, if anyone has said.
+/// Returns how the server at this address was declared; `None` if it was not.
 pub(super) fn side(server: SocketAddr) -> Option<Side> {
     servers().get(&server).cloned()
 }
 
 impl Secrets {
-    /// Nothing yet.
+    /// Returns an empty set of secrets.
     #[must_use]
     pub fn new() -> Arc<Self> {
         Arc::default()
     }
 
-    /// Clients of this front search every reply from now on.
+    /// Declares a front: its clients search every reply from now on.
     pub fn guard(self: &Arc<Self>, front: SocketAddr) {
         servers().insert(front, Side::Front(Arc::clone(self)));
     }
 
-    /// The address of a backend is a secret, and so is every handle that it gives to a client of
-    /// this test process.
+    /// Declares a backend: its address is a secret, and so is every handle that it gives to a
+    /// client of this test process.
     ///
     /// # Panics
-    /// It is no IPv4 address.
+    /// The address is not an IPv4 address.
     pub fn backend(self: &Arc<Self>, backend: SocketAddr) {
         servers().insert(backend, Side::Backend(Arc::clone(self)));
         let IpAddr::V4(ip) = backend.ip() else { panic!("the tests use IPv4") };
@@ -80,16 +82,16 @@ impl Secrets {
         }
     }
 
-    /// The serial of a backend's container is a secret.
+    /// Declares the serial of a backend's container a secret.
     pub fn serial(&self, serial: u32) {
         let what = format!("the serial 130-{serial}");
         self.text(&serial.to_string(), &what);
         self.add(serial.to_le_bytes().into(), &what);
     }
 
-    /// A handle of a backend is a secret, if it can be told from other numbers: handles count
-    /// upwards in their low half, so the high half must be unlike text and unlike zeros. Returns
-    /// whether it is one now.
+    /// Declares a handle of a backend a secret if it differs from all other data in replies. The
+    /// low half of a handle is a counter, so its high half must be neither text nor zero. Returns
+    /// whether the handle is a secret now.
     pub fn handle(&self, handle: u32) -> bool {
         let [.., third, fourth] = handle.to_le_bytes();
         let telling = third >= 0x80 && (1..0x20).contains(&fourth);
@@ -99,13 +101,13 @@ impl Secrets {
         telling
     }
 
-    /// How many replies were searched so far.
+    /// Returns the number of replies that were searched.
     #[must_use]
     pub fn searched(&self) -> usize {
         self.searched.load(Ordering::Relaxed)
     }
 
-    /// Where in these bytes the first secret is, and which.
+    /// Returns the offset of the first secret in `bytes`, and its description.
     #[must_use]
     pub fn find(&self, bytes: &[u8]) -> Option<(usize, String)> {
         let needles = self.needles();
@@ -116,10 +118,10 @@ impl Secrets {
         })
     }
 
-    /// Looks into the plaintext of a front's reply to a call.
+    /// Searches the plaintext of a front's reply to a call.
     ///
     /// # Panics
-    /// A secret is in it.
+    /// The reply contains a secret.
     #[track_caller]
     pub(super) fn search(&self, call: u32, reply: &[u8]) {
         self.searched.fetch_add(1, Ordering::Relaxed);
@@ -128,7 +130,7 @@ impl Secrets {
         }
     }
 
-    /// Keeps what is secret in a backend's reply to a call.
+    /// Records the secrets in a backend's reply to a call.
     pub(super) fn learn(&self, call: u32, reply: &[u8]) {
         let word = |at: usize| {
             reply.get(at..at + 4).map(|word| u32::from_le_bytes(word.try_into().expect("four")))
@@ -157,7 +159,7 @@ impl Secrets {
     }
 }
 
-/// A call by its name, as far as the tests make it, and its number.
+/// Returns the number of a call, with its name if the tests make that call.
 fn name(call: u32) -> String {
     let name = match call {
         0x0a => "CmAccess",

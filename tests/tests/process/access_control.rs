@@ -46,7 +46,8 @@ fn the_first_rule_that_fits_decides_at_either_front(runtime: Runtime) {
     let ask = |product| AccessRequest::new(FIRM_CODE, product);
     let mut held = cluster.client();
     let handle = take(&mut held, &ask(TMR)).expect("a reply").expect("nothing is denied yet");
-    // The test's own address, as every client here has it, is in the second network of the rules.
+    // Every client in this test has the test's own address, which is in the second network of the
+    // rules.
     configure(
         &mut cluster,
         &json!({}),
@@ -115,7 +116,7 @@ fn an_old_client_is_refused_and_named(runtime: Runtime) {
     assert_eq!(give_back(&mut young, handle).expect("a reply"), Ok(0));
 }
 
-/// Starts a backend without fronts, with these options beside the usual ones.
+/// Starts a backend without fronts, with these options in addition to the usual ones.
 fn alone(workshop: &Workshop, more: &[&str]) -> Server {
     let mut line = BackendLine::of(workshop, 1).arguments();
     line.extend(more.iter().map(Into::into));

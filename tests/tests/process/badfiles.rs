@@ -249,8 +249,8 @@ fn a_journal_may_end_at_every_byte(runtime: Runtime) {
         give_back(&mut client, *handle).expect("the connection stays open").expect("it is held");
     }
     drop(client);
-    // An acknowledged seat is on two disks, and below one of them loses what it had written. So all
-    // three must have it first.
+    // An acknowledged seat is on only two disks, and one of the disks loses its last entries below.
+    // So all three disks must have every seat first.
     status_until(cluster.fronts[0].admin(), "three disks with all of it", |status| {
         let held = status["allocations"].as_array()?.len();
         let rows = status["backends"].as_array()?;

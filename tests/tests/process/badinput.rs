@@ -37,12 +37,13 @@ const SLACK: Duration = Duration::from_secs(5);
 const SOME_MEMORY: u64 = 32 << 20;
 /// The number of connections that send nothing.
 const SILENT: u64 = 5_000;
-/// The memory that one of them may cost the server; with a thread for each, its stack counts.
+/// The memory that one silent connection may cost the server. A server with a thread for each
+/// connection would fail, because the stacks count.
 const SILENT_MEMORY: u64 = 32 << 10;
 /// Open files that are needed beside the silent connections.
 const OTHER_FILES: u64 = 1_000;
 
-/// Takes and releases a seat repeatedly, and fails the test if that fails once.
+/// Takes and releases a seat repeatedly during `rudeness`, and fails the test if one call fails.
 fn with_bystander(cluster: &Cluster, rudeness: impl FnOnce()) {
     let mut client = cluster.client();
     let (stop, turns) = (AtomicBool::new(false), AtomicU32::new(0));
@@ -97,7 +98,7 @@ fn connect(server: SocketAddr) -> Client {
     Client::connect(server).expect("the server takes a client")
 }
 
-/// Bytes at the beginning of a connection that must close it.
+/// Returns bytes that must close a connection if they are its beginning.
 fn rude_openings() -> Vec<(&'static str, Vec<u8>)> {
     let point = KeyPair::fresh().expect("entropy").point();
     let announce = |length: u32| {
@@ -130,7 +131,7 @@ fn rude_openings() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// Bytes after the key agreement that must close the connection.
+/// Returns bytes that must close the connection after the key agreement.
 fn rude_frames(key: &Key) -> Vec<(&'static str, Vec<u8>)> {
     let protected = |plain: &[u8]| {
         let mut body = vec![0xa1];
@@ -164,7 +165,7 @@ fn rude_frames(key: &Key) -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// A whole call that the server may refuse with an error instead of closing.
+/// Returns whether the server may answer this call with an error instead of closing.
 fn may_be_answered(what: &str) -> bool {
     matches!(what, "a call of no bytes" | "a call of three bytes")
 }

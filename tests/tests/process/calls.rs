@@ -1,6 +1,6 @@
-//! The complete set of calls, as an independent client sees it. Answers are those of the virtual
-//! container, on three backends, on two, by a standby front, and by one that came back; results are
-//! equal on every backend, and correct by other libraries.
+//! The complete set of calls, from an independent client. The virtual container gives the same
+//! answers with three backends, with two, at a standby front and at a restarted one. Results are
+//! equal on every backend, and other libraries confirm them.
 
 use aes::Aes128;
 use aes::cipher::{BlockEncrypt, KeyInit};
@@ -44,7 +44,7 @@ const SIGNED_LIST_FAILED: u32 = 210;
 const VALIDATION_FAILED: u32 = 211;
 const NOT_IMPLEMENTED: u32 = 304;
 
-/// Selectors that answer about a licence's handle, with the bytes of the answer.
+/// Selectors that a server answers for the handle of a licence, with the length of the answer.
 const SELECTORS: [(u32, u32); 19] = [
     (0x00, 8),
     (0x01, 144),
@@ -68,7 +68,7 @@ const SELECTORS: [(u32, u32); 19] = [
     (0x41, 14),
 ];
 
-/// Those of them whose answers at different times are not the same bytes.
+/// The selectors of [`SELECTORS`] whose answers depend on the time.
 const CHANGING: [u32; 2] = [0x03, 0x36];
 
 /// Selectors that a server without a chip, a licence file and a key of its own cannot answer.
@@ -111,7 +111,7 @@ fn seat(client: &mut Client, code: u32) -> u32 {
     take(client, &ask).expect("the connection stays open").expect("a seat is free")
 }
 
-/// A client that asks for everything.
+/// A client that makes every call.
 struct Survey(Client);
 
 impl Survey {
@@ -125,7 +125,7 @@ impl Survey {
         self.ask(request).status
     }
 
-    /// A selector with the buffer rule around it: 0 asks for the size, one byte short is an error.
+    /// Tests the buffer rule of a selector: size 0 asks for the size, one byte short is an error.
     #[track_caller]
     fn info(&mut self, handle: u32, selector: u32, size: u32) -> Reply {
         let what = format!("selector {selector:#x}");
@@ -146,7 +146,7 @@ impl Survey {
     }
 }
 
-/// What was asked, and the bytes of the answer.
+/// The answers to calls: a description of each call, and the bytes of its answer.
 type Answers = BTreeMap<String, Vec<u8>>;
 
 /// Makes every call that is possible with a seat of the rich licence. Returns the answers that must
@@ -196,7 +196,7 @@ fn survey(front: &Server, seat: u32) -> Answers {
     assert_eq!(text(&credential[160..192]), "grace");
     assert_eq!(word(credential, 20), 0x0a, "a licence, over the network");
 
-    // Who uses what: the two licences of the virtual container, this seat and the free handle.
+    // The users of the two licences of the virtual container: this seat and the free handle.
     let clusters = survey.info(service, 0x12, 2 * 56);
     let rows: Vec<&[u8]> = clusters.body.chunks(56).collect();
     let row = rows.iter().find(|row| word(row, 12) == RICH).expect("the rich licence");
@@ -314,7 +314,7 @@ fn computed(survey: &mut Survey, seat: u32, same: &mut Answers) {
     }
 }
 
-/// ECDSA on P-224 by another library: 32 bytes a number, big endian, four zeros first.
+/// Verifies ECDSA on P-224 by another library. Numbers have 32 bytes, big endian, four zeros first.
 fn verifies(key: &[u8], digest: &[u8; 32], signature: &[u8]) -> bool {
     let halves = |pair: &[u8]| -> [[u8; 28]; 2] {
         assert_eq!((&pair[..4], &pair[32..36]), (&[0; 4][..], &[0; 4][..]));
@@ -439,7 +439,7 @@ fn ciphers_and_signatures_are_equal_on_every_backend(runtime: Runtime) {
     assert_eq!(ciphers.len(), 5, "one result for each operation, whoever did it");
 }
 
-/// Operation by operation against AES block by block.
+/// Compares each operation with AES block by block.
 fn aes_is_what_other_libraries_make_of_it(runtime: Runtime) {
     let cluster = cluster(runtime).start();
     let mut client = cluster.client();

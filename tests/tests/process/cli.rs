@@ -22,7 +22,7 @@ on_both_runtimes!(
     status_is_a_table_or_one_json_value,
 );
 
-/// The commands of the contract that this program has so far.
+/// The commands of the contract that this program implements so far.
 const COMMANDS: [&[&str]; 37] = [
     &["demo"],
     &["keygen"],
@@ -236,7 +236,7 @@ Firm Item 6000010  Example
            usage period 10 days, not begun
 ";
     assert_eq!(list(), expected);
-    // Repeated looks begin no usage period and leave no handle.
+    // Repeated listing begins no usage period and leaves no handle.
     assert_eq!(list(), expected);
     assert_eq!(cluster.status()["allocations"].as_array().map(Vec::len), Some(1));
 

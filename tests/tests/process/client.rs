@@ -1,4 +1,4 @@
-//! `tmrd client` where servers are dead, silent or gone in the middle of a call.
+//! `tmrd client` with servers that are dead, silent, or lost in the middle of a call.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};

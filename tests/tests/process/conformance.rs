@@ -147,7 +147,7 @@ fn modes_count_as_documented(runtime: Runtime) {
     }
     assert_eq!(cluster.used(TMR), 0);
 
-    // Station share: one for each station, by host and session.
+    // Station share: one seat for each station, identified by host and session.
     let share = |host: &str, session| {
         let person = Person { session, ..Person::new(host, "ada") };
         tmr().mode(MODE_STATION_SHARE).by(person)
@@ -367,7 +367,7 @@ fn a_handle_outlives_its_connection(runtime: Runtime) {
     let reply = call(&mut second, &get_info(handle, INFO_BOX, 144));
     assert_eq!(BoxInfo::decode(&reply).expect("a CMBOXINFO").mask, 131);
     assert_eq!(cluster.used(TMR), 1);
-    // The same from two connections at once.
+    // A handle can be used on two connections at once.
     let mut third = cluster.client();
     assert_eq!(call(&mut third, &get_info(handle, INFO_BOX, 144)).status, 0);
     assert_eq!(give(&mut third, handle), Ok(()));

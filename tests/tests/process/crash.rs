@@ -18,34 +18,34 @@ on_both_runtimes!(no_acknowledged_seat_is_lost);
 
 const ROUNDS: u32 = 20;
 const WORKERS: u32 = 4;
-/// A licence that is never short.
+/// A licence with more seats than the workers take.
 const WIDE: (u32, u32) = (401, 500);
-/// A licence with fewer seats than the workers want.
+/// A licence with fewer seats than the workers request.
 const NARROW: (u32, u32) = (402, 2);
 /// The most seats of the wide licence that a worker keeps.
 const HOLD: usize = 30;
 
-/// Handle and product code of seats.
+/// Seats: the product code of each handle.
 type Seats = BTreeMap<u32, u32>;
 
-/// What one worker knows when its connection ends.
+/// The knowledge of one worker when its connection ends.
 #[derive(Debug, Default)]
 struct Knowledge {
-    /// Acknowledged seats.
+    /// Acknowledged seats that the worker has not released.
     held: Seats,
-    /// Released and acknowledged.
+    /// The handles whose release was acknowledged.
     gone: BTreeSet<u32>,
-    /// A release that was sent and not acknowledged; the seat may or may not be held.
+    /// A release that was sent and not acknowledged; the seat may still be held.
     releasing: Option<(u32, u32)>,
-    /// An access that was sent and not answered: a seat of this product may be there.
+    /// The product of an access that was sent and not answered; a seat of it may be held.
     asking: Option<u32>,
 }
 
-/// How a worker's turn ended.
+/// The reason why a worker ended.
 enum End {
     /// The connection ended.
     Connection(Fault),
-    /// It was answered, but wrongly.
+    /// An answer was wrong.
     Answer(String),
 }
 
@@ -58,11 +58,11 @@ impl From<Fault> for End {
 /// State that the workers share.
 struct Load {
     server: SocketAddr,
-    /// Answers so far.
+    /// The number of answers so far.
     answers: AtomicU32,
-    /// Set when the servers are killed: connections may end.
+    /// Whether the servers are being killed, so that connections may end.
     dying: AtomicBool,
-    /// Every handle that was ever given.
+    /// Every handle that any access has given.
     ever: Mutex<BTreeSet<u32>>,
 }
 
@@ -176,9 +176,9 @@ fn no_acknowledged_seat_is_lost(runtime: Runtime) {
     let mut held = vec![Seats::new(); WORKERS as usize];
     let mut ever = BTreeSet::new();
     for round in 0..ROUNDS {
-        // In every other round the twin takes over, and knows only what the backends have.
+        // In every other round the twin takes over, and has only the data of the backends.
         let (active, next) = ((round % 2) as usize, ((round + 1) % 2) as usize);
-        // The kill comes at different places: after a few to a few hundred answers.
+        // The servers are killed at different moments: after a few to a few hundred answers.
         let kill_after = 20 + (round * 7919 + 13) % 331;
         let load = Load {
             server: cluster.fronts[active].licence(),

@@ -1,4 +1,4 @@
-//! The end of a demo and of a drill: no server process is left, for every cause of the end.
+//! The end of a demo and of a drill: no server process remains, whatever the cause of the end is.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -20,12 +20,12 @@ on_both_runtimes!(
 /// The number of servers of a demo.
 const SERVERS: usize = 5;
 
-/// A demo in a process group of its own, as a shell starts it, and its folder. It is killed when it is
-/// dropped.
+/// A demo in a process group of its own, as a shell starts it, and its folder. Dropping this value
+/// kills the demo.
 struct Demo {
     process: Child,
     folder: PathBuf,
-    /// Reads its standard error.
+    /// The thread that reads the demo's standard error.
     said: Option<JoinHandle<String>>,
 }
 
@@ -57,7 +57,7 @@ impl Demo {
         Self { process, folder, said: Some(said) }
     }
 
-    /// Returns its servers so far: its child processes.
+    /// Returns the demo's servers so far, which are its child processes.
     fn servers(&self) -> Vec<u32> {
         let own = self.process.id().to_string();
         let pids = fs::read_dir("/proc").expect("there is /proc").flatten();
@@ -77,21 +77,21 @@ impl Demo {
         })
     }
 
-    /// Ctrl-C, as a terminal sends it: to all processes of the group.
+    /// Sends the signal of Ctrl-C as a terminal does: to all processes of the group.
     fn interrupt(&self) {
         let group = format!("-{}", self.process.id());
         let status = std::process::Command::new("kill").args(["-INT", "--", &group]).status();
         assert!(status.expect("there is a kill command").success());
     }
 
-    /// Waits until it serves, which it prints.
+    /// Waits until the demo prints that it serves.
     fn wait_until_it_serves(&mut self) {
         let out = self.process.stdout.as_mut().expect("a pipe");
         let mut lines = BufReader::new(out).lines().map_while(Result::ok);
         assert!(lines.any(|line| line.starts_with("listening")), "it has ended");
     }
 
-    /// Waits until it ends by itself. Returns its exit code and its output.
+    /// Waits until the demo ends by itself. Returns its exit code and its output.
     fn end(&mut self) -> (Option<i32>, String) {
         let said = self.said.take().expect("it ends once").join().expect("it only reads");
         let code = until("the demo to end", || self.process.try_wait().expect("it is ours"));
@@ -114,7 +114,7 @@ fn gone(pids: &[u32]) {
 fn a_demo_that_is_killed_takes_a_server_along_that_is_stopped(runtime: Runtime) {
     let demo = Demo::start(runtime, &[]);
     let servers = demo.wait_for_servers(SERVERS);
-    // A process that is to be signalled when its parent ends.
+    // A server that listens has asked the system for a signal at its parent's end.
     until("the servers to listen", || {
         let listens = |pid: &u32| {
             let sockets = fs::read_dir(format!("/proc/{pid}/fd")).ok()?.flatten();

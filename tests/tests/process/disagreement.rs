@@ -1,6 +1,6 @@
-//! Parts that do not agree: one part that differs is excluded, and the operator is shown the
-//! backend and the field; with three different parts the licence is not available. Nothing else is
-//! affected.
+//! Parts that differ. A part that differs from the other two is excluded, and the operator is shown
+//! the backend and the field. With three different parts the licence is not available. Other
+//! licences are not affected.
 
 use serde_json::{Value, json};
 use tmr_tests::harness::{
@@ -23,11 +23,11 @@ const RUNTIME_TOO_OLD: u32 = 129;
 /// A property of a product in which one part differs.
 struct Property {
     field: &'static str,
-    /// What two parts have.
+    /// The value in two parts.
     most: Value,
-    /// What the third one has.
+    /// The value in the third part.
     other: Value,
-    /// Both as people read them.
+    /// Both values as operators see them.
     texts: [&'static str; 2],
 }
 
@@ -35,8 +35,9 @@ fn property(field: &'static str, most: Value, other: Value, texts: [&'static str
     Property { field, most, other, texts }
 }
 
-/// Every property of a product. Each has a product of its own that differs in it, from
-/// [`FIRST`] on; the odd part of the first one is 1, of the second 2, and so on.
+/// Returns every property of a product. For each property there is a product that differs in it
+/// alone; their codes begin with [`FIRST`]. The part that differs is 1 in the first product, 2 in
+/// the second, 3 in the third, then 1 again.
 fn properties() -> [Property; 13] {
     let time = |year: u32| json!(format!("{year}-01-01T00:00:00Z"));
     let period = |year: u32| json!({ "Start": "2020-01-01T00:00:00Z", "End": time(year) });
@@ -75,19 +76,19 @@ fn properties() -> [Property; 13] {
             json!(["user-limit"]),
             ["exclusive", "user-limit"],
         ),
-        // An option that is set in one part only, and one that is not set in one part only.
+        // An option that is set in one part only, and one that is missing in one part only.
         property("FeatureMap", Value::Null, json!(0), ["not set", "0x0"]),
         property("UnitCounter", json!(10), Value::Null, ["10", "not set"]),
     ]
 }
 
-/// Product Code of the first of them.
+/// The Product Code of the first of these products.
 const FIRST: u32 = 600;
 
-/// The product that belongs to a property.
+/// A product in which one part differs.
 struct Product {
     code: u32,
-    /// Which part of it is odd.
+    /// The number of the part that differs.
     odd: usize,
     property: Property,
 }
@@ -106,7 +107,7 @@ fn product(code: u32, field: &str, value: &Value) -> Value {
     product
 }
 
-/// The specification of one part: each product as two parts have it, or as the odd one has it.
+/// Adds these products to the specification of one part, with the value of that part.
 fn odd_parts(part: usize, specification: &mut Value) {
     let listed = specification["Products"].as_array_mut().expect("a list");
     for Product { code, odd, property } in products() {
@@ -120,8 +121,8 @@ fn access(client: &mut Client, code: u32) -> Result<u32, u32> {
     take(client, &AccessRequest::new(FIRM_CODE, code)).expect("the connection stays open")
 }
 
-/// What an access to a product gets whose parts suffice: a client that does not say its version is
-/// too old for a licence that demands one.
+/// Returns the result of an access to a product with two equal parts. The access states no client
+/// version, so a licence that demands a version refuses it.
 fn served(field: &str) -> Result<(), u32> {
     if field == "MinimumRuntimeVersion" { Err(RUNTIME_TOO_OLD) } else { Ok(()) }
 }
@@ -155,7 +156,7 @@ fn one_part_that_differs_in_any_property_is_out(runtime: Runtime) {
     let whole = cluster.licence(TMR);
     assert_eq!((&whole["matching"], &whole["differs"]), (&json!(3), &json!([])));
 
-    // What two have is what counts: seats, the entry, the texts.
+    // The values of the two equal parts are in force: for seats, the entry and the texts.
     let quantity = FIRST + 1;
     let seats: Vec<u32> = (0..4).map(|_| access(&mut client, quantity).expect("free")).collect();
     assert_eq!(access(&mut client, quantity), Err(NO_MORE_LICENSES), "four of two parts, not five");
@@ -169,7 +170,7 @@ fn one_part_that_differs_in_any_property_is_out(runtime: Runtime) {
         give_back(&mut client, handle).expect("the connection stays open").expect("it is held");
     }
 
-    // The odd part is out: with it and one other there is no majority.
+    // The part that differs is excluded, so without one of the two others there is no majority.
     for gone in 1..=3 {
         cluster.backends[gone - 1].kill();
         status_until(cluster.front().admin(), "two parts", |status| {
@@ -192,10 +193,10 @@ fn one_part_that_differs_in_any_property_is_out(runtime: Runtime) {
     }
 }
 
-/// Seats of the three parts of the product that no two agree on: as many as the part's number,
-/// and one more, so that none is as in the other products.
+/// A product whose three parts have different numbers of seats: two in part 1, three in part 2,
+/// four in part 3.
 const SPLIT: u32 = 700;
-/// A product that differs in the text of its firm item only.
+/// A product whose parts differ only in the text of its firm item.
 const WHOLE: u32 = 701;
 
 fn split_parts(part: usize, specification: &mut Value) {
@@ -230,14 +231,14 @@ fn three_different_parts_are_no_licence(runtime: Runtime) {
     }]);
     assert_eq!(row["differs"], differs);
     let seat = access(&mut client, WHOLE).expect("two parts agree");
-    // It is not listed among what can be had.
+    // The product without two equal parts is not in the list of available products.
     let contents = client.call(&box_contents(seat, 0, FIRM_CODE, 8)).expect("an answer");
     let codes: Vec<u32> =
         (0..contents.result as usize).map(|at| contents.word(at * 588 + 536)).collect();
     assert_eq!(codes, [TMR, WHOLE]);
 }
 
-/// A product of which part 2 has nothing, and one of which it has another TMR-Id.
+/// A product that part 2 does not have, and a product that has another TMR-Id in part 2.
 const MISSING: u32 = 710;
 const ELSEWHERE: u32 = 711;
 
@@ -256,7 +257,7 @@ fn a_part_that_is_missing_or_elsewhere_is_out(runtime: Runtime) {
     assert_eq!((&row["matching"], &row["available"]), (&json!(2), &json!(true)));
     access(&mut client, MISSING).expect("two parts are there");
 
-    // With another TMR-Id it is another licence, of one part.
+    // The product with another TMR-Id is a licence of its own, with one part.
     let status = cluster.status();
     let rows = status["licenses"].as_array().expect("a list").iter();
     let mut rows: Vec<Value> = rows

@@ -1,5 +1,5 @@
 //! `tmrd doctor` on a healthy group, and on broken ones: it finds the problem, describes it, and
-//! ends with exit code 1. The single findings are tested in their modules.
+//! ends with exit code 1. Unit tests cover the single findings.
 
 use serde_json::Value;
 use std::fs::{self, Permissions};
@@ -27,7 +27,7 @@ fn run(cluster: &Cluster, more: &[&str]) -> Finished {
     cluster.program().run(line.iter().chain(more))
 }
 
-/// The findings as JSON, and the exit code.
+/// Runs doctor. Returns the findings as JSON, and the exit code.
 #[track_caller]
 fn findings(cluster: &Cluster, code: i32) -> Vec<Value> {
     let done = run(cluster, &["--json"]).expect(code);
@@ -105,7 +105,7 @@ fn what_is_broken_is_found(runtime: Runtime) {
     assert!(said.err.contains("problems"), "{}", said.err);
     assert!(said.out.contains("-> chmod 600"), "{}", said.out);
 
-    // Another key: the servers that answer do not have it.
+    // Doctor is given another key, which the servers do not have.
     fs::remove_file(&group_key).expect("it is there");
     let list = findings(&cluster, 1);
     has(&list, "problem", &["group.key"]);

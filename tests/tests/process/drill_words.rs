@@ -22,13 +22,13 @@ use tmr_tests::independent_client::error::NO_MORE_LICENSES;
 /// A product that ended yesterday.
 const ENDED: u32 = 802;
 
-/// The texts that were read so far.
+/// The texts that were read so far, in the form of the snapshot.
 #[derive(Default)]
 struct Told(String);
 
 impl Told {
-    /// Waits until the verdict at the first front has these codes, each once or more, and no other,
-    /// and these words; then reads all three.
+    /// Waits until the verdict of the first front has exactly these codes, each at least once, and
+    /// contains these words. Then reads the page, `tmrd status` and `tmrd doctor`.
     #[track_caller]
     fn read(&mut self, fault: &str, cluster: &Cluster, codes: &[&str], words: &str) {
         let admin = cluster.front().admin();
@@ -55,7 +55,7 @@ impl Told {
         let program = cluster.program();
         let folder = cluster.workshop().folder();
         let (config, state) = (folder.join("tmrconf-0.json"), folder.join("front-0"));
-        // The command runs as on the machine itself, without a password.
+        // The socket is for programs of the front's own machine, so the command needs no password.
         let socket = state.join("admin.sock");
         let shown = program.run(["status".as_ref(), "--admin".as_ref(), socket.as_os_str()]);
         let red = status["verdict"].as_array().is_some_and(|all| all.iter().any(is_red));
@@ -141,7 +141,7 @@ fn named(cluster: &Cluster, told: &str) -> String {
         .collect()
 }
 
-/// Whether a word begins as an RFC 3339 date does.
+/// Returns whether a word begins with an RFC 3339 date.
 fn is_date(word: &str) -> bool {
     let bytes = word.as_bytes();
     bytes.len() >= 20 && bytes[4] == b'-' && bytes[10] == b'T' && bytes[19] == b'Z'
@@ -201,7 +201,7 @@ fn what_fails_and_comes_back_is_told_so_that_one_knows_what_to_do() {
     cluster.restart_front(1);
     up(&cluster);
 
-    // All seats, and one request more.
+    // All seats are taken, and one more is requested.
     let mut client = cluster.client();
     let ask = |pid: u32| {
         let mut ask = AccessRequest::new(FIRM_CODE, TMR);
@@ -273,7 +273,8 @@ fn files_and_dates_that_are_wrong_are_told_so_that_one_knows_what_to_do() {
     insta::assert_snapshot!(told.0);
 }
 
-/// A certificate that ended long ago, and its key; no files, if this machine cannot make one.
+/// Makes a certificate that ended long ago, and its key. Makes no files if this machine lacks the
+/// tools.
 fn expired_certificate(folder: &Path) -> (PathBuf, PathBuf) {
     let (chain, key) = (folder.join("ended.pem"), folder.join("ended.key"));
     let made = Command::new("faketime")
@@ -321,8 +322,9 @@ fn disks_that_are_wrong_are_told_so_that_one_knows_what_to_do() {
 }
 
 impl Told {
-    /// As [`read`](Self::read), of a front whose first backend is at two addresses and that has no
-    /// other front: whatever its verdict is once it has told of trouble with a backend.
+    /// Waits until the verdict of a front without a twin, one of whose backends has two addresses,
+    /// contains a problem of a backend and does not change any more. Then reads it like
+    /// [`read`](Self::read).
     #[track_caller]
     fn read_twice(&mut self, fault: &str, cluster: &Cluster, twice: &[std::net::SocketAddr; 2]) {
         let admin = cluster.front().admin();
@@ -408,7 +410,7 @@ fn a_disk_that_is_full_is_told_so_that_one_knows_what_to_do() {
         text(&status["verdict"][0]["text"]).contains(": 0 MiB are left").then_some(())
     });
     told.read_at("the disk of a backend is full: at the backend", &cluster, &cluster.backends[2]);
-    // A durable write that has no room ends it.
+    // The backend ends when a durable write fails for lack of space.
     let mut client = cluster.client();
     until("the backend to end", || {
         let taken = take(&mut client, &AccessRequest::new(FIRM_CODE, TMR)).expect("a reply");

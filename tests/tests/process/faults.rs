@@ -103,7 +103,7 @@ fn one_backend_may_die(runtime: Runtime) {
         exactly(&cluster, 2);
         assert!(give_back(&mut client, during).expect("the connection stays open").is_ok());
     }
-    // The backend that missed most is alone with the one that missed least.
+    // Only the backend that missed most and the one that missed least remain.
     cluster.backends[1].kill();
     lives(&mut client, before);
     exactly(&cluster, 1);
@@ -129,7 +129,7 @@ fn without_two_backends_access_is_refused(runtime: Runtime) {
     cluster.backends[2].kill();
     let took = ask_without_majority(&mut client);
     assert!(took <= REFUSAL, "refused after {took:?}");
-    // The same again, now that the front has noticed.
+    // The same access once more, after the front has noticed the loss of its majority.
     let mut second = cluster.client();
     let took = ask_without_majority(&mut second);
     assert!(took <= REFUSAL, "refused after {took:?}");
@@ -166,7 +166,7 @@ fn frozen_backends_are_as_good_as_dead(runtime: Runtime) {
     let mut client = cluster.client();
     lives(&mut client, held);
     lives(&mut client, during);
-    // A refused access may be on a disk: it must have been undone.
+    // A refused access may have reached a disk, so the front must have undone it.
     let admin = cluster.front().admin();
     status_until(admin, "the refused seat to be gone", |status| {
         (licence_row(status, TMR)?["used"] == 2).then_some(())
@@ -205,7 +205,7 @@ fn a_client_that_goes_too_early_leaves_no_seat(runtime: Runtime) {
     assert_eq!(give_back(&mut client, 1).expect("the connection stays open"), Err(INVALID_HANDLE));
 }
 
-/// Whether the server's end of a connection is still established: the kernel's own table.
+/// Returns whether the server's end of a connection is established, by the kernel's table.
 fn established(server: SocketAddr, client: SocketAddr) -> bool {
     let text = |address: SocketAddr| {
         let SocketAddr::V4(address) = address else { panic!("the tests use IPv4") };

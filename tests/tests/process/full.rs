@@ -46,7 +46,7 @@ fn start(runtime: Runtime, limit: &'static str) -> Cluster {
 
 fn idle_clients_cost_little(runtime: Runtime) {
     let _one = one_at_a_time();
-    // All of them take minutes on a small machine; their costs are in `tests/bench/README.md`.
+    // All clients take minutes on a small machine; their costs are in `tests/bench/README.md`.
     let clients = match (runtime, std::env::var_os("TMR_FULL")) {
         (_, None) => 1_000,
         (Runtime::Smol, Some(_)) => 10_000,

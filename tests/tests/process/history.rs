@@ -25,11 +25,11 @@ on_both_runtimes!(
     who_asks_in_vain_without_end_pushes_nobody_out_of_the_history,
 );
 
-/// A licence that is never short, and one that is.
+/// A licence with more seats than the clients take, and one with a single seat.
 const WIDE: (u32, u32) = (401, 500);
 const NARROW: (u32, u32) = (402, 1);
 const WORKERS: u32 = 4;
-/// Accesses before the leader is killed.
+/// The number of accesses before the leader is killed.
 const ACCESSES: usize = 200;
 
 /// The answers to clients.
@@ -56,7 +56,7 @@ fn folder(cluster: &Cluster, front: usize) -> PathBuf {
     cluster.workshop().folder().join(format!("front-{front}/history"))
 }
 
-/// Each handle of a kind, and none of them twice.
+/// Returns the handles in records of these kinds, and checks that none occurs twice.
 #[track_caller]
 fn handles(records: &[Record], kinds: &[Kind]) -> BTreeSet<u32> {
     let of_kind = records.iter().filter(|record| kinds.contains(&record.kind));
@@ -81,7 +81,7 @@ fn a_leader_that_is_killed_under_load_leaves_no_gap(runtime: Runtime) {
             (status["twin"]["synced"] == true).then_some(())
         });
     }
-    // A refusal that the leader reports to its twin.
+    // The leader reports this refusal to its twin.
     let mut client = cluster.client();
     let narrow = AccessRequest::new(FIRM_CODE, NARROW.0).by(Person::new("ws-9", "eve"));
     let seat = take(&mut client, &narrow).expect("an answer").expect("the one seat");
@@ -200,7 +200,7 @@ fn who_asks_in_vain_without_end_pushes_nobody_out_of_the_history(runtime: Runtim
             scope.spawn(move || {
                 let mut client = Client::connect(server).expect("it takes a client");
                 for name in 0..FLOOD / WORKERS {
-                    // Each access has another name, as of another client.
+                    // Each access has another user name, so that it looks like another client.
                     let user = format!("eve-{person}-{name}");
                     let narrow = narrow_of(&user);
                     assert_eq!(

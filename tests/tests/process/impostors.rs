@@ -98,7 +98,8 @@ fn a_twin_with_another_key_is_told_nothing(runtime: Runtime) {
     let cluster = start(runtime);
     seats(&cluster, 2);
     let before = knowledge(&cluster);
-    // With another key, or none, a message is only bytes without meaning here.
+    // A greeting that is encrypted with another key, or with none, is indistinguishable from random
+    // bytes.
     let mut greeting = vec![0x5a; GREETING];
     greeting[..2].copy_from_slice(&48_u16.to_le_bytes());
     for front in 0..2 {

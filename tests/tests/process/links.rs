@@ -1,5 +1,5 @@
-//! Files are made anew and symbolic links are not followed: a user who may write in a folder
-//! cannot make a program write elsewhere, nor read secret files.
+//! Files are created anew and symbolic links are not followed. So a user who may write in a folder
+//! cannot make a program write elsewhere, or read secret files.
 
 #![allow(clippy::unwrap_used)]
 
@@ -125,8 +125,8 @@ fn a_licence_is_nobody_else_s_to_read(runtime: Runtime) {
     let out = workshop.folder().join("open");
     fs::create_dir(&out).unwrap();
     chmod(&out, 0o777);
-    // A stranger was there before: with a symbolic link, with a file that all may read, with a hard
-    // link.
+    // A stranger has prepared the folder: with a symbolic link, with a file that all users may
+    // read, and with a hard link.
     symlink(&target, out.join("1.cmlic.new")).unwrap();
     for name in ["2.cmlic.new", "2.cmlic"] {
         fs::write(out.join(name), "").unwrap();
@@ -180,7 +180,7 @@ fn a_state_folder_with_planted_links_leads_nowhere(runtime: Runtime) {
     let mut cluster = Cluster::start(runtime);
     let target = precious(cluster.workshop());
     cluster.set_password(0, "operator", PASSWORD);
-    // A front: what it writes for keepalived and its record of changes are no reason not to serve.
+    // A front serves although its file for keepalived and its record of changes cannot be written.
     cluster.fronts[0].kill();
     let state = cluster.workshop().folder().join("front-0");
     for name in ["give-away", "audit.jsonl"] {
@@ -201,7 +201,7 @@ fn a_state_folder_with_planted_links_leads_nowhere(runtime: Runtime) {
         .unwrap()
         .expect("a seat is free");
 
-    // A backend: its lock and its journal are its own or it does not start.
+    // A backend does not start if its lock or its journal is a link to another file.
     for name in ["lock", "journal", "journal.new"] {
         let mut line = BackendLine::of(cluster.workshop(), 1);
         line.state = cluster.workshop().folder().join(format!("state-with-{name}"));

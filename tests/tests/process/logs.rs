@@ -60,7 +60,7 @@ fn lines_have_a_priority_in_the_journal_and_nowhere_else(runtime: Runtime) {
     fs::set_permissions(workshop.group_key(), open).expect("a file of our own");
     for json in [false, true] {
         let (journal, file) = said(&workshop, Named::StandardError, json);
-        // TMR_LOG cannot be understood; others may read the key; the licence is not there.
+        // TMR_LOG is invalid, other users may read the key, and the licence does not exist.
         for (prefix, part) in [("<3>", "no=level"), ("<4>", "mode 644"), ("<3>error: ", "nowhere")]
         {
             let lines: Vec<_> = journal.lines().filter(|line| line.contains(part)).collect();

@@ -139,7 +139,7 @@ fn a_name_is_served_whichever_of_its_addresses_answers(runtime: Runtime) {
         "served after {alone:.2?}; behind a silent IPv6 address {behind_six:.2?}; as the third {third:.2?}"
     );
 
-    // The same for a client.
+    // A client finds a front by name in the same way.
     let front = cluster.front().licence();
     let mut leads: Vec<_> = all.iter().map(|(name, at)| (name.clone(), vec![at.ip()])).collect();
     leads.push(("licence.test".to_owned(), vec![six, SILENT.into(), front.ip()]));

@@ -307,7 +307,7 @@ fn what_somebody_has_removed_under_a_running_server_is_told_with_what_to_do(runt
         let status = get_json(front, "/api/status").ok()?;
         (status["backends"][0]["socket_lost"] == true).then_some(())
     });
-    // This follows from an earlier finding.
+    // A lost socket is not reported beside a lost state folder, because it follows from that.
     let told = codes(front).unwrap();
     assert!(told.contains(&"backend-state-lost".into()), "{told:?}");
     for server in [front, backend] {
@@ -339,6 +339,6 @@ fn refusals_that_were_only_counted_are_recorded_at_the_end(runtime: Runtime) {
     let folder = cluster.workshop().folder().join("front-0").join("history");
     let denied = |record: &Record| record.kind == Kind::Denied;
     let denied: Vec<Record> = records(&folder).into_iter().filter(denied).collect();
-    // The first one has a line of its own, and the others are counted in a second line.
+    // The first refusal has a line of its own, and a second line counts the others.
     assert_eq!(denied.iter().map(|record| record.count.max(1)).sum::<u64>(), 5, "{denied:?}");
 }

@@ -1,5 +1,5 @@
-//! The view of monitors: every fault shows in the metrics, and metrics and rules have the form that
-//! promtool requires.
+//! The metrics. Every fault shows in them, and metrics and alert rules have the form that promtool
+//! requires.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -76,7 +76,7 @@ fn every_fault_is_seen_in_a_scrape(runtime: Runtime) {
         });
     }
 
-    // Seats, and who gets none.
+    // The number of seats, and the refused accesses.
     let mut client = cluster.client();
     let ask = |pid: u32| {
         let mut ask = AccessRequest::new(FIRM_CODE, TMR);
@@ -101,7 +101,7 @@ fn every_fault_is_seen_in_a_scrape(runtime: Runtime) {
     assert_eq!(values["tmrd_links{door=\"licence\"}"], 1.0);
     assert!(values["process_max_fds"] > 100.0);
 
-    // A backend.
+    // The metrics of a backend.
     let backend = scrape(cluster.backends[2].admin()).expect("a scrape");
     assert!(backend["tmrd_journal_write_seconds_count"] > 0.0);
     assert!(backend["tmrd_journal_bytes"] > 0.0);
@@ -133,7 +133,7 @@ fn every_fault_is_seen_in_a_scrape(runtime: Runtime) {
     cluster.restart_backend(2);
     cluster.wait_whole(0);
 
-    // The twin, frozen: both links die.
+    // A frozen twin: both links to it end.
     cluster.fronts[1].freeze();
     scraped(fronts[0], "a twin that is cut off", |values| {
         is(values, "tmrd_twin_synced", 0.0) || is(values, "tmrd_twin_connected", 0.0)
@@ -143,7 +143,7 @@ fn every_fault_is_seen_in_a_scrape(runtime: Runtime) {
         scraped(at, "a twin that is back", |values| is(values, "tmrd_twin_synced", 1.0));
     }
 
-    // The front that leads.
+    // The loss of the front that leads.
     let before = scrape(fronts[1]).expect("a scrape")["tmrd_leader_changes_total"];
     cluster.fronts[0].kill();
     scraped(fronts[1], "nobody who leads, and no twin", |values| {
@@ -178,7 +178,8 @@ fn both_formats_are_what_readers_expect(runtime: Runtime) {
                 assert!(well && said.is_empty(), "{said}");
             }
         }
-        // Each family stands together and once, each series once, and no line is anything else.
+        // Each metric family is contiguous and occurs once, each series occurs once, and there are
+        // no other lines.
         for text in [&open, &older, &both] {
             let families: Vec<&str> = text
                 .lines()

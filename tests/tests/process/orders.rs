@@ -1,4 +1,4 @@
-//! An order whose sender was told that there is no answer is not carried out later.
+//! An order whose sender got no result in time is not carried out later.
 
 #![allow(clippy::unwrap_used)]
 
@@ -47,7 +47,7 @@ fn what_nobody_waits_for_any_more_is_not_carried_out(runtime: Runtime) {
     let mut local = UnixStream::connect(socket(&cluster)).unwrap();
     local.write_all(FAILOVER).unwrap();
     drop(local);
-    // A client that has ended its sending and still listens gets the answer.
+    // A client that has closed only its sending direction gets the answer.
     let mut half = TcpStream::connect(front.admin()).unwrap();
     half.write_all(FAILOVER).unwrap();
     half.shutdown(Shutdown::Write).unwrap();
@@ -58,7 +58,7 @@ fn what_nobody_waits_for_any_more_is_not_carried_out(runtime: Runtime) {
     until("all of them to be left", || {
         (front.log_text().matches("is not carried out").count() == 3).then_some(())
     });
-    // Earlier orders are void, and the role has not moved.
+    // The front has discarded the earlier orders, and its role is unchanged.
     synced(&cluster);
     let other = get_json(cluster.fronts[1].admin(), "/api/status").unwrap();
     assert_eq!(other["role"], "standby");
@@ -67,7 +67,7 @@ fn what_nobody_waits_for_any_more_is_not_carried_out(runtime: Runtime) {
 fn who_waits_for_a_stopped_front_is_answered_when_it_goes_on(runtime: Runtime) {
     let cluster = start(runtime);
     let front = &cluster.fronts[0];
-    // The other front has just started: until it has its backends the order is refused.
+    // The other front has just started, and the order is refused until it has its backends.
     within(Duration::from_secs(10), "the order to be taken", || {
         front.freeze();
         let mut waits = TcpStream::connect(front.admin()).unwrap();

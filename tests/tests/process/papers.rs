@@ -1,6 +1,6 @@
-//! Files that a running server does without do not prevent a start: the server serves, names them
-//! in its status, and reads them once they are mended. No log is written into a file of another
-//! kind.
+//! Files that a running server can do without do not prevent its start. The server serves, lists
+//! the unusable files in its status, and reads them once they are repaired. No log is written into
+//! a file of another kind.
 
 #![allow(clippy::unwrap_used)]
 
@@ -33,7 +33,7 @@ fn troubles<'a>(status: &'a Value, name: &str) -> Vec<&'a Value> {
     all.iter().filter(|one| one["file"].as_str().unwrap().ends_with(name)).collect()
 }
 
-/// Waits until the status names exactly these files, each once with the problem and the remedy.
+/// Waits until the status lists exactly these files, each once with the problem and the remedy.
 #[track_caller]
 fn named(admin: SocketAddr, names: &[&str]) -> Value {
     status_until(admin, &format!("trouble with {names:?} alone"), |status| {
@@ -44,14 +44,14 @@ fn named(admin: SocketAddr, names: &[&str]) -> Value {
     })
 }
 
-/// Checks that `tmrd status` names them too.
+/// Checks that `tmrd status` lists these files too.
 #[track_caller]
 fn printed(cluster: &Cluster, admin: SocketAddr, names: &[&str]) {
-    // The front may have a password, so its socket is used.
+    // A front may have a password, so the command uses its socket.
     let front = cluster.fronts[0].admin() == admin;
     let socket = cluster.workshop().folder().join("front-0/admin.sock");
     let at = if front { socket.display().to_string() } else { format!("http://{admin}") };
-    // A file that cannot be used is red.
+    // A file that cannot be used is a red problem, so the exit code is 1.
     let out = cluster.program().run(["status", "--admin", &at]).expect(1).out;
     for name in names {
         let line = format!("{name} cannot be used: ");
@@ -96,7 +96,7 @@ fn a_front_starts_without_papers_that_it_cannot_use(runtime: Runtime) {
         .unwrap()
         .expect("a seat is free");
     let admin = cluster.front().admin();
-    // The password file is in trouble twice: as itself, and as a log.
+    // The password file has two problems: one of its own, and one as the target of the log.
     let status = status_until(admin, "three troubles", |status| {
         let count = |name| troubles(status, name).len();
         (count("admin-0.passwd") == 2 && count("admin.pem") == 1).then(|| status.clone())
@@ -108,8 +108,9 @@ fn a_front_starts_without_papers_that_it_cannot_use(runtime: Runtime) {
         logged_once(cluster.front(), text);
     }
     assert_eq!(fs::read_to_string(&passwords).unwrap(), format!("{good}opreator:oops\n"));
-    // It is unknown whether readers need a password, so they do. Other machines may not use plain
-    // HTTP, but another machine cannot be played here.
+    // Without a readable password file the front does not know whether readers need a password, so
+    // it requires one. Plain HTTP from other machines is not tested, because there is only one
+    // machine.
     let afar = "X-Forwarded-For: 192.0.2.9\r\n";
     let code = |path: &str| get_with(admin, path, afar).unwrap().0[9..12].to_owned();
     assert_eq!((code("/api/status"), code("/healthz")), ("401".into(), "200".into()));
@@ -234,7 +235,8 @@ fn a_backend_serves_without_files_that_are_no_licences(runtime: Runtime) {
     let folder = workshop.folder().join("folder");
     fs::create_dir(&folder).unwrap();
     let good = fs::read(workshop.licence(1)).unwrap();
-    // Foreign files are listed before and after it, more than the permitted number of licences.
+    // Foreign files are listed before and after the licence, more than the permitted number of
+    // licences.
     let junk: Vec<_> = (0..300).map(|number| folder.join(format!("junk-{number}.cmlic"))).collect();
     junk.iter().for_each(|path| fs::write(path, "none").unwrap());
     fs::write(folder.join("m.cmlic"), &good).unwrap();
@@ -316,7 +318,7 @@ fn of_files_that_are_named_those_that_are_licences_are_served(runtime: Runtime) 
     line.listen.set_port(cluster.backends[0].licence().port());
     line.admin = Some(cluster.backends[0].admin());
     line.second = Some(workshop.folder().join("second.cmlic"));
-    // Its name comes from a stranger, and must not reach an operator's terminal unescaped.
+    // The file's name is chosen by a stranger, and must not reach an operator's terminal unescaped.
     let named_so = workshop.folder().join("folder");
     fs::create_dir(&named_so).unwrap();
     fs::write(named_so.join("\u{1b}[2J.cmlic"), "").unwrap();
@@ -329,14 +331,14 @@ fn of_files_that_are_named_those_that_are_licences_are_served(runtime: Runtime) 
     printed(&cluster, admin, &["second.cmlic", "\u{fffd}[2J.cmlic"]);
     cluster.wait_whole(0);
     serves(&cluster.backends[0]);
-    // With only the other file it still has its vote, because it has run before.
+    // With only the unusable file the backend still has its vote, because it has run before.
     cluster.backends[0].kill();
     line.second = None;
     line.licence = cluster.workshop().folder().join("second.cmlic");
     cluster.backends[0].restart(&line.arguments()).expect("it starts");
     named(admin, &["second.cmlic"]);
     cluster.wait_up(0);
-    // At the first start this is an error of the command line.
+    // At the first start an unusable licence file is an error of the command line.
     cluster.backends[0].kill();
     line.state = cluster.workshop().folder().join("never-run");
     let end = cluster.backends[0].restart(&line.arguments()).expect_err("it serves nothing");

@@ -26,16 +26,16 @@ const STRANGER: [u8; 4] = [127, 9, 9, 9];
 const CALLERS: usize = 2;
 /// The pause of each thread between two connections.
 const PAUSE: Duration = Duration::from_millis(3);
-/// Connections that each of them holds. All of both tests fit into the 1,024 files that an ordinary
-/// user's process may open.
+/// Connections that each thread holds. The connections of both tests together fit into the 1,024
+/// files that an ordinary user's process may open.
 const HELD: usize = 120;
-/// A server with room for few clients.
+/// The limit of open files of a server with room for few clients.
 const FEW_FILES: &str = "ulimit -n 288";
 
 fn stranger_at(listener: SocketAddr) -> Option<TcpStream> {
     let socket =
         socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None).ok()?;
-    // Its port is not reserved afterwards, because other tests may be about to listen there.
+    // The socket's port is free again at once, because other tests may be about to listen there.
     set_socket_reuseaddr(&socket, true).ok()?;
     set_socket_linger(&socket, Some(Duration::ZERO)).ok()?;
     bind(&socket, &SocketAddr::from((STRANGER, 0))).ok()?;

@@ -52,14 +52,14 @@ fn wait_ready(at: SocketAddr) {
     until("a server to be ready", || (get(at, "/readyz").ok()?.0 == 200).then_some(()));
 }
 
-/// A command for the front.
+/// Runs a command for the front.
 fn command(cluster: &Cluster, words: &[&str]) -> Finished {
     let url = format!("http://{}", cluster.front().admin());
     let line = words.iter().copied().chain(["--admin", &url]);
     cluster.program().run(line)
 }
 
-/// Backends 0, 1 and so on up to `count` lose their state folders.
+/// Removes the state folders of the first `count` backends, and restarts these backends.
 fn empty(cluster: &mut Cluster, count: usize) {
     for index in 0..count {
         cluster.backends[index].kill();

@@ -28,10 +28,10 @@ on_both_runtimes!(
 /// Product Code of the licence in containers without a CmActId, and its seats.
 const BARE: u32 = 401;
 const BARE_SEATS: u32 = 2;
-/// The serial of the virtual container that they are joined to.
+/// The serial of the virtual container that these containers belong to.
 const BARE_SERIAL: u32 = 77_000_001;
 
-/// Takes another seat. Returns its handle, or the error.
+/// Takes one more seat. Returns its handle, or the error.
 #[track_caller]
 fn seat(client: &mut Client, product: u32, person: u32) -> Result<u32, u32> {
     let person = Person { pid: 1000 + person, ..Person::new("ws-1", "ada") };
@@ -52,7 +52,7 @@ fn row_until(cluster: &Cluster, product: u32, what: &str, is: impl Fn(&Value) ->
     })
 }
 
-/// A client that encrypts with its seat and asks for information without a pause.
+/// A client that encrypts with its seat and asks for information without pauses.
 struct Busy {
     stop: Arc<AtomicBool>,
     work: JoinHandle<u64>,
@@ -270,7 +270,7 @@ fn a_set_without_a_cm_act_id_stands_beside_one_with(runtime: Runtime) {
     cluster.restart_backend(1);
     cluster.wait_whole(0);
 
-    // Another container replaces one: no list names it, and the operator is shown where it is.
+    // A container is replaced by one that no list names, and the status shows where that one is.
     cluster.workshop().reissue(&bare([7_000_002, 7_000_003, 7_000_009]), 3, Cluster::SECOND);
     let stray = status_until(cluster.front().admin(), "a stray container", |status| {
         status["strays"].get(0).cloned()

@@ -1,5 +1,5 @@
-//! The configuration of a front that serves is changed: by SIGHUP, at the web admin, by the twin.
-//! So are its usage history, and its log, which may be truncated or moved away meanwhile.
+//! Changes of the configuration, the usage history and the log of a front that serves: by SIGHUP,
+//! at the web admin, and by the twin. The log may be truncated or moved away meanwhile.
 
 #![allow(clippy::unwrap_used)]
 
@@ -36,8 +36,8 @@ fn read(cluster: &Cluster, front: usize) -> Value {
     serde_json::from_str(&fs::read_to_string(file(cluster, front)).unwrap()).unwrap()
 }
 
-/// Writes another configuration and has it read. Waits until the log has one more line that says
-/// so.
+/// Writes another configuration and has the front read it. Waits until the log has one more line
+/// with `said`.
 fn reload(cluster: &Cluster, text: &str, said: &str) {
     let lines = || cluster.front().log_text().matches(said).count();
     let before = lines();
@@ -176,7 +176,7 @@ fn a_change_at_the_web_admin_is_written_back_and_reaches_the_twin(runtime: Runti
             (twin["differs"] == json!([]) && twin["configuration_trouble"].is_null()).then_some(())
         });
     }
-    // The same in the other direction.
+    // A change at the other front reaches the first one.
     let text = shown(admins[1])["text"].as_str().unwrap().replacen(": 7", ": 8", 1);
     assert_eq!(post_text(admins[1], "/api/config", &text).unwrap().0, 200);
     until("the first one to follow", || (shown(admins[0])["revision"] == 2).then_some(()));

@@ -1,5 +1,5 @@
-//! The owner of a handle: the limits for another address that names it, guesses it, or takes all
-//! handles.
+//! The owner of a handle. Limits apply to other addresses that use the handle, guess it, or take
+//! all handles.
 
 use base64ct::{Base64, Encoding};
 use serde_json::Value;
@@ -87,7 +87,7 @@ fn whoever_guesses_waits_and_is_named_and_nobody_else_waits(runtime: Runtime) {
         for guess in 1..25 {
             assert_eq!(status(&mut guesser, &get_version(own ^ guess)), INVALID_HANDLE);
         }
-        // 10, 20, 40 … 640 ms, and a second for the next one.
+        // The pauses are 10, 20, 40 … 640 ms, and one second for the next guess.
         assert!(begun.elapsed() > Duration::from_secs(1), "{:?}", begun.elapsed());
         let sent = Instant::now();
         guesser.send(&get_version(own)).expect("it is read");

@@ -10,7 +10,7 @@ use tmr_tests::independent_client::{
     AccessRequest, Client, Crypt, Fault, INFO_BOX, get_info, get_version,
 };
 
-/// A licence that is never short.
+/// A licence with more seats than the clients take.
 const WIDE: (u32, u32) = (401, 500);
 /// Accesses that are made while the other front is stopped.
 const ACCESSES: usize = 200;
@@ -254,7 +254,7 @@ fn a_leader_that_dies_leaves_no_client_of_the_other_waiting(one: Runtime, other:
     assert_eq!(status["allocations"].as_array().map(Vec::len), Some(held.len()));
     cluster.restart_front(0);
     in_sync(&cluster, held.len());
-    // The same in the other direction.
+    // The restarted front releases the seats, and its twin follows.
     let mut client = client_of(&cluster, 0);
     for handle in &held {
         assert_eq!(give_back(&mut client, *handle).expect("the connection stays open"), Ok(0));

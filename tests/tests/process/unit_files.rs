@@ -1,5 +1,5 @@
-//! `systemctl reload tmrd-front`, by the `ExecReload=` lines of the unit that the package ships:
-//! the test does what systemd does with them, with a front of its own.
+//! `systemctl reload tmrd-front`, by the `ExecReload=` lines of the shipped unit. The test runs
+//! these lines as systemd does, with a front of its own.
 
 #![allow(clippy::unwrap_used)]
 
@@ -16,8 +16,8 @@ on_both_runtimes!(
     a_reload_of_the_unit_takes_what_the_front_takes,
 );
 
-/// The commands of `ExecReload=` in the shipped unit of a front, without those that give files to the
-/// service's user.
+/// Returns the commands of `ExecReload=` in the shipped unit of a front, except those that give
+/// files to the service's user.
 fn reload_lines() -> Vec<String> {
     let unit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../runtime-std/dist/tmrd-front.service");
     let text = fs::read_to_string(unit).unwrap();
@@ -25,7 +25,7 @@ fn reload_lines() -> Vec<String> {
     let (given, own): (Vec<&str>, Vec<&str>) =
         lines.partition(|line| line.trim_start_matches(['+', '-']).starts_with("/bin/chown "));
     assert_eq!((given.len(), own.is_empty()), (1, false), "{given:?} {own:?}");
-    // With neither prefix, systemd asks for success and gives no more rights than the service has.
+    // A line with neither prefix must succeed, and runs with the rights of the service.
     assert!(own.iter().all(|line| line.starts_with('/')), "{own:?}");
     own.into_iter().map(str::to_owned).collect()
 }
@@ -34,7 +34,7 @@ fn configuration(cluster: &Cluster) -> PathBuf {
     cluster.workshop().folder().join("tmrconf-0.json")
 }
 
-/// Plays the reload of the front: one line after the other, until one fails. Returns the last
+/// Runs the reload of the front: one line after the other, until one fails. Returns the last
 /// result.
 fn reload(cluster: &Cluster) -> Finished {
     let name = |path: PathBuf| path.to_str().unwrap().to_owned();
@@ -46,7 +46,8 @@ fn reload(cluster: &Cluster) -> Finished {
             .replace("/var/lib/tmrd/front", &state)
             .replace("/etc/wibu/CodeMeter/tmrconf.json", &name(configuration(cluster)))
             .replace("$MAINPID", &cluster.front().pid().to_string());
-        // The lines of the unit are words and double quotes, which a shell reads alike.
+        // The lines of the unit have only words and double quotes, which systemd and a shell parse
+        // alike.
         let output = Command::new("/bin/sh").args(["-c", &line]).output().unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let (out, err) = (text(&output.stdout), text(&output.stderr));
@@ -91,19 +92,20 @@ fn a_reload_of_the_unit_fails_where_the_front_would_refuse_the_file(runtime: Run
     refused(&whole.to_string().replace("\"CmServer\"", "\"CmSever\""), &["CmSever", "CmServer"]);
     let keyless = changed(&|it| it["TmrServer"]["GroupKeyFile"] = "no-such.key".into());
     refused(&keyless, &["no-such.key"]);
-    // A log: no folder, something else, a name in the state folder. None is made.
+    // A log in a missing folder, in a file of another kind, and in the state folder. No file is
+    // created.
     refused(&changed(&|it| it["Log"] = json!({ "File": "/no/such/folder/x.log" })), &["x.log"]);
     fs::write(folder.join("notes"), "something else").unwrap();
     refused(&changed(&|it| it["Log"] = json!({ "File": "notes" })), &["notes", "else"]);
     refused(&changed(&|it| it["Log"] = json!({ "File": "front-0/x.log" })), &["state folder"]);
     assert!(!folder.join("front-0/x.log").exists());
-    // Ports: another program's, and another machine's address.
+    // A port of another program, and an address of another machine.
     let taken = TcpListener::bind((cluster.workshop().ip(), 0)).unwrap();
     let port = taken.local_addr().unwrap().port();
     refused(&changed(&|it| it["WebAdmin"]["Port"] = port.into()), &["WebAdmin", "in use"]);
     let elsewhere = changed(&|it| it["TmrServer"]["Ip"] = "192.0.2.1".into());
     refused(&elsewhere, &["TmrServer", "an address of this machine"]);
-    // The usage history below a file; passwords and a certificate that cannot be used.
+    // A usage history below a file, and passwords and a certificate that cannot be used.
     let history = changed(&|it| it["LicenseTracking"] = json!({ "Path": "notes/history" }));
     refused(&history, &["LicenseTracking.Path"]);
     let passwords = changed(&|it| it["WebAdmin"]["PasswordFile"] = "notes".into());
@@ -130,14 +132,14 @@ fn a_reload_of_the_unit_takes_what_the_front_takes(runtime: Runtime) {
     };
     let mut config = read(&cluster);
     takes(&config);
-    // The front's own port, at another address than its present one.
+    // The port that the front itself uses, at another address.
     config["TmrServer"]["Ip"] = "0.0.0.0".into();
     config["Log"] = json!({ "File": "front.log" });
     config["LicenseTracking"] = json!({ "Path": "elsewhere/history" });
     takes(&config);
     assert!(folder.join("front.log").exists() && folder.join("elsewhere/history").exists());
-    // Files that the front already does without are no reason to refuse: the password file is
-    // damaged, and the log's folder is gone.
+    // Files that the front already does without do not make the reload fail: the password file is
+    // damaged, and the log is a file of another kind.
     fs::write(cluster.password_file(0), "not a password\n").unwrap();
     fs::write(folder.join("front.log"), "something else now, and no log").unwrap();
     config["CmServer"]["NetworkRetryIntervalInSeconds"] = 3.into();

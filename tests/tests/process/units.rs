@@ -2,9 +2,9 @@
 //! are killed and restarted in turn, two at once, the front with another one taking over, and
 //! everything while two backends are frozen.
 //!
-//! The clients' records bound the number of taken units: all units in answers are taken, and none
-//! that was never requested. A call without an answer may or may not have counted. So at any time
-//!
+//! The clients' records bound the number of taken units. The units in answers are all taken, and
+//! units that no client requested are not. A call without an answer may or may not have taken its
+//! units. So at any time
 //! acknowledged ≤ taken = issued − left ≤ asked for − refused
 //!
 //! and at the end, when no unit is left, taken is the number of issued units.
@@ -231,7 +231,7 @@ impl Scene {
         let round = Round { book, fronts: &fronts, active, stop: AtomicBool::new(false), most };
         let ended = AtomicU32::new(0);
         thread::scope(|scope| {
-            // It is dropped also when a fault fails the test, so that the clients end.
+            // `end` is dropped even when a fault fails the test, so that the clients stop.
             let end = SetOnDrop(&round.stop);
             for taker in takers.iter_mut() {
                 let (round, ended) = (&round, &ended);
@@ -274,7 +274,7 @@ impl Scene {
     }
 }
 
-/// What faults wait for.
+/// The progress of the clients, which faults wait for.
 struct Turns<'a> {
     book: &'a Book,
     active: &'a AtomicUsize,
@@ -293,7 +293,7 @@ impl Turns<'_> {
     }
 }
 
-/// Looks again whenever a few more calls were done.
+/// Calls `look` whenever a few more calls were acknowledged, until the flag is set.
 fn until_stopped(stop: &AtomicBool, book: &Book, mut look: impl FnMut()) {
     while !stop.load(Ordering::SeqCst) {
         look();

@@ -35,7 +35,7 @@ fn a_licence_file_that_is_spoilt_under_a_backend_is_told_by_fronts_and_no_start_
     assert_eq!(row["severity"], "yellow");
     cluster.wait_whole(0);
 
-    // Two other backends serve, and the disk of this one is one of three.
+    // The two other backends serve, and the disk of this backend is still one of three.
     cluster.backends[0].kill();
     cluster.restart_backend(0);
     status_until(admin, "it to be up, without its part", |it| {

@@ -19,7 +19,7 @@ use tmr_tests::on_both_runtimes;
 
 on_both_runtimes!(commands_say_of_each_state_what_its_verdict_says);
 
-/// Admin pages that show a state of the table; everything else is that of a real server.
+/// Admin pages that show a state of the table, and everything else as a real server shows it.
 struct Pages {
     at: SocketAddr,
     case: Arc<Mutex<Option<Case>>>,
@@ -53,7 +53,7 @@ impl Pages {
 fn answer(mut socket: TcpStream, case: Option<&Case>, real: SocketAddr) -> std::io::Result<()> {
     let mut lines = BufReader::new(socket.try_clone()?).lines();
     let request = lines.next().transpose()?.unwrap_or_default();
-    // The rest of the head.
+    // The remaining lines of the head are skipped.
     while lines.next().transpose()?.is_some_and(|line| !line.is_empty()) {}
     let path = request.split(' ').nth(1).unwrap_or("/");
     let (status, kind, body) = match (path.split('?').next().unwrap_or(path), case) {
@@ -172,7 +172,7 @@ fn the_page_draws_of_each_state_what_its_verdict_says() {
         Some(Severity::Info) | None => "good",
     };
     for (name, case) in Case::all() {
-        // The page polls once a second, and must get the same state meanwhile.
+        // The page polls once a second, and must get this state in between.
         pages.tell(&case);
         let drawn = browser.run(&format!(
             "status = {}; showStatus(true);

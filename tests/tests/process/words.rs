@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::fs;
 use tmr_tests::harness::{Runtime, SEATS, TMR, Workshop, specification};
 
-/// The least number of inputs; fewer would say little about the kinds of mistakes.
+/// The least number of inputs. Fewer inputs would not cover the kinds of mistakes.
 const LEAST: usize = 100;
 
 const OPTIONS: &[&[&str]] = &[
@@ -115,7 +115,7 @@ const TWIN: &str = "\"TwinServer\": {\"Ip\": \"192.0.2.9\", \"Port\": 22354}";
 const SERVERS: &str = "{\"Ip\": \"192.0.2.1\", \"Port\": 22350}, {\"Ip\": \"192.0.2.2\", \"Port\": 22350}, \
                        {\"Ip\": \"192.0.2.3\", \"Port\": 22350}";
 
-/// Configurations: the contents of TmrServer and of CmServer, and the keys beside them.
+/// Returns configurations: the contents of TmrServer and of CmServer, and the keys beside them.
 fn configurations() -> Vec<String> {
     let whole = |tmr: &str, cm: &str, rest: &str| {
         format!("{{\"TmrServer\": {{{tmr}}},\n\"CmServer\": {{{cm}}}{rest}}}")
@@ -183,7 +183,7 @@ fn configurations() -> Vec<String> {
     ]
 }
 
-/// Specifications: the keys beside Firm Code and products, or those of a product.
+/// Returns specifications: the keys beside Firm Code and products, or those of a product.
 fn specifications() -> Vec<String> {
     let product = |more: &str| {
         format!(
@@ -246,7 +246,7 @@ fn specifications() -> Vec<String> {
     ]
 }
 
-/// Licence files: a description of each, and its bytes, made from a good file.
+/// Returns licence files: a description of each, and its bytes, made from a good file.
 fn licences(good: &str) -> Vec<(&'static str, String)> {
     vec![
         ("empty", String::new()),

@@ -1,4 +1,4 @@
-//! A licence client under load: the messages on its connection.
+//! A licence client under load: the messages that it sends and receives.
 
 use super::load::{Caller, Heard};
 use crate::entropy;
@@ -14,9 +14,9 @@ use tmr_core::wire::{CmError, Reply, Request};
 pub(super) enum Work {
     /// Takes a seat and releases it.
     Cycle,
-    /// Encrypts this many bytes with a seat that it holds.
+    /// Encrypts this number of bytes with a seat that the client holds.
     Crypt(usize),
-    /// Nothing, after one request for the version.
+    /// Makes one request for the version, and no further call.
     Idle,
 }
 
@@ -26,9 +26,9 @@ pub(super) struct LicenceClient {
     stream: SecureChannel,
     work: Work,
     licence: (u32, u32),
-    /// The handle of its seat; 0: none.
+    /// The handle of the client's seat; 0 if it holds none.
     handle: u32,
-    /// The requests of the call that it makes with its seat, the same each time.
+    /// The requests of the call that uses the seat; each call is the same.
     crypt: Vec<Vec<u8>>,
     ready: bool,
     frames: Vec<Frame>,
@@ -63,7 +63,8 @@ impl LicenceClient {
         Request::Access2 { ctrl: access::LAN, access: Box::new(wanted), tail: Vec::new() }
     }
 
-    /// Appends the requests that encrypt; they are built once.
+    /// Appends the requests that encrypt. They are built only once, so that the load generator
+    /// takes little processor time.
     fn crypt(&mut self, bytes: usize, wire: &mut Vec<u8>) {
         if self.crypt.is_empty() {
             let (handle, ctrl) = (self.handle, crypt::AES_ENC_ECB);

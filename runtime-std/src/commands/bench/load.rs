@@ -56,8 +56,8 @@ pub trait Caller {
     /// The connection cannot be used any more.
     fn hear(&mut self, bytes: &[u8], wire: &mut Vec<u8>) -> Result<Heard, CloseReason>;
 
-    /// Appends the next call. `last`: only one that releases what the client holds. Returns the
-    /// kind of the call; `None`: there is none to make.
+    /// Appends the next call, and returns its kind; `None` if there is no call to make. With `last`
+    /// the only possible call is one that releases what the client holds.
     fn ask(&mut self, last: bool, wire: &mut Vec<u8>) -> Option<&'static str>;
 }
 
@@ -238,7 +238,7 @@ impl<C: Caller> Load<C> {
         let (heard, client) = match (heard, slot.as_mut()) {
             (Ok(heard), Some(client)) => (heard, client),
             (Err(reason), _) => {
-                // It is not connected again, which would hide the error.
+                // The client does not reconnect, because that would hide the error.
                 *slot = None;
                 counted.error(format!("connection: {reason}"));
                 return None;
@@ -274,7 +274,8 @@ impl<C: Caller> Load<C> {
 }
 
 impl<C> Client<C> {
-    /// A call is short and there is one at a time, so the socket always takes it.
+    /// Writes what the client has to send. Calls are short and only one is under way, so the socket
+    /// always takes all bytes.
     fn write(&mut self) -> Result<(), CloseReason> {
         let (written, ended) = put(&self.socket, &self.wire);
         self.wire.drain(..written);

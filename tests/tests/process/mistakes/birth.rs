@@ -12,7 +12,7 @@ on_both_runtimes!(
     one_backend_that_is_listed_twice_is_no_birth_and_the_front_says_so,
 );
 
-/// Far longer than a birth takes.
+/// A time within which a complete group would certainly be born.
 const BORN: Duration = Duration::from_secs(4);
 
 fn two_backends_are_no_birth_and_the_front_says_so(runtime: Runtime) {

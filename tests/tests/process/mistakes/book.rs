@@ -37,7 +37,7 @@ impl Book {
         Self { product, seats, held, ever, people: 0 }
     }
 
-    /// Handles of seats that are held.
+    /// Returns the handles of the seats that are held.
     pub(crate) fn held(&self) -> &BTreeSet<u32> {
         &self.held
     }
@@ -82,7 +82,8 @@ impl Book {
         }
     }
 
-    /// Every seat that is held answers at a front that leads, and that front counts exactly these.
+    /// Checks that every held seat answers at a front that leads, and that the front counts exactly
+    /// these.
     #[track_caller]
     pub(crate) fn is_right_at(&self, licence: SocketAddr, admin: SocketAddr) {
         let mut client = Client::connect(licence).expect("the front takes a client");
@@ -93,7 +94,7 @@ impl Book {
         assert_eq!(self.counted_by(admin), self.held, "what the front counts, and what is held");
     }
 
-    /// Handles that a front shows as seats of the licence.
+    /// Returns the handles that a front shows as seats of the licence.
     #[track_caller]
     pub(crate) fn counted_by(&self, admin: SocketAddr) -> BTreeSet<u32> {
         let status = get_json(admin, "/api/status").expect("a front's status");

@@ -27,15 +27,15 @@ on_both_runtimes!(
 );
 
 const DAY: i64 = 24 * 3600;
-/// A date that leaps is in force after this time: two clocks must agree on it for a minute.
+/// The time after which a date that jumps is in force: two clocks must agree on it for a minute.
 const LEAP: Duration = Duration::from_secs(90);
-/// Ends in 20 days, and ended yesterday.
+/// A product that ends in 20 days, and one that ended yesterday.
 const ENDS: u32 = 801;
 const ENDED: u32 = 802;
 /// The error for an ended licence.
 const HAS_EXPIRED: u32 = 35;
 
-/// A product that ends so many seconds from now.
+/// Returns a product that ends this number of seconds from now.
 fn ends(code: u32, seconds: i64) -> Value {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
     let end = now.checked_add_signed(seconds).expect("after 1970");
@@ -43,18 +43,18 @@ fn ends(code: u32, seconds: i64) -> Value {
     json!({ "ProductCode": code, "LicenseQuantity": 50, "TmrId": 1, "ExpirationTime": text })
 }
 
-/// A cluster with both licences, whose servers run the same program.
+/// Starts a cluster with both licences, whose servers run the same program.
 fn cluster(runtime: Runtime) -> Cluster {
     Cluster::of(runtime).product(ends(ENDS, 20 * DAY)).product(ends(ENDED, -DAY)).start()
 }
 
-/// The result of an access to a product.
+/// Accesses a product.
 fn access(cluster: &Cluster, product: u32) -> Result<u32, u32> {
     let mut client = cluster.client();
     take(&mut client, &AccessRequest::new(FIRM_CODE, product)).expect("an answer")
 }
 
-/// Restarts the front with a clock of its own.
+/// Restarts the front with a clock of its own. Returns that clock.
 fn with_own_clock(cluster: &mut Cluster, front: usize) -> Clock {
     let clock = Clock::new(cluster.workshop().folder(), &format!("front-{front}"));
     let program = clock.on(cluster.fronts[front].program());
@@ -64,8 +64,8 @@ fn with_own_clock(cluster: &mut Cluster, front: usize) -> Clock {
     clock
 }
 
-/// Checks that accesses keep this result for as long as a front may need to hear of the time again.
-/// There is no event to wait for, because nothing may change.
+/// Checks that accesses keep this result for the time in which a front receives the time of its
+/// backends again. No event can be waited for, because nothing may change.
 #[track_caller]
 fn stays(cluster: &Cluster, product: u32, right: impl Fn(Result<u32, u32>) -> bool) {
     let start = Instant::now();
@@ -138,7 +138,7 @@ fn the_clocks_of_two_backends_decide_and_never_run_back(runtime: Runtime) {
     assert!(access(&cluster, TMR).is_ok(), "what has no end has none");
 }
 
-/// A licence that may be used for an hour from its first use on.
+/// Returns a licence that may be used for an hour after its first use.
 fn hourly(code: u32) -> Value {
     json!({ "ProductCode": code, "LicenseQuantity": 50, "TmrId": 1, "UsagePeriod": 3_600 })
 }
@@ -209,7 +209,7 @@ fn a_clock_that_jumps_deletes_no_usage_history(runtime: Runtime) {
     assert!(lost.is_empty(), "no record of {lost:?}");
 }
 
-/// A machine that is paused: its monotonic clock stands still, and its wall clock does not.
+/// The front's machine is paused: its monotonic clock stops, and its wall clock does not.
 fn a_front_whose_clock_stood_still_asks_before_it_answers(runtime: Runtime) {
     const PAUSE: u8 = 15;
     let mut cluster = Cluster::of(runtime).twin().start();

@@ -1,6 +1,6 @@
-//! State folders that are copied, exchanged, replaced by an older copy, or emptied: a disk that
-//! remembers less than others know it had is excluded, repaired, and counted again when it is a
-//! member.
+//! State folders that are copied, exchanged, replaced by an older copy, or emptied. A disk that has
+//! lost entries which other servers know that it had is excluded, repaired, and counted again when
+//! it is a member.
 
 use super::book::{Book, Outcome};
 use super::{WHOLE_AGAIN, leads_within, logs, names, says, whole_again};
@@ -17,11 +17,11 @@ on_both_runtimes!(
     two_disks_that_are_lost_end_in_words,
 );
 
-/// A front that can lead does so within this time; one that does not cannot.
+/// The time within which a front leads if it can. A front that does not lead by then is unable to.
 const CLAIMED: Duration = Duration::from_secs(6);
 
-/// Every backend has heard within this time how far the others are. No server shows this, so there
-/// is no event to wait for.
+/// The time within which every backend has received the log positions of the others. No status
+/// shows them, so no event can be waited for.
 const TOLD: Duration = Duration::from_secs(2);
 
 /// Checks that all remaining seats can be taken, and no more, and that every held seat works.
@@ -147,7 +147,8 @@ fn two_disks_that_went_back_are_told_of(runtime: Runtime) {
     let both = [0, 1].map(|index| cluster.backends[index].licence());
     names(cluster.front(), "went back", &both);
     logs(cluster.front(), "went back");
-    // From here on nothing is granted twice, and a front that cannot grant says so.
+    // From here on no seat is granted twice, and a front that cannot grant seats reports the
+    // reason.
     let refusal = book.take_all(front);
     let (code, words) = get(cluster.front().admin(), "/readyz").expect("an answer");
     if refusal == Outcome::Refused(NO_MORE_LICENSES) {

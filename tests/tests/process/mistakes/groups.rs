@@ -11,7 +11,7 @@ use tmr_tests::on_both_runtimes;
 
 on_both_runtimes!(a_list_with_a_backend_of_another_group_disturbs_neither);
 
-/// A front leads within this time, and keeps the lead for it.
+/// The time within which a front must lead, and for which it must keep the lead.
 const SOON: Duration = Duration::from_secs(20);
 
 /// The group that the other group's list names: its front, a client that stays connected, and the
@@ -36,8 +36,8 @@ impl Host {
         assert_eq!(reply.expect("the connection was not closed").status, 0);
     }
 
-    /// Checks [`is_well`](Self::is_well) for some seconds, in which the front may hear of the other
-    /// group.
+    /// Repeats [`is_well`](Self::is_well) for some seconds, so that messages of the other group can
+    /// arrive at the front.
     #[track_caller]
     fn stays_well(&mut self) {
         let start = std::time::Instant::now();

@@ -1,5 +1,5 @@
-//! A licence that is issued again with another identity while its seats are held: they are counted
-//! as long as they last.
+//! A licence that is issued again with another identity while its seats are held. The seats are
+//! counted as long as clients hold them.
 
 use super::book::{Book, Outcome};
 use super::{says, whole_again};

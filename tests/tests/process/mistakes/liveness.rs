@@ -19,7 +19,7 @@ on_both_runtimes!(
     a_client_of_the_standby_that_calls_on_keeps_its_seat,
 );
 
-/// Gates before the three backends.
+/// Makes gates in front of the three backends.
 fn gates(cluster: &Cluster) -> [Gate; 3] {
     let ip = cluster.workshop().ip();
     [0, 1, 2].map(|index| Gate::before(cluster.backends[index].licence(), ip))
@@ -30,7 +30,7 @@ fn addresses(gates: &[Gate; 3]) -> [SocketAddr; 3] {
 }
 
 fn a_front_with_slow_wires_that_is_told_to_lead_does_not_duel(runtime: Runtime) {
-    // One front leads within this time, and keeps the lead for it.
+    // One front must lead within the first time, and keep the lead for the second one.
     const SETTLED: Duration = Duration::from_secs(20);
     const STEADY: Duration = Duration::from_secs(15);
     // The delay in each direction: too long for a key agreement, and short enough for an
@@ -71,7 +71,8 @@ fn a_front_with_slow_wires_that_is_told_to_lead_does_not_duel(runtime: Runtime) 
     book.is_right_at(cluster.fronts[leads].licence(), admins[leads]);
 }
 
-/// Enough seats with long texts that reading them takes longer than one claim may.
+/// The state has so many seats with long texts that reading it takes longer than one claim may
+/// last.
 fn a_front_without_memory_leads_over_a_slow_wire(runtime: Runtime) {
     const MANY: (u32, u32) = (650, 8_000);
     const CLIENTS: u32 = 8;
@@ -107,7 +108,7 @@ fn a_front_without_memory_leads_over_a_slow_wire(runtime: Runtime) {
 }
 
 fn a_client_of_the_standby_that_calls_on_keeps_its_seat(runtime: Runtime) {
-    // Longer than the clean-up time, and shorter than what would make the client give up.
+    // The cut is longer than the clean-up time, and shorter than the client's patience.
     const CUT: Duration = Duration::from_secs(36);
     const CLEANUP: u32 = 30;
     let mut cluster = Cluster::of(runtime).twin().start();

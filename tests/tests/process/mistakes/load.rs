@@ -28,7 +28,7 @@ struct Book {
     /// The client that holds each handle.
     held: BTreeMap<u32, usize>,
     ever: BTreeSet<u32>,
-    /// Violations, in words.
+    /// Descriptions of the violations.
     wrong: Vec<String>,
 }
 
@@ -75,7 +75,7 @@ impl Shared {
         Some(handle)
     }
 
-    /// Releases a seat. Returns whether the connection stands.
+    /// Releases a seat. Returns whether the connection can still be used.
     fn give(&self, client: &mut Client, handle: u32) -> bool {
         match give_back(client, handle) {
             Ok(Ok(_)) => {
@@ -86,7 +86,7 @@ impl Shared {
                 self.book().wrong.push(format!("held seat {handle} is lost: its release got 106"));
                 true
             }
-            // The release may or may not have been done.
+            // It is unknown whether the seat was released.
             Ok(Err(_)) => true,
             Err(_) => false,
         }

@@ -1,5 +1,5 @@
-//! Changes of members that reach one disk and not the other, and a takeover in between. A change
-//! that only one front knows must not count for the next one.
+//! Changes of members that reach one disk and not the other, followed by a takeover. A change that
+//! only one front knows must not count for the next change.
 
 use super::book::Book;
 use super::{leads_within, whole_again};
@@ -16,9 +16,9 @@ on_both_runtimes!(
     a_state_folder_is_missing_at_some_boots,
 );
 
-/// A front that can lead does so within this time; one that does not cannot.
+/// The time within which a front leads if it can. A front that does not lead by then is unable to.
 const CLAIMED: Duration = Duration::from_secs(6);
-/// A link is held for less than this, so that no server considers it dead.
+/// The time for which a link is held. It is too short for a server to consider the link dead.
 const HELD: Duration = Duration::from_millis(1_500);
 
 /// Returns the last slot on a backend's disk.
@@ -27,9 +27,9 @@ fn last(backend: &Server) -> u64 {
     status["log"]["last"].as_u64().expect("a number")
 }
 
-/// A front leads with A and B, and D is held at its gate. Lets D join while B's link is held, until
-/// A has received the change or B would be considered dead. Then the front is killed, and what was
-/// on its way to B is lost.
+/// Lets D become a member while B's link is held, so that the change reaches A and not B. At the
+/// beginning a front leads with A and B, and D is held at its gate. At the end the front is killed,
+/// and the bytes on their way to B are lost.
 fn change_that_misses_b(cluster: &mut Cluster, front: usize, b: &Gate, d: &Gate) {
     d.until_waited_at();
     b.hold();

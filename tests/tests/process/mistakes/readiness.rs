@@ -33,7 +33,7 @@ fn a_backend_is_ready_when_it_is_a_member(runtime: Runtime) {
     whole_again(&cluster, 0);
     cluster.backends.iter().for_each(until_ready);
 
-    // The disk is new, and no front is there to admit it.
+    // The disk is new, and no front is running that could admit it.
     cluster.backends[2].kill();
     cluster.wipe(2);
     cluster.fronts[0].kill();

@@ -19,13 +19,14 @@ on_both_runtimes!(
     a_disk_that_is_listed_twice_under_load,
 );
 
-/// After a deep change, twenty rounds of each are played by hand.
+/// The number of rounds of each test. After a far-reaching change, twenty rounds of each are run by
+/// hand.
 const ROUNDS: u64 = 1;
-/// Every backend has heard within this time how far the others are. No server shows this, so there
-/// is no event to wait for.
+/// The time within which every backend has received the log positions of the others. No status
+/// shows them, so no event can be waited for.
 const TOLD: Duration = Duration::from_secs(2);
 
-/// Clusters under load do not share the processors.
+/// Lets one test run at a time, because clusters under load would compete for the processors.
 fn one_at_a_time() -> MutexGuard<'static, ()> {
     static ONE: Mutex<()> = Mutex::new(());
     ONE.lock().unwrap_or_else(PoisonError::into_inner)
@@ -36,12 +37,12 @@ fn number(name: &str, otherwise: u64) -> u64 {
     text.parse().unwrap_or_else(|_| panic!("{name} must be a number, not {text}"))
 }
 
-/// Draws the same moments from the same number.
+/// A random number generator: the same seed gives the same moments.
 struct Dice(u64);
 
 impl Dice {
     fn roll(&mut self, sides: u64) -> u64 {
-        // SplitMix64.
+        // The algorithm is SplitMix64.
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -141,8 +142,8 @@ fn rolled_back_alone(scene: &mut Scene, old: usize) {
     scene.cluster.restart_backend(old);
 }
 
-/// The disk is rolled back while few backends are up: of the two others one missed what the disk
-/// has forgotten, and the other one, which has it, is down when the disk returns.
+/// The disk is rolled back while few backends are up. Of the two others, one misses the entries
+/// that the disk has lost. The other one has them, and is down when the disk returns.
 fn rolled_back_among_few(scene: &mut Scene, old: usize, second: usize, third: usize) {
     let mut copy = scene.cluster.snapshot(old, "old");
     // Entries after the copy must be known to more servers than the front, whose memory may be
@@ -154,8 +155,8 @@ fn rolled_back_among_few(scene: &mut Scene, old: usize, second: usize, third: us
         copy = scene.cluster.snapshot(old, "old");
         scene.cluster.restart_backend(old);
         whole_again(&scene.cluster, 0);
-        // The third backend must hear of further entries before it is stopped. Otherwise no server
-        // that is up later could know them (the window in consistency.md).
+        // The third backend must be informed of the further entries before it is stopped. Otherwise
+        // no server that is up later could know them (the window in consistency.md).
         thread::sleep(TOLD);
     }
     scene.cluster.backends[third].kill();

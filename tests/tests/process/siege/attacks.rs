@@ -131,7 +131,7 @@ fn the_process_of_an_attacker() {
     let made = thread::scope(|scope| {
         let over = &over;
         let attacker = scope.spawn(move || ATTACKS[attack].1(&listeners, over));
-        // It runs until the process that started it ends it, or has ended itself.
+        // The attack runs until the starting process ends this one, or has ended itself.
         let _ = io::stdin().read_to_end(&mut Vec::new());
         over.store(true, Ordering::Relaxed);
         attacker.join().expect("no attacker fails")
@@ -139,7 +139,7 @@ fn the_process_of_an_attacker() {
     println!("{MADE}{made}");
 }
 
-/// What one attacker does.
+/// The function of an attack.
 pub(super) type Attack = fn(&Listeners, &AtomicBool) -> usize;
 
 /// Every attack, with its name.
@@ -165,17 +165,17 @@ fn goes_on(over: &AtomicBool) -> bool {
     !over.load(Ordering::Relaxed)
 }
 
-/// An attacker's address, which differs from that of the clients.
+/// Returns an attacker's address, which differs from those of the clients.
 fn stranger(number: u8) -> IpAddr {
     Ipv4Addr::new(127, 66, 6, number).into()
 }
 
-/// Requests for the status, as many as fit into one write.
+/// Returns requests for the status, as many as fit into one write.
 fn pages() -> Vec<u8> {
     b"GET /api/status HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(1_400)
 }
 
-/// A key agreement, and most of a message of 256 KiB.
+/// Returns a key agreement, and most of a message of 256 KiB.
 fn unfinished() -> Vec<u8> {
     let point = KeyPair::fresh().expect("randomness").point();
     let mut bytes = envelope(&handshake_body(&point));
@@ -208,7 +208,8 @@ fn hold(at: SocketAddr, from: u8, count: usize, first: &[u8], over: &AtomicBool)
     made
 }
 
-/// The same at a backend, from several addresses, because one address may not have that many links.
+/// Does the same at a backend, from several addresses, because the links of one address are
+/// limited.
 fn crowd(at: &Listeners, backend: u8, over: &AtomicBool) -> usize {
     let (mut held, mut made) = (Vec::new(), 0);
     while goes_on(over) {

@@ -20,7 +20,7 @@ const CRYPTS: usize = 4;
 /// often.
 const TRACK: Duration = Duration::from_millis(50);
 
-/// How long calls took, the longest last.
+/// The durations of calls in ascending order.
 #[derive(Debug)]
 pub(super) struct Times(Vec<Duration>);
 

@@ -33,7 +33,7 @@ on_both_runtimes!(strangers_at_every_door_at_once_stop_nobody);
 /// units. Without that setting glibc reserves 64 MB of addresses for each thread, used or not, and
 /// they count here.
 const ROOM: &str = "ulimit -v 524288 && export MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=65536";
-/// The same for the servers of a cluster of lower priority.
+/// The same limits for the servers of a cluster of lower priority.
 const BEHIND: &str = "ulimit -v 524288 && export MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=65536 && renice -n $(($(nice) + 19)) $$ > /dev/null";
 /// The most bytes that a server may grow by.
 const GROWTH: u64 = 64 * 1024 * 1024;
@@ -85,7 +85,7 @@ fn in_sync(cluster: &Cluster) {
 
 /// The result of an attack.
 struct Outcome {
-    /// The number of times that it was made.
+    /// The number of times that the attack was made.
     made: usize,
     before: Times,
     meanwhile: Times,
@@ -96,7 +96,7 @@ struct Outcome {
     lines: f64,
 }
 
-/// Clients work before, during and after an attack; asserts what must hold during all attacks.
+/// Runs clients before, during and after an attack, and asserts what must hold in all attacks.
 fn attacked(
     cluster: &mut Cluster,
     attacks: Range<usize>,
