@@ -27,9 +27,10 @@ pub const CROWDED_LINKS: usize = 64;
 pub const FILES_RESERVED: usize = 256;
 /// Most links at the admin port; one more takes the place of the one without a request for longest.
 pub const ADMIN_LINKS_MAX: usize = 64;
-/// An admin link that has been idle for this long may be closed for another one of its own address,
-/// and for one of any address; before, only for one of an address with fewer links.
-pub const ADMIN_LINK_KEPT: Duration = Duration::from_secs(1);
+/// Admin links that take the place of another one of the same address, or of one with as few: the
+/// burst, and then the rate per second. More are refused. A link takes the place of one of an address
+/// with more links without being counted.
+pub const ADMIN_EXCHANGES: (u32, u32) = (256, 200);
 /// Further links at the admin port for this machine alone: health checks by a loopback address.
 pub const ADMIN_LINKS_KEPT: usize = 16;
 /// Most links at the socket of the machine itself: keepalived's scripts, the package, the command

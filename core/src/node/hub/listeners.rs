@@ -8,11 +8,11 @@
 
 use super::{Answer, Hub, Port};
 use crate::base::limits::{
-    ADMIN_LINK_KEPT, ADMIN_LINKS_KEPT, ADMIN_LINKS_MAX, CLIENT_LINKS_MAX, CLIENT_LINKS_PER_ADDRESS,
+    ADMIN_EXCHANGES, ADMIN_LINKS_KEPT, ADMIN_LINKS_MAX, CLIENT_LINKS_MAX, CLIENT_LINKS_PER_ADDRESS,
     CROWDED_LINKS, KNOWN_ADDRESSES, MACHINE_LINKS_MAX, TWIN_LINKS_MAX, UNGREETED_LOOKED_AT,
 };
 use crate::base::network::network;
-use crate::base::time::Mono;
+use crate::base::time::{Duration, Mono};
 use crate::link::{HubMetrics, Limit, LinkId, Listener};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -31,6 +31,8 @@ pub(super) struct Listeners {
     admins: Vec<LinkId>,
     twins: Vec<LinkId>,
     machines: Vec<LinkId>,
+    /// When all exchanges of admin links are paid off.
+    exchanges_paid: Mono,
     /// The addresses of the other front, as they were looked up last.
     twin: Vec<IpAddr>,
     /// The addresses from which the group key was proved, the latest last.
@@ -66,6 +68,7 @@ impl Listeners {
             admins: Vec::new(),
             twins: Vec::new(),
             machines: Vec::new(),
+            exchanges_paid: Mono(0),
             twin: Vec::new(),
             proved: Vec::new(),
         }
@@ -87,6 +90,18 @@ impl Listeners {
             self.proved.remove(0);
         }
         self.proved.push(from);
+    }
+
+    /// Counts an admin link that takes the place of another one, or returns `false` if there were too
+    /// many lately.
+    fn exchange(&mut self, now: Mono) -> bool {
+        let (burst, rate) = ADMIN_EXCHANGES;
+        let each = Duration::from_secs(1) / rate;
+        let may = self.exchanges_paid <= now + each * burst;
+        if may {
+            self.exchanges_paid = self.exchanges_paid.max(now) + each;
+        }
+        may
     }
 
     /// Whether the address is one of the group, as far as is known.
@@ -157,7 +172,7 @@ fn is_idle(port: &Port) -> bool {
 
 impl Hub {
     /// Returns whether there is a place for a connection from this address.
-    pub(super) fn knock(&self, now: Mono, listener: Listener, from: SocketAddr) -> Knock {
+    pub(super) fn knock(&mut self, now: Mono, listener: Listener, from: SocketAddr) -> Knock {
         let listeners = &self.listeners;
         match listener {
             Listener::Admin => {
@@ -205,34 +220,32 @@ impl Hub {
         }
     }
 
-    /// Returns the place of an idle admin link of the address with most of them. An address takes
-    /// one of its own only after [`ADMIN_LINK_KEPT`]: otherwise a peer that connects without end
-    /// would keep the server busy with replacing that peer's links.
-    fn admin_place(&self, now: Mono, from: IpAddr) -> Knock {
+    /// Returns the place of an idle admin link of the address with most of them. How often an
+    /// address takes one of its own is limited: a peer that connects without end would keep the
+    /// server busy with replacing that peer's links.
+    fn admin_place(&mut self, now: Mono, from: IpAddr) -> Knock {
         let (from, machine) = (network(from), from.is_loopback());
-        let links = &self.listeners.admins;
         let address = |port: &Port| port.listener.map(|(_, from)| network(from.ip()));
+        let links = self.listeners.admins.iter();
+        let links = links.filter_map(|link| Some((self.ports.get(link)?, *link)));
+        let links: Vec<(&Port, IpAddr, LinkId)> =
+            links.filter_map(|(port, link)| Some((port, address(port)?, link))).collect();
         let mut counts: BTreeMap<IpAddr, usize> = BTreeMap::new();
-        for from in links.iter().filter_map(|link| address(self.ports.get(link)?)) {
-            *counts.entry(from).or_default() += 1;
+        for (_, at, _) in &links {
+            *counts.entry(*at).or_default() += 1;
         }
-        let own = counts.get(&from).copied().unwrap_or_default();
+        let count = |at: IpAddr| counts.get(&at).copied().unwrap_or_default();
+        let more = |at: IpAddr| if count(at) > count(from) { count(at) } else { 0 };
         // Peers at other addresses take no place from this machine.
-        let may = |port: &Port, at: IpAddr| is_idle(port) && (machine || !at.is_loopback());
-        let others = |at: IpAddr| at != from && counts.get(&at).is_some_and(|count| *count > own);
-        let rested = |port: &Port| port.reading.heard + ADMIN_LINK_KEPT <= now;
-        let fair = |port: &Port| {
-            let Some(at) = address(port) else { return false };
-            may(port, at) && (others(at) || rested(port))
+        let idle =
+            links.iter().filter(|(port, at, _)| is_idle(port) && (machine || !at.is_loopback()));
+        let goes =
+            idle.min_by_key(|(port, at, link)| (Reverse(more(*at)), port.reading.heard, *link));
+        let goes = goes.map(|(_, at, link)| (more(*at) > 0, *link));
+        let place = match goes {
+            Some((of_more, link)) if of_more || self.listeners.exchange(now) => Place::Of(link),
+            _ => Place::None,
         };
-        let most = |port: &Port| {
-            let at = address(port).filter(|at| others(*at));
-            at.and_then(|at| counts.get(&at)).copied().unwrap_or_default()
-        };
-        let idle = links.iter().filter_map(|link| Some((self.ports.get(link)?, *link)));
-        let idle = idle.filter(|(port, _)| fair(port));
-        let goes = idle.min_by_key(|(port, link)| (Reverse(most(port)), port.reading.heard, *link));
-        let place = goes.map_or(Place::None, |(_, link)| Place::Of(link));
         Knock { reached: Some(Limit::AdminLinks), place }
     }
 
