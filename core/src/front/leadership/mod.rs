@@ -145,6 +145,7 @@ impl Leadership {
     }
 
     /// Returns the highest epoch that this front has seen anywhere.
+    #[cfg(feature = "model")]
     pub(super) fn highest(&self) -> Epoch {
         self.highest
     }
