@@ -1,10 +1,14 @@
-//! The name of a backend inside a front.
+//! The name of a backend inside a front: its place among the three, as a type that indexes arrays
+//! of three without a bounds check that could fail.
+//!
+//! What never lives here: the identity of a backend's disk or process. Another machine at the same
+//! place has the same id.
 
 use core::fmt;
 use core::ops::{Index, IndexMut};
 
-/// One of the three backends, by its place in the configuration. It indexes arrays that hold
-/// something of each backend.
+/// One of the three backends, by its place in the configuration. It indexes every `[T; 3]` that has
+/// one element for each backend.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BackendId(u8);
 

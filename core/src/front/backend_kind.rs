@@ -1,5 +1,11 @@
-//! What a front may expect of its three backends. This is the one place that says how the two modes
-//! differ: elsewhere a component asks one of these questions, never which mode it is.
+//! What a front may expect of its three backends: those of tmrd, or stock servers in unfenced mode.
+//! This is the one place that says how the two modes differ. Elsewhere a component asks one of
+//! these questions, and never which mode is on
+//! (`core/docs/decisions/017-questions-to-the-kind-of-backends.md`).
+//!
+//! What never lives here: state, and what a component does with an answer.
+//!
+//! Tests: each question is asked in both modes, by `front/tests/` and `front/tests/unfenced/`.
 
 /// The kind of the three backends of a front.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,25 +17,28 @@ pub(super) enum BackendKind {
 }
 
 impl BackendKind {
-    /// Whether a backend refuses the orders of a front that another one has replaced. If not, the
-    /// twin's word decides which front leads, and a lead cannot be handed over in good order.
+    /// Returns whether a backend refuses the orders of a front that another one has replaced. If
+    /// not, the twin's report decides which front leads, and no planned failover is possible.
     pub(super) fn fences(self) -> bool {
         self == Self::Tmrd
     }
 
-    /// Whether a backend keeps the log, the group and the date on a disk, which outlives the front.
-    /// If not, there are no members, witnesses or lost memories to look at, and the twin has the
-    /// only other copy: a claim begins with its log, and replies wait until it has their slots.
+    /// Returns whether a backend keeps the log, the group and the date on a disk, which outlives
+    /// the front. If not, there are no members, witnesses or lost memories to look at, and the twin
+    /// has the only other copy: a claim begins with the twin's log, and a reply waits until the
+    /// twin has its slot.
     pub(super) fn keeps_log(self) -> bool {
         self == Self::Tmrd
     }
 
-    /// Whether units that two backends have taken and the third one has not can be given back.
+    /// Returns whether units that two backends have taken and the third one has not can be given
+    /// back. If not, calls that take units are refused.
     pub(super) fn gives_units_back(self) -> bool {
         self == Self::Tmrd
     }
 
-    /// Whether a stand-in takes the place of each backend, and runs after each turn of the front.
+    /// Returns whether a stand-in takes the place of each backend, and runs after each turn of the
+    /// front.
     pub(super) fn has_stand_ins(self) -> bool {
         self == Self::Stock
     }

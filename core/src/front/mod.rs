@@ -1,11 +1,19 @@
 //! The front of a TMR server: it has clients, three backends, and one virtual container to show.
 //!
-//! What lives here: the components and the routing between them. `leadership` decides whether this
-//! front leads, `replication` brings the log to the backends, `calls` answers clients, `twin`
-//! exchanges messages with the other front, `usage` records what was used, `operator` shows the
-//! status and takes orders, and `unfenced` has stand-ins for backends that are stock servers.
-//! What never lives here: what a call means (that is [`service`](crate::service)) and how a seat is
-//! counted (that is [`log`](crate::log)).
+//! What lives here: the components, and one step of a front as the order in which they run.
+//! `leadership` decides whether this front leads, `replication` brings the log to the backends,
+//! `calls` answers clients, `twin` exchanges messages with the other front, `usage` records what
+//! was used, `operator` shows the status and takes orders, and `unfenced` has stand-ins for
+//! backends that are stock servers. No component holds another one: `routes` lends each what it
+//! needs of the others for one call. `config` and `backend_kind` say what a front is told and what
+//! it may expect of its backends; `model` and `print` exist for an exhaustive check only.
+//!
+//! What never lives here: a decision of a component; what a call means (that is
+//! [`service`](crate::service)); how a seat is counted (that is [`log`](crate::log)).
+//!
+//! Tests: `front/tests/` plays fronts with real backends in memory and in virtual time; unit tests
+//! of a component stand beside it (`*_test.rs`). The simulator and the model (package `tmr-tests`)
+//! play the same fronts.
 
 mod backend_id;
 mod backend_kind;
@@ -55,13 +63,14 @@ use usage::Usage;
 struct LinkNumbers(u64);
 
 impl LinkNumbers {
+    /// Returns a number that was not used before.
     fn next(&mut self) -> LinkId {
         self.0 += 1;
         LinkId(2 * self.0 + 1)
     }
 }
 
-/// A front.
+/// A front, as one state machine: every input goes through [`Front::step`].
 #[derive(Debug)]
 #[cfg_attr(feature = "model", derive(Clone))]
 pub struct Front {
@@ -71,10 +80,12 @@ pub struct Front {
     leadership: Leadership,
     calls: Calls,
     operator: Operator,
+    /// The numbers of links to backends and to the twin.
     numbers: LinkNumbers,
     /// The stand-ins for the backends in unfenced mode; `None` otherwise, and during their step.
     unfenced: Option<Box<Unfenced>>,
-    /// Handles at stock servers that the twin has just reported.
+    /// Handles at stock servers that the twin has reported in this turn; `unfenced` takes them
+    /// after it.
     reported_handles: Option<RemoteHandles>,
     usage: Usage,
     random: Random,
@@ -119,6 +130,7 @@ impl Front {
         self
     }
 
+    /// Runs due timers, takes one input, and appends intents to `out`. Returns the next deadline.
     /// See [`Node::step`](crate::node::Node::step).
     pub fn step(&mut self, now: Now, input: Input, out: &mut Vec<Intent>) -> Option<Deadline> {
         let Some(mut unfenced) = self.unfenced.take() else { return self.turn(now, input, out) };
@@ -187,6 +199,7 @@ impl Front {
         self.leadership.expect(due)
     }
 
+    /// Hands a frame to the component that its kind concerns.
     fn frame(&mut self, now: Now, link: LinkId, frame: Frame, out: &mut Vec<Intent>) {
         match frame {
             Frame::Call(bytes) => self.call(now, link, bytes, out),
@@ -204,6 +217,8 @@ impl Front {
         }
     }
 
+    /// Handles a closed link, by whichever component has it. `unsent`: the last reply on it was not
+    /// handed to the network.
     fn closed(
         &mut self,
         now: Mono,

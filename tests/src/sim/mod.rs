@@ -2,11 +2,12 @@
 //! with virtual clocks and disks. Everything is drawn from one number, so a run can be repeated
 //! event by event.
 //!
-//! What lives here: the world ([`world`], `event`, `host`, `net`, `delivery`, `disk`, `runtime`), its
-//! faults ([`fault`], `machine`, `editor`, `finer`), the clients, the `operator`, and the checks
-//! ([`check`]); a [`story`] (with `turns`) has no random faults. Links carry complete frames, and in one seed of twenty the bytes
-//! that the real connections make of them, cut anywhere (`cable`). The simulator has no sockets,
-//! files, and stock servers.
+//! What lives here: the world ([`world`], `event`, `host`, `net`, `delivery`, `disk`, `runtime`,
+//! `workers`), its faults ([`fault`], `machine`, `extra`, `finer`, `mistakes`), the clients, the
+//! `operator` and the `editor` of configurations, and the checks ([`check`]). A [`story`] (with
+//! `turns`) has no random faults. Links carry complete frames; in one seed of twenty they carry the
+//! bytes that the real connections make of them, cut anywhere (`cable`). What never lives here:
+//! sockets, files, and stock servers.
 
 mod cable;
 pub mod check;

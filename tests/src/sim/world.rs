@@ -1,4 +1,17 @@
 //! The simulated world: the hosts, the clients, the time, and what happens at each event.
+//!
+//! What lives here: the state of a run, how a seed draws it, and `World::next`, which takes the
+//! next event from the queue and hands it to the file that plays it. Each group of fields belongs
+//! to one of these: `fault` and its sisters `machine`, `extra`, `finer` and `mistakes` (faults),
+//! `client` (clients), `net` and `delivery` (connections), `runtime` and `workers` (nodes and their
+//! machines), `operator` and `editor` (people), `licences` (the vendor), `check` (promises).
+//!
+//! What never lives here: what a fault does, what must hold, and how long a run is (that is the
+//! head of [`sim`](super)).
+//!
+//! A change here is tested by running seeds (`tests/tests/cluster.rs`) and stories
+//! (`tests/tests/stories.rs`). A draw that is added, left out or moved changes every seed: new
+//! draws get a generator of their own, so that pinned seeds still play what they found.
 
 use super::check::Checks;
 use super::check::handles::Answer;
@@ -24,13 +37,14 @@ use tmr_core::node::hub::Arrived;
 
 /// One second, in the microseconds that all times here are in.
 pub const SECOND: u64 = 1_000_000;
-/// Places for fronts; the second may stay empty.
+/// The number of places for fronts; the second one may stay empty.
 pub(super) const FRONTS: usize = 2;
 /// The number of backends.
 pub(super) const BACKENDS: usize = 3;
 /// The number of hosts: fronts and backends.
 pub(super) const HOSTS: usize = FRONTS + BACKENDS;
-/// The hosts, and a backend that runs only where lists differ ([`super::mistakes`]).
+/// The number of machines: the hosts, and a backend that runs only where lists differ
+/// ([`super::mistakes`]).
 pub(super) const MACHINES: usize = HOSTS + 1;
 /// The names of the machines.
 pub(super) const NAMES: [&str; MACHINES] =
@@ -63,32 +77,34 @@ pub(super) struct Operator {
     pub(super) edits: Option<Rng>,
     /// The front that is ordered to lead when faults are over and no other one does.
     pub(super) elected: usize,
-    /// All clients were made to send requests at once.
+    /// Whether all clients were made to send requests at once, before a planned failover.
     pub(super) busy: bool,
 }
 
 /// The faults, each group with a generator of its own; the first faults are in the plan.
 #[derive(Debug)]
 pub(super) struct Faults {
-    /// Faults still happen.
+    /// Whether faults still happen.
     pub(super) on: bool,
-    /// Until this time a fault may have caused what nodes log.
+    /// The time until which a fault may have caused what nodes log.
     pub(super) aftermath: u64,
     pub(super) machines: Machines,
     pub(super) extra: Extra,
     pub(super) finer: Finer,
     pub(super) mistakes: Mistakes,
-    /// The members at the time of the last lost disk: the group must change before the next one is
-    /// lost.
+    /// The members of the group when a disk was last lost: the group must have other members before
+    /// the next disk is lost.
     pub(super) lost: Option<[DiskId; 3]>,
-    /// The later members that were seen, and since when.
+    /// The members that were seen after that, and since when.
     pub(super) repaired: Option<(Option<[DiskId; 3]>, u64)>,
 }
 
 /// The simulated world.
 #[derive(Debug)]
 pub struct World {
+    /// The time since the beginning, in microseconds.
     pub(super) now: u64,
+    /// Draws everything that has no generator of its own.
     pub(super) rng: Rng,
     pub(super) plan: Plan,
     pub(super) hosts: Vec<Host>,
@@ -100,6 +116,7 @@ pub struct World {
     /// The checkers and what they found.
     pub checks: Checks,
     pub(super) queue: Queue,
+    /// The trace; `None`: none is kept.
     pub(super) tail: Option<Tail>,
 }
 
@@ -227,7 +244,7 @@ impl World {
         self.queue.clear();
     }
 
-    /// Adds an event at a time.
+    /// Adds an event at a time, or at once if that is over.
     pub(super) fn at(&mut self, at: u64, event: Event) {
         self.queue.put(at.max(self.now), event);
     }
@@ -252,7 +269,8 @@ impl World {
         self.tail.is_some()
     }
 
-    /// Makes the next event happen. Returns `false` if it lies after `until`.
+    /// Makes the next event happen. Returns `false` if it lies after `until`; then the time is
+    /// `until`. An event of a frozen host is put off until that host makes steps again.
     pub(super) fn next(&mut self, until: u64) -> bool {
         let Some((at, event)) = self.queue.next(until) else {
             self.now = self.now.max(until);
@@ -415,7 +433,8 @@ impl World {
         (frozen > self.now).then_some(frozen)
     }
 
-    /// Gives frames to a node.
+    /// Hands frames that have arrived on a link to the node of a host. `partial`: the beginning of
+    /// a further frame has arrived too.
     pub(super) fn receive(&mut self, host: usize, link: LinkId, frames: Vec<Frame>, partial: bool) {
         if host < FRONTS && matches!(frames.first(), Some(Frame::Call(_))) {
             self.checks.clients.calls.asked(self.now, host, link);

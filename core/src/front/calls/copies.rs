@@ -1,7 +1,12 @@
 //! Containers that more than one backend holds. The three parts of a licence come from three
 //! containers; a licence file that was copied to a second backend is the same part once more, not
-//! another part. What lives here: which backends hold the same container, and how that is reported.
-//! What never lives here: the properties of a licence (that is `catalogue`).
+//! another part.
+//!
+//! What lives here: which backends hold the same container, and how that is reported. What never
+//! lives here: how parts become one licence (that is `virtual_containers`), and how many parts a
+//! grant needs (that is `pending`).
+//!
+//! Tests: `front/tests/copies.rs`; planted bug `copies-count-twice`.
 
 use crate::front::BackendId;
 use crate::licence::Part;
@@ -13,7 +18,7 @@ use alloc::vec::Vec;
 /// One container at more than one backend.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Copied {
-    /// Its name for people, like `130-1000001`.
+    /// The name of the container for people, like `130-1000001`.
     pub name: String,
     /// The backends that hold it: two or three, lowest first.
     pub backends: Vec<BackendId>,
@@ -33,7 +38,8 @@ impl Copied {
     }
 }
 
-/// Returns the containers with TMR licences that more than one of three backends holds, by serial.
+/// Returns the containers with TMR licences that more than one of three backends holds, in the
+/// order of their serials. `parts` is what each backend holds, by place; `None`: not known.
 pub(super) fn copies(parts: &[Option<&[Part]>; 3]) -> Vec<Copied> {
     let mut holders: BTreeMap<u32, (String, BTreeSet<BackendId>)> = BTreeMap::new();
     for (id, held) in BackendId::all().zip(parts) {
@@ -56,7 +62,8 @@ pub(super) fn distinct(serials: impl Iterator<Item = u32>) -> usize {
     serials.collect::<BTreeSet<u32>>().len()
 }
 
-/// Logs copies that are new since `before`, and when there are none any more.
+/// Logs each copy that is not in `before`, and that there are none any more once the last one is
+/// gone.
 pub(super) fn log_copies(before: &[Copied], copies: &[Copied], addresses: &[String; 3]) {
     for copied in copies.iter().filter(|copied| !before.contains(copied)) {
         tracing::error!(target: "tmr_core::front::copies", "{}", copied.trouble(addresses));

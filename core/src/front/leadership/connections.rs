@@ -1,4 +1,11 @@
-//! What follows when a connection to a backend ends.
+//! What follows when a connection to a backend ends: for the claim or the lead, for the parts of
+//! licences, and for calls that this backend was doing.
+//!
+//! What never lives here: the state of a connection, and when it is dialled again (that is
+//! [`replication`](crate::front::replication)).
+//!
+//! Tests: `front/tests/lead.rs` (claims), `front/tests/recovery.rs`, `front/tests/any_one.rs`
+//! (calls), `front/tests/repair.rs`.
 
 use super::phase::Phase;
 use super::{Context, Leadership};
@@ -10,6 +17,7 @@ use alloc::format;
 use alloc::vec::Vec;
 
 impl Leadership {
+    /// Closes the connection to a backend for this reason, and handles its end.
     pub(in crate::front) fn drop_backend(
         &mut self,
         now: Mono,
@@ -23,6 +31,8 @@ impl Leadership {
         self.lost_backend(now, id, &reason, ctx, out);
     }
 
+    /// Handles the end of a connection to a backend. Its pending calls go to another backend. A
+    /// claim that cannot succeed without this backend is made again.
     pub(in crate::front) fn lost_backend(
         &mut self,
         now: Mono,

@@ -1,5 +1,12 @@
 //! Reading the copies of the backends that promised, piece by piece, and proposing the entries
 //! again when all are read. The rules are those of *Consistency* 5 and 7.
+//!
+//! What lives here: orders for pieces, their reports, and the step from `Reading` to `Reproposing`.
+//! What never lives here: which piece is next, and what was read so far (that is `log_recovery`);
+//! which backends are read (that is `claim`).
+//!
+//! Tests: `front/tests/lead.rs`, `front/tests/edges.rs`, `front/tests/members.rs` (slots that are
+//! missing), and the model.
 
 use super::log_recovery::{CopiesRead, NextPiece, StateRead};
 use super::phase::Phase;
@@ -14,7 +21,7 @@ use crate::messages::group::{Order, Report};
 use alloc::vec::Vec;
 
 impl Leadership {
-    /// Keeps the part of a state that was read, for the next claim.
+    /// Keeps the part of a state that was read, so that the next claim reads only the rest.
     pub(super) fn keep_partial(&mut self) {
         if let Phase::Reading(reading) = &mut self.phase {
             self.claim.partial = reading.take_state();
@@ -42,7 +49,8 @@ impl Leadership {
         );
     }
 
-    /// Takes a piece.
+    /// Takes a piece of a copy, and requests the next one. A piece that cannot be used ends the
+    /// claim; another one follows.
     pub(in crate::front) fn fetched(
         &mut self,
         now: Mono,
@@ -82,8 +90,10 @@ impl Leadership {
         self.read_on(now, ctx, out);
     }
 
-    /// Proposes everything that was read under the new epoch, with one more entry. This front leads
-    /// once two members have that on disk.
+    /// Proposes everything that was read again, under the new epoch, and the entry `Leader` after
+    /// it, with a block of handle numbers. This front leads once two members have that on disk. If
+    /// what was read is not enough to lead, the claim goes on with the third backend or is made
+    /// again; in a recovery the new group is made instead.
     pub(super) fn prove(&mut self, now: Mono, ctx: &mut Context<'_>, out: &mut Vec<Intent>) {
         let Phase::Reading(reading) = &mut self.phase else { return };
         let epoch = reading.epoch();

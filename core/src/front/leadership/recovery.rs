@@ -1,12 +1,16 @@
 //! Recovery after the group's memory was lost on two disks or on all, or contradicts itself: an
 //! operator orders that the best copy that is left counts (*Consistency* 7).
 //!
-//! The front claims an epoch at every disk that takes part, reads the best copy, and has each of
-//! them begin anew as a disk of a new group that has committed it. Two such disks are two members,
-//! so that the ordinary claim succeeds from then on.
+//! The front claims an epoch at every backend that takes part, reads the best copy, and has each of
+//! these backends begin anew, as a disk of a new group in which that copy is committed. Two such
+//! disks are two members, so that the ordinary claim succeeds from then on. The phases are
+//! `Claiming`, `Reading` and `Recovering`; a recovery without a copy to read skips `Reading`.
 //!
-//! What lives here: how a recovery is carried out. What never lives here: what is known before it,
-//! and what may be lost (that is `recovery_plan`).
+//! What lives here: the steps of a recovery, and its outcome for the operator. What never lives
+//! here: why a recovery is needed, which copy counts, and what may be lost (that is
+//! `recovery_plan`); how a copy is read (that is `reading`).
+//!
+//! Tests: `front/tests/recovery.rs`.
 
 use super::log_recovery::{BestCopy, LogRecovery};
 use super::phase::Phase;
@@ -36,16 +40,20 @@ pub(in crate::front) struct Recovery {
     work: Option<Box<Work>>,
     /// The link on which the operator waits for the outcome.
     asker: Option<LinkId>,
-    /// The outcome.
+    /// The outcome, until the operator has been sent it.
     outcome: Option<Outcome>,
 }
 
+/// The outcome of a recovery, as the reply to the operator's request.
 #[derive(Clone, Debug)]
 struct Outcome {
+    /// The status of the HTTP reply: 200 or 409.
     status: u16,
+    /// The body of the HTTP reply.
     said: Value,
 }
 
+/// A recovery that is under way.
 #[derive(Clone, Debug)]
 struct Work {
     plan: Plan,
@@ -53,13 +61,14 @@ struct Work {
     steps: [Step; 3],
     /// The new group.
     group: GroupId,
-    /// Its disks, by place. A backend that takes no part gets an id that no disk has: it is
-    /// admitted later, like a backend that has lost its disk.
+    /// The disks of the new group, by the place of their backends. A backend that takes no part
+    /// gets an id that no disk has: it is admitted later, like a backend that has lost its disk.
     disks: [DiskId; 3],
     /// The last handle number that this front knows to be reserved.
     reserved: u32,
-    /// The slot of the state that is sent, and its number of handles.
+    /// The slot of the state that is sent; 0 until the state is made.
     slot: Slot,
+    /// The number of handles that are held in that state.
     handles: usize,
 }
 
@@ -68,15 +77,16 @@ struct Work {
 enum Step {
     /// The backend takes no part.
     Out,
-    /// It was asked for a promise.
+    /// The backend was asked for a promise.
     Asked,
-    /// It has promised.
+    /// The backend has promised.
     Promised,
-    /// It has begun anew.
+    /// The backend has begun anew.
     Done,
 }
 
 impl Work {
+    /// Returns how many backends are at this step.
     fn count(&self, step: Step) -> usize {
         self.steps.iter().filter(|own| **own == step).count()
     }
@@ -90,7 +100,8 @@ impl Recovery {
 }
 
 impl Leadership {
-    /// Begins a recovery whose plan an operator has confirmed. The outcome is reported on `link`.
+    /// Begins a recovery whose plan an operator has confirmed: asks every backend that takes part
+    /// for a promise. The outcome is reported on `link`, also if no recovery is possible any more.
     pub(in crate::front) fn recover(
         &mut self,
         now: Now,
@@ -147,8 +158,9 @@ impl Leadership {
         self.recovery.work = Some(Box::new(work));
     }
 
-    /// Handles a promise of a recovery's epoch. When all that take part have promised, the best
-    /// copy is read.
+    /// Handles a promise of a recovery's epoch. When every backend that takes part has promised,
+    /// the best copy is read; if there is nothing to read at a backend, the new group is made at
+    /// once.
     pub(in crate::front) fn promised_to_recover(
         &mut self,
         now: Mono,
@@ -201,7 +213,8 @@ impl Leadership {
         self.read_on(now, ctx, out);
     }
 
-    /// Has every backend that takes part begin anew with the copy that was read, or with nothing.
+    /// Has every backend that has promised begin anew. Its state is the copy that was read, or
+    /// empty if no group is remembered; handle numbers that may have been used since are skipped.
     pub(in crate::front) fn make_anew(
         &mut self,
         now: Mono,
@@ -255,12 +268,13 @@ impl Leadership {
         );
     }
 
-    /// Extends the time of the recovery, since a backend has a piece on disk.
+    /// Extends the time limit of the recovery, since a backend has a piece of the state on disk.
     pub(in crate::front) fn recover_goes_on(&mut self, now: Mono) {
         self.claim.until = now + CLAIM_TIMEOUT;
     }
 
-    /// Notes that a backend has begun anew, which its disk has recorded.
+    /// Notes that a backend has begun anew and has that on disk. `description` is its first one as
+    /// a disk of the new group.
     pub(in crate::front) fn recovered(
         &mut self,
         now: Mono,
@@ -282,7 +296,8 @@ impl Leadership {
         self.end_recovery_if_done(now, ctx, out);
     }
 
-    /// Handles a backend that went away or was replaced.
+    /// Handles a backend that went away or was replaced. The recovery goes on without it, or fails
+    /// if fewer than two backends are left or the copy that counts is gone.
     pub(in crate::front) fn lost_for_recovery(
         &mut self,
         now: Mono,
@@ -317,6 +332,7 @@ impl Leadership {
         }
     }
 
+    /// Returns whether the state of the new group goes to the backends.
     fn is_sending(&self) -> bool {
         matches!(self.phase, Phase::Recovering { .. })
     }
@@ -326,7 +342,8 @@ impl Leadership {
         self.recovery.work.as_ref().is_some_and(|work| work.steps[id] != Step::Out)
     }
 
-    /// Ends the recovery when all that take part have begun anew and they are at least two.
+    /// Ends the recovery when every backend that takes part has begun anew, and these are at least
+    /// two. An ordinary claim follows at once.
     fn end_recovery_if_done(&mut self, now: Mono, ctx: &mut Context<'_>, out: &mut Vec<Intent>) {
         let Some(work) = &self.recovery.work else { return };
         if work.count(Step::Promised) > 0 || work.count(Step::Done) < 2 {
@@ -357,7 +374,7 @@ impl Leadership {
         self.judge(now, ctx, out);
     }
 
-    /// Ends a recovery whose claim failed.
+    /// Ends a recovery that has failed. `reason` is a clause for people.
     pub(in crate::front) fn recovery_failed(&mut self, reason: &str) {
         let Some(work) = self.recovery.work.take() else { return };
         let done = work.count(Step::Done);
@@ -373,7 +390,8 @@ impl Leadership {
         self.recovery.outcome = Some(Outcome::refused(&text));
     }
 
-    /// Reports the outcome to the operator, at the end of a step.
+    /// Reports the outcome to the operator, at the end of a step. A recovery whose claim was given
+    /// up for another reason, such as another order of the operator, fails here.
     pub(in crate::front) fn tell_recovery(
         &mut self,
         now: Now,
@@ -398,6 +416,7 @@ impl Leadership {
 }
 
 impl Outcome {
+    /// Returns the outcome of a recovery that was not carried out, or failed: status 409.
     fn refused(reason: &str) -> Self {
         Self { status: 409, said: json!({ "message": reason.to_string() }) }
     }

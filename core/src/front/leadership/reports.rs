@@ -1,4 +1,17 @@
-//! The reports of the three backends, and what follows when one confirms or refuses this front.
+//! The reports of the three backends: what each means by the order that it answers, and which part
+//! of the front it goes to.
+//!
+//! A report counts only if it answers an order of the same connection, or is one that backends send
+//! unasked. A report about an epoch counts only if that is the epoch of the present phase: one of
+//! an earlier claim is dropped. Only refusals count whatever the epoch is, since they show a higher
+//! one.
+//!
+//! What never lives here: what follows from a report for a claim (that is `claim`, `reading`,
+//! `founding` and `recovery`), for another front's lead (that is `other_leaders`), and for the log
+//! (that is [`replication`](crate::front::replication)).
+//!
+//! Tests: `front/tests/lead.rs` (refusals, promises), `front/tests/edges.rs` and
+//! `front/tests/fence.rs` (what a confirmation counts for), and the model.
 
 use super::descriptions::Answer;
 use super::phase::Phase;
@@ -14,6 +27,9 @@ use crate::messages::group::{Order, Report};
 use alloc::vec::Vec;
 
 impl Leadership {
+    /// Takes a report of a backend. `number` is the correlation of the order that it answers; 0:
+    /// the backend reports unasked. A report without a pending order, or that does not fit its
+    /// order, is dropped.
     pub(in crate::front) fn report(
         &mut self,
         now: Mono,

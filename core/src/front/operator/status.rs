@@ -1,4 +1,12 @@
-//! The status of a front on its admin pages.
+//! The status of a front on its admin pages: every field is taken from the component that knows it.
+//! The front is only read here; nothing is kept and nothing is decided.
+//!
+//! What never lives here: the fields' meaning and format (that is [`status`](crate::status)), the
+//! verdict on them (that is [`verdict`](crate::verdict)), pages and requests (that is
+//! [`admin`](crate::admin)), metrics (that is `metrics`), and clocks (those are in `clocks`).
+//!
+//! Tests: `front/tests/` compare fields in every area (`admin_requests.rs`, `copies.rs`, `gone.rs`,
+//! `lists.rs`, `twin.rs`); a change of fields shows in `core/docs/interfaces.md` and its tests.
 
 use crate::admin::usage::usage;
 use crate::admin::{Asked, Refusal, Reply, View};
@@ -28,7 +36,7 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 use serde_json::Value;
 
-/// A front at one point in time.
+/// A front at one point in time, to be read only: what admin pages show of it.
 pub(in crate::front) struct At<'a> {
     pub(in crate::front) front: &'a Front,
     pub(in crate::front) now: Now,
@@ -143,7 +151,7 @@ impl At<'_> {
         asked.answer(&self.front.operator.admin, self)
     }
 
-    /// Returns the status.
+    /// Returns the status, with all clients and the first page of handles.
     fn shown(&self) -> FrontStatus {
         let (clients, allocations) = (self.front.calls.service().client_list(), self.page(0));
         FrontStatus { clients, allocations, ..self.facts() }
@@ -181,6 +189,8 @@ impl At<'_> {
         }
     }
 
+    /// Returns the role of this front as it is shown: active also for a leader that only waits for
+    /// a confirmation.
     pub(in crate::front) fn role(&self) -> Role {
         let front = self.front;
         match front.leadership.part(self.now.mono, front.view()) {
@@ -205,6 +215,7 @@ impl At<'_> {
         Some(TwinStatus { configuration_trouble: trouble, ..status })
     }
 
+    /// Returns whether a disk is a member of the group, by the committed entries.
     fn member(&self, disk: &DiskId) -> bool {
         self.front
             .replication
@@ -214,6 +225,7 @@ impl At<'_> {
             .is_some_and(|members| members.contains(disk))
     }
 
+    /// Returns the status of one backend.
     pub(in crate::front) fn backend(&self, id: BackendId) -> BackendStatus {
         let front = self.front;
         let backend = front.replication.backend(id);
@@ -261,6 +273,7 @@ impl At<'_> {
         crate::log::Slot(committed.0.saturating_sub(crate::base::limits::UNCOMMITTED_MAX))
     }
 
+    /// Returns the virtual containers, each with the names of its parts.
     fn containers(&self) -> Vec<ContainerStatus> {
         let virtuals = self.front.calls.virtuals();
         let shown = virtuals.catalogue.containers.iter().map(|shown| ContainerStatus {
@@ -271,6 +284,7 @@ impl At<'_> {
         shown.collect()
     }
 
+    /// Returns the containers that belong to no virtual container.
     fn strays(&self) -> Vec<StrayStatus> {
         let stray = |(id, serial): &(BackendId, String)| StrayStatus {
             backend: self.front.replication.backend(*id).address().to_string(),
@@ -281,6 +295,7 @@ impl At<'_> {
         self.front.calls.virtuals().strays.iter().map(stray).collect()
     }
 
+    /// Returns the containers that more than one backend holds.
     fn copies(&self) -> Vec<CopyStatus> {
         let addresses = self
             .front
@@ -296,6 +311,8 @@ impl At<'_> {
         shown.collect()
     }
 
+    /// Returns every licence of which a backend holds a part, with its use and the parts that
+    /// differ.
     pub(in crate::front) fn licences(&self) -> Vec<LicenceStatus> {
         let front = self.front;
         let served = !front.config.backend_kind().keeps_log()
@@ -358,6 +375,7 @@ impl At<'_> {
         front.calls.virtuals().merged.iter().map(one).collect()
     }
 
+    /// Returns the licences that are gone while handles of them are held.
     fn gone(&self) -> Vec<GoneStatus> {
         let front = self.front;
         let state = front.replication.log().speculative_state();
@@ -374,7 +392,10 @@ impl At<'_> {
         held.map(one).collect()
     }
 
-    /// Returns whether handles can be taken back here.
+    /// Checks whether `what` can be taken back here; only a front that leads and serves can.
+    ///
+    /// # Errors
+    /// Where it can be taken back, as a sentence.
     fn takes_back(&self, what: &str) -> Result<(), Refusal> {
         if self.front.leadership.leads()
             && self.front.leadership.serves(self.now.mono, self.front.view())
@@ -388,7 +409,8 @@ impl At<'_> {
         Err(format!("this front does not lead: take {what} back {where_else}").into())
     }
 
-    /// Returns a page of the handles that are held, after `from`: seats first.
+    /// Returns a page of the handles that are held, without the first `from`: seats first, then by
+    /// age.
     fn page(&self, from: usize) -> Vec<Allocation> {
         let mut seats: Vec<&Grant> =
             self.front.replication.log().speculative_state().seats().collect();
@@ -397,6 +419,7 @@ impl At<'_> {
         page.map(|seat| self.allocation(seat)).collect()
     }
 
+    /// Returns one row of that page, with the number of backends that have the handle on disk.
     fn allocation(&self, seat: &Grant) -> Allocation {
         let log = self.front.replication.log();
         // A seat that is not committed yet does not count.

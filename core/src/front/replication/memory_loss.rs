@@ -2,14 +2,18 @@
 //! which copy counts (*Consistency* 7).
 //!
 //! A description is as old as the order that it answers, and two backends are not asked at the same
-//! time. A backend that has learned of a birth and one that has not look like one that remembers
-//! beside one that has lost its memory. So an apparent loss is a doubt at first: no front founds a
-//! group in that time, and all three backends are asked again. A backend that described itself as
-//! blank before the doubt, and does so after it under the same id, was blank when the doubt began.
-//! If two backends were blank then, and the group is known to have been born by then, they have
-//! lost their memory, whatever reports were on their way.
+//! time. During a birth, one backend may describe itself after the birth and another one before it:
+//! that looks as if the second one had lost its memory. So an apparent loss is a doubt at first: no
+//! front founds a group in that time, and all three backends are asked again. A backend that
+//! describes itself as blank before and after the beginning of the doubt, with the same disk id,
+//! was blank when the doubt began. If two backends were blank then, and the group is known to have
+//! been born by then, they have lost their memory, whatever reports were on their way.
 //!
-//! What never lives here: what is left, and what an operator can do with it (that is `recovery_plan`).
+//! What never lives here: what is left, and what an operator can do with it (that is
+//! `recovery_plan`).
+//!
+//! Tests: `front/tests/members.rs` and `front/tests/recovery.rs`; planted bugs `lost-at-once` and
+//! `lost-by-one-set`.
 
 use super::backend_link::BackendLink;
 use super::membership::is_unborn;
@@ -20,7 +24,7 @@ use crate::log::{DiskId, Slot};
 use crate::messages::group::Standing;
 use alloc::vec::Vec;
 
-/// A doubt: the group's memory seems to be lost.
+/// A doubt: the group's memory seems to be lost, and not all three backends have confirmed it yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::front) struct Doubt {
     /// When the doubt began.
@@ -30,8 +34,9 @@ pub(in crate::front) struct Doubt {
 }
 
 impl Replication {
-    /// Whether all three backends are connected, and two or three have lost what they remembered of
-    /// a group.
+    /// Returns whether the group's memory is lost for certain: all three backends are connected,
+    /// have answered since the doubt began, and two or three of them remember no group that was
+    /// born.
     pub(in crate::front) fn is_emptied(&self, context: &Context<'_>) -> bool {
         let same = |doubt: Doubt| Some(doubt.disks) == self.disks();
         self.seems_emptied(context)
@@ -39,13 +44,14 @@ impl Replication {
             && BackendId::all().all(|at| self.is_sure_of(at))
     }
 
-    /// Whether a backend's description answers an order that was sent since the doubt began.
+    /// Returns whether a backend's description answers an order that was sent since the doubt
+    /// began; true without a doubt.
     pub(in crate::front) fn is_sure_of(&self, id: BackendId) -> bool {
         self.doubt.is_none_or(|doubt| self.backends[id].reported().as_of() > doubt.since)
     }
 
-    /// Whether, by the latest descriptions of all three backends, two or three have lost their
-    /// memory and none reports that another front serves.
+    /// Returns whether, by the latest descriptions of all three backends, two or three have lost
+    /// their memory and none reports that another front serves.
     pub(in crate::front) fn seems_emptied(&self, context: &Context<'_>) -> bool {
         // This runs at the end of every step: the most frequent answer comes first.
         let born = |backend: &&BackendLink| {
@@ -81,28 +87,31 @@ impl Replication {
         self.doubt.is_some()
     }
 
+    /// Returns the disk ids of the three backends, by place; `None` unless all have described
+    /// themselves.
     fn disks(&self) -> Option<[DiskId; 3]> {
         let disk = |id: BackendId| self.backends[id].standing().map(|standing| standing.disk);
         let [first, second, third] = BackendId::ALL.map(disk);
         Some([first?, second?, third?])
     }
 
-    /// Whether a backend has the name of a group of which a connected backend has entries.
+    /// Returns whether a backend has the name of a group of which a connected backend has entries.
     fn is_of_born(&self, standing: &Standing) -> bool {
         let same = |other: &Standing| other.group == standing.group && !is_unborn(other);
         standing.group.is_some() && self.counted().any(|(_, other)| same(&other))
     }
 
-    /// Whether this front has seen a group that was born, in its copy of the log or in its usage
-    /// history.
+    /// Returns whether this front has seen a group that was born, in its copy of the log or in its
+    /// usage history.
     pub(in crate::front) fn remembers(&self, context: &Context<'_>) -> bool {
         let written = context.usage.history().covered().map_or(Slot(0), |mark| mark.slot());
         self.log.committed().max(written) > Slot(1)
     }
 
-    /// Returns, with all three backends connected, those whose disks are no members of the group. A
-    /// connection to a process that has ended looks like a backend with another disk: so each
-    /// backend has to answer an order that was sent after all three had described themselves.
+    /// Returns the backends whose disks are no members of the group; none unless all three are
+    /// connected. A connection to a process that has ended looks like a backend with another disk.
+    /// So a backend is returned only if it has answered an order that was sent after all three had
+    /// described themselves.
     pub(in crate::front) fn strangers(&self, context: &Context<'_>) -> Vec<BackendId> {
         let all: Vec<(BackendId, Standing)> = self.counted().collect();
         if all.len() < 3 {
@@ -123,7 +132,7 @@ impl Replication {
         all.iter().filter(stranger).map(|(id, _)| *id).collect()
     }
 
-    /// Whether a backend has reported that another front serves.
+    /// Returns whether a backend has reported that another front serves.
     pub(in crate::front) fn another_serves(&self, context: &Context<'_>) -> bool {
         let another = |backend: &BackendLink| {
             let known = backend.known().filter(|known| known.led);

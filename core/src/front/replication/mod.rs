@@ -2,6 +2,23 @@
 //! has come, which of them count, and how one that is behind is repaired.
 //!
 //! What never lives here: whether this front leads. Each call passes that in its [`Context`].
+//!
+//! | file | contents |
+//! |---|---|
+//! | `replicated_log` | this front's copy of the log, and the two states that follow from it |
+//! | `backend_link` | one backend as seen by this front; it owns what the next six rows keep |
+//! | `connection`, `link_state` | its connection |
+//! | `reported` | what it has reported of itself |
+//! | `pending_orders` | its orders without a report |
+//! | `follower` | how far it follows the log |
+//! | `eligibility`, `trouble` | whether it counts, and in words why not |
+//! | `disk_writes` | how long its disk takes |
+//! | `progress` | entries and states on their way to the backends, and repair |
+//! | `membership`, `rounds`, `vote` | which acknowledgements and confirmations count |
+//! | `exclusion`, `memory_loss` | disks that are left out, and memory that is lost |
+//!
+//! Tests: `front/tests/` (`repair.rs`, `members.rs`, `old_disks.rs`, `fence.rs`), the unit tests of
+//! `replicated_log` and `vote`, and the model.
 
 pub(super) mod backend_link;
 mod connection;
@@ -39,7 +56,7 @@ use memory_loss::Doubt;
 use replicated_log::ReplicatedLog;
 use rounds::Rounds;
 
-/// The copy of the log, and the backends that it goes to.
+/// The copy of the log, the backends that it goes to, and what is known of the group beside it.
 #[derive(Clone, Debug)]
 pub(super) struct Replication {
     backends: [BackendLink; 3],
@@ -47,9 +64,10 @@ pub(super) struct Replication {
     rounds: Rounds,
     /// What is known of a group beyond the copy of its log.
     witness: Remembered,
-    /// The group's memory seems to be lost.
+    /// Since when the group's memory seems to be lost; `None`: it does not.
     doubt: Option<Doubt>,
-    /// When the first connection is made anew; set while one backend is reached by two addresses.
+    /// While one backend is reached by two addresses: when the earlier connection is made anew, so
+    /// that its address is looked up again.
     doubled_until: Option<Mono>,
 }
 
@@ -58,17 +76,19 @@ pub(super) struct Replication {
 pub(super) struct Context<'a> {
     pub(super) config: &'a Config,
     pub(super) phase: &'a Phase,
-    /// Fewer than two of the backends that were last read are members.
+    /// Whether fewer than two of the backends that the last claim read are members.
     pub(super) unproved: bool,
     pub(super) usage: &'a Usage,
     pub(super) twin: Option<&'a Twin>,
 }
 
 impl Context<'_> {
+    /// Returns whether this front leads.
     fn leads(&self) -> bool {
         matches!(self.phase, Phase::Leading { .. })
     }
 
+    /// Returns the epoch under which this front writes, or is about to.
     fn epoch(&self) -> Option<Epoch> {
         self.phase.epoch()
     }
@@ -122,12 +142,13 @@ impl Replication {
         &mut self.backends[id]
     }
 
-    /// Returns the place of the backend that this link leads to.
+    /// Returns the backend that this link leads to; `None` for any other link.
     pub(super) fn backend_of(&self, link: LinkId) -> Option<BackendId> {
         BackendId::all().find(|&id| self.backends[id].link() == Some(link))
     }
 
-    /// Marks the link of a backend as up, and asks the backend for its description.
+    /// Marks the link of a backend as up, and asks the backend for its description. `minor` is the
+    /// minor version that both ends speak.
     pub(super) fn joined(&mut self, now: Mono, link: LinkId, minor: u16, out: &mut Vec<Intent>) {
         let Some(id) = self.backend_of(link) else { return };
         let backend = &mut self.backends[id];
@@ -145,7 +166,7 @@ impl Replication {
         self.backends.iter().filter(|backend| backend.follows()).count()
     }
 
-    /// Puts another backend in the place of one that is no longer configured.
+    /// Puts the backend at this address in the place of one that is no longer configured.
     pub(super) fn replace(&mut self, id: BackendId, address: Address) {
         self.backends[id] = BackendLink::new(address);
         self.backends[id].set_round(self.rounds.round());

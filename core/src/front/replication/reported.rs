@@ -1,7 +1,13 @@
 //! What a backend has reported of itself: its description, the facts beside it, its clock, and the
-//! files that it lacks.
+//! files that it lacks. The description is kept up to date by later reports about the log, so that
+//! the backend does not have to describe itself again.
 //!
-//! What never lives here: what a front concludes from that.
+//! What never lives here: what a front concludes from that (in `eligibility`, `exclusion`,
+//! `membership` and `memory_loss`), and how far the backend follows this front's log (that is
+//! `follower`).
+//!
+//! Tests: `front/tests/members.rs` and `front/tests/old_disks.rs` (descriptions and their age),
+//! `front/tests/date.rs` (clocks), `front/tests/fence.rs`.
 
 use crate::base::limits::CLOCK_FRESH;
 use crate::base::time::{Mono, Wall};
@@ -11,7 +17,7 @@ use crate::log::{GroupId, Slot};
 use crate::messages::group::{Description, Facts, Lost, Standing};
 use alloc::vec::Vec;
 
-/// The time of a clock, and when it was reported.
+/// The time of a backend's clock, and the time of this front at which it was reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct ClockReading {
     clock: Wall,
@@ -21,18 +27,20 @@ struct ClockReading {
 /// What a backend has reported of itself.
 #[derive(Clone, Debug, Default)]
 pub(in crate::front) struct Reported {
+    /// The latest description; `None`: none on this connection.
     description: Option<Description>,
-    /// When it first described itself on this connection.
+    /// When the backend first described itself on this connection.
     met: Mono,
-    /// When the order was sent that the description answers.
+    /// When the order was sent that the description answers. The description may be as old as that.
     as_of: Mono,
-    /// What it last reported beside its description; `None`: nothing yet, or an older program.
+    /// The facts that were last reported beside the description; `None`: none yet, or an older
+    /// program, which reports none.
     facts: Option<Facts>,
-    /// Its clock, as reported with the facts.
+    /// The clock of the backend, as reported with the facts.
     clock: Option<ClockReading>,
-    /// Which of its files it last reported as removed.
+    /// Which files of the backend were last reported as removed.
     lost_files: Lost,
-    /// How many files it last reported as unusable.
+    /// How many files of the backend were last reported as unusable.
     unusable: u32,
 }
 
@@ -57,7 +65,7 @@ impl Reported {
         self.facts.as_ref()
     }
 
-    /// Returns the process of the backend; 0 if it was not reported.
+    /// Returns the random number of the backend's process; 0 if it was not reported.
     pub(in crate::front) fn process(&self) -> u128 {
         self.facts.as_ref().map_or(0, |facts| facts.process)
     }
@@ -112,14 +120,16 @@ impl Reported {
         self.as_of = sent;
     }
 
-    /// Takes other parts of licences. Returns whether the backend has described itself before.
+    /// Takes the parts of licences that the backend holds now. Returns whether the backend has
+    /// described itself before; if not, the parts are dropped.
     pub(in crate::front) fn has_parts(&mut self, parts: Vec<Part>) -> bool {
         let Some(description) = &mut self.description else { return false };
         description.parts = parts;
         true
     }
 
-    /// Notes that the disk has the name of a group and nothing else of it.
+    /// Notes that the disk has stored the name of a group that is being born, and has no slot of
+    /// it.
     pub(in crate::front) fn founded(&mut self, group: GroupId) {
         if let Some(description) = &mut self.description {
             description.standing.group = Some(group);
@@ -128,7 +138,7 @@ impl Reported {
         }
     }
 
-    /// Notes that the disk has a state and nothing after it.
+    /// Notes that the disk has the state at slot `at` of this group, and nothing after it.
     pub(in crate::front) fn installed(&mut self, group: Option<GroupId>, at: Slot) {
         if let Some(description) = &mut self.description {
             let standing = &mut description.standing;
@@ -139,7 +149,7 @@ impl Reported {
         }
     }
 
-    /// Notes up to which slot the backend is sure of its copy.
+    /// Notes up to which slot the backend knows its copy to be committed.
     pub(in crate::front) fn is_sure_up_to(&mut self, committed: Slot) {
         if let Some(description) = &mut self.description {
             description.standing.committed = committed;
@@ -160,7 +170,8 @@ impl Reported {
         }
     }
 
-    /// Notes that a front leads if the backend has committed slots after `known`.
+    /// Notes that another front leads if the backend has committed slots after `known`, the last
+    /// one that this front has committed.
     pub(in crate::front) fn is_led_beyond(&mut self, known: Slot) {
         if let Some(description) = &mut self.description {
             description.led |= description.standing.committed > known;
@@ -190,7 +201,7 @@ impl Reported {
         more
     }
 
-    /// Forgets what was reported on a connection that is lost.
+    /// Forgets what was reported on a connection that is lost, except the two times.
     pub(super) fn forget(&mut self) {
         let Self { met, as_of, .. } = *self;
         *self = Self { met, as_of, ..Self::default() };

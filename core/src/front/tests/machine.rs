@@ -1,4 +1,9 @@
-//! The machines of the backends: their processes, disks and clocks.
+//! The machines of the backends in the tests' [`World`]: their processes, disks and clocks. A
+//! machine keeps what a backend writes until its disk finishes the write, so that a test can cut
+//! the power in between, and runs the real [`Backend`].
+//!
+//! What never lives here: connections (those are in `network`), the machines of fronts (those are
+//! in `side`), and stock servers (those are in `unfenced`).
 
 use super::brief::brief_report;
 use super::world::{Event, World};
@@ -13,29 +18,35 @@ use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::vec::Vec;
 
+/// The machine of one backend.
 pub(super) struct Machine {
     pub(super) node: Backend,
-    /// What survives a crash.
+    /// The journal as it is on disk: what survives a crash.
     pub(super) disk: Vec<u8>,
+    /// The writes that the disk has not finished, oldest first.
     writes: VecDeque<Write>,
-    /// Whether its disk finishes no writes.
+    /// Whether the disk finishes no writes.
     pub(super) stuck: bool,
-    /// After how many more writes its disk is stuck.
+    /// After how many more writes the disk is stuck; `None`: never.
     pub(super) stuck_after: Option<u32>,
+    /// The licence files.
     pub(super) containers: Vec<Container>,
     /// How many seconds its clock is ahead of the right time.
     pub(super) ahead: i64,
+    /// Whether the process runs.
     pub(super) up: bool,
+    /// The seed of the process, another one for every process of every machine.
     pub(super) started: u8,
 }
 
 /// An unfinished write.
 struct Write {
     bytes: Vec<u8>,
-    /// Whether it replaces the whole journal.
+    /// Whether it replaces the whole journal; otherwise the bytes are appended.
     whole: bool,
 }
 
+/// Starts a process with the journal that is on the disk; `None`: with a new disk.
 fn open(containers: &[Container], seed: u8, disk: Option<&[u8]>) -> Backend {
     let config = BackendConfig {
         identity: identity(),
@@ -48,6 +59,7 @@ fn open(containers: &[Container], seed: u8, disk: Option<&[u8]>) -> Backend {
 }
 
 impl Machine {
+    /// Returns the machine at this place, with a blank disk and a process that runs.
     pub(super) fn new(index: usize, container: Container) -> Self {
         let containers = alloc::vec![container];
         let started = u8::try_from(index).unwrap();
@@ -92,7 +104,7 @@ impl World {
         self.events.push_back(Event::ToBackend(index, input));
     }
 
-    /// Lets the disk of a backend continue.
+    /// Lets the disk of a backend finish writes again.
     pub(super) fn unstick(&mut self, index: usize) {
         self.backends[index].stuck = false;
         self.run();
@@ -119,6 +131,8 @@ impl World {
         false
     }
 
+    /// Steps a backend with an input, unless its process does not run. Its reports go to the
+    /// fronts' queues, and its write to its disk.
     pub(super) fn step_backend(&mut self, index: usize, input: Input) {
         if !self.backends[index].up {
             return;

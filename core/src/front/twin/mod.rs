@@ -1,16 +1,21 @@
 //! The other front. Each front dials the other; the one that dialled sends, and the other one
-//! answers. So there are two links, and on each the sender keeps the receiver's copy of the log up
-//! to date while it leads.
+//! answers. So there are two links: `sender` has the one that this front dialled, `receiver` the
+//! one that the twin dialled. While a front leads, its sender keeps the twin's copy of the log up
+//! to date.
 //!
 //! Clients of the front that stands by are served by the one that leads: their calls go over the
 //! link that the first one dialled (`forward_out`), and are calls of remote clients at the other
 //! (`forward_in`). If that is not possible, the front that leads at least learns that they have
 //! called (`signs_of_life`).
 //!
-//! What lives here: the parts, and the routing between them. What never lives here: a decision. The
-//! backends decide who leads and what is committed; a report of the twin saves reading, and is
-//! checked where it matters. Only with stock servers there is nothing else to go by
-//! (`core/docs/consistency.md`, section 10).
+//! What lives here: the parts, and the routing between them. What never lives here: the rest of the
+//! front, which is lent ([`Context`]) or takes an [`Event`]; and a decision. The backends decide
+//! who leads and what is committed; a report of the twin saves reading, and is checked where it
+//! matters. Only with stock servers there is nothing else to go by (`core/docs/consistency.md`,
+//! section 10).
+//!
+//! Tests: `front/tests/` (`twin.rs`, `forward.rs`, `first_word.rs`, `signs_of_life.rs`,
+//! `failover.rs`, `history.rs`), `receiver_test` and `sender_test` beside the code.
 
 mod connections;
 mod context;
@@ -100,7 +105,7 @@ impl Twin {
         }
     }
 
-    /// Returns its configured address.
+    /// Returns the configured address of the twin.
     pub(super) fn address(&self) -> &Address {
         &self.config.address
     }
@@ -121,7 +126,8 @@ impl Twin {
         self.hellos.speak(version);
     }
 
-    /// Whether the link that this front dialled is up with this minor version or a later one.
+    /// Returns whether the link that this front dialled is up with this minor version or a later
+    /// one.
     pub(super) fn speaks(&self, minor: u16) -> bool {
         self.sender.link.has_version(minor)
     }
@@ -142,8 +148,9 @@ impl Twin {
         self.differences.set(rows);
     }
 
-    /// Sends the twin what is new, and acknowledgements of what has changed here. `seats`: changed
-    /// handles at stock servers, or all of them.
+    /// Sends the twin what is new, and acknowledgements of what has changed here, at the end of a
+    /// step. `seats`: handles at stock servers that have changed, or all of them if
+    /// [`wants_all`](Self::wants_all).
     pub(super) fn settle(
         &mut self,
         now: Now,
@@ -195,16 +202,16 @@ impl Twin {
         self.receiver.sends_no_history()
     }
 
-    /// Returns until when a reply waits for the twin, which lacks the slot: in unfenced mode a
-    /// client is sent what is committed when the twin has it too. `None` if the twin has the slot,
-    /// or cannot be waited for now.
+    /// Returns until when the reply for a slot waits for the twin: in unfenced mode a client is
+    /// sent what is committed only when the twin has it too. `None`: no wait, because the twin has
+    /// the slot, or cannot be waited for now, or backends keep the log.
     pub(super) fn holds_back(&self, now: Mono, slot: Slot) -> Option<Mono> {
         let holds = !self.kind.keeps_log() && self.sender.holds_back(slot);
         holds.then(|| now + self.config.transfer_timeout)
     }
 
-    /// Notes that a reply has waited long enough: none waits until the twin has every slot up to
-    /// `last`.
+    /// Notes that a reply has waited for the twin long enough: until the twin has every slot up to
+    /// `last`, no reply waits for it.
     pub(super) fn is_late(&mut self, last: Slot) {
         self.sender.give_up(last);
     }

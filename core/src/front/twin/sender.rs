@@ -1,10 +1,15 @@
-//! What this front sends to its twin. Entries go out in the step in which they go to the backends;
-//! those that the twin does not take stay in the log, which drops them in its own time. Nothing
-//! waits for their acknowledgement, except replies in unfenced mode: there the twin is also sent at
-//! once what is committed, and before that the handles at the servers that it concerns.
+//! What this front sends to its twin: its role, its machine, its log, its usage history, and
+//! handles at stock servers. Entries go out in the step in which they go to the backends; those
+//! that the twin does not take stay in the log, which drops them in its own time. Nothing waits for
+//! their acknowledgement, except replies in unfenced mode. There the twin is also sent at once
+//! which slots are committed, and before that the handles at the servers that belong to these
+//! slots.
 //!
-//! What never lives here: the link, how far the log and the usage history have come (`sender_link`,
-//! `log_sender` and `history_sync` have that).
+//! What lives here: which message goes first, and what begins anew with a link or an epoch. What
+//! never lives here: the link (that is `sender_link`), and how far the twin has come with the log
+//! and the usage history (those are `log_sender` and `history_sync`).
+//!
+//! Tests: `sender_test` (unfenced mode), `front/tests/twin.rs`, `front/tests/history.rs`.
 
 use super::context::Context;
 use super::history_sync::{HistorySync, Recalled};
@@ -23,7 +28,7 @@ use crate::messages::twin::{
 };
 use alloc::vec::Vec;
 
-/// The sending end.
+/// The sending end of the line to the twin.
 #[derive(Clone, Debug)]
 pub(super) struct Sender {
     kind: BackendKind,
@@ -39,7 +44,7 @@ pub(super) struct Sender {
 }
 
 impl Sender {
-    /// Returns the end of a front with backends of this kind.
+    /// Returns the sending end of a front with backends of this kind, without a link.
     pub(super) fn new(kind: BackendKind) -> Self {
         Self {
             kind,
@@ -78,7 +83,7 @@ impl Sender {
         self.history.stop();
     }
 
-    /// Returns the last slot up to which the twin's copy counts.
+    /// Returns the last slot up to which the twin's copy counts; see [`LogSender::copy`].
     pub(super) fn copy(&self) -> Slot {
         self.log.copy()
     }
@@ -89,7 +94,7 @@ impl Sender {
         self.log.acked()
     }
 
-    /// Whether a reply has to wait until the twin has this slot.
+    /// Returns whether a reply has to wait until the twin has this slot.
     pub(super) fn holds_back(&self, slot: Slot) -> bool {
         self.link.link().is_some() && self.log.holds_back(slot)
     }
@@ -101,12 +106,12 @@ impl Sender {
         }
     }
 
-    /// Whether all handles at stock servers have to be sent.
+    /// Returns whether all handles at stock servers have to be sent.
     pub(super) fn wants_all(&self) -> bool {
         !self.handles_sent && !self.log.is_waiting()
     }
 
-    /// Whether the twin takes the log of this front entry by entry.
+    /// Returns whether the twin takes the log of this front entry by entry.
     pub(super) fn follows(&self) -> bool {
         self.log.follows()
     }
@@ -121,8 +126,8 @@ impl Sender {
         self.log.state_due().or_else(|| self.link.heartbeat_due(heartbeat))
     }
 
-    /// Takes an answer of the twin. Returns `false` if the twin knows of slots that this front has
-    /// never proposed, although it leads as far as it knows.
+    /// Takes an answer of the twin. Returns `false` if the twin knows of slots that this front,
+    /// which believes that it leads, has never proposed: then another front has led since.
     pub(super) fn answered(&mut self, now: Mono, ack: &TwinAck, log: &ReplicatedLog) -> bool {
         self.link.acknowledged(now, ack.count);
         let led = self.standing.filter(|standing| standing.leads.is_some());
@@ -170,6 +175,8 @@ impl Sender {
         }
     }
 
+    /// Sends this front's role if it has changed, or if a heartbeat is due. With another epoch or
+    /// lead, the log waits until the twin reports where to begin.
     fn send_standing(&mut self, now: Now, subject: &Subject<'_>, out: &mut Vec<Intent>) {
         let OwnRole { part, epoch, leads } = subject.own;
         let sent = |standing: Standing| OwnRole {
