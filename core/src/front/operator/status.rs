@@ -5,8 +5,9 @@
 //! verdict on them (that is [`verdict`](crate::verdict)), pages and requests (that is
 //! [`admin`](crate::admin)), metrics (that is `metrics`), and clocks (those are in `clocks`).
 //!
-//! Tests: `front/tests/` compare fields in every area (`admin_requests.rs`, `copies.rs`, `gone.rs`,
-//! `lists.rs`, `twin.rs`); a change of fields shows in `core/docs/interfaces.md` and its tests.
+//! Tests: values in `front/tests/` (`copies.rs`, `gone.rs`, `lists.rs`, `twin.rs`, and what is
+//! taken back in `admin_requests.rs`); a field that is added needs its words in
+//! `core/docs/interfaces.md` (`tests/tests/documents.rs`).
 
 use crate::admin::usage::usage;
 use crate::admin::{Asked, Refusal, Reply, View};
@@ -189,8 +190,8 @@ impl At<'_> {
         }
     }
 
-    /// Returns the role of this front as it is shown: active also for a leader that only waits for
-    /// a confirmation.
+    /// Returns the role of this front as it is shown: active also for a leader that has asked its
+    /// backends anew a moment ago, since a backend has returned.
     pub(in crate::front) fn role(&self) -> Role {
         let front = self.front;
         match front.leadership.part(self.now.mono, front.view()) {

@@ -7,7 +7,7 @@
 //! `follower`).
 //!
 //! Tests: `front/tests/members.rs` and `front/tests/old_disks.rs` (descriptions and their age),
-//! `front/tests/date.rs` (clocks), `front/tests/fence.rs`.
+//! `front/tests/date.rs` (clocks).
 
 use crate::base::limits::CLOCK_FRESH;
 use crate::base::time::{Mono, Wall};
