@@ -312,14 +312,14 @@ fn numbers_of(given: Numbers, only: Option<u8>) -> Result<IssueNumbers, Failure>
 
 fn open_parts(options: &Issue) -> Outcome {
     let new = !options.key.exists();
-    for path in sign(options)? {
+    let spec = specification(&options.spec)?;
+    for path in sign(options, &spec)? {
         stdout::line(path.display())?;
     }
     if new {
         let key = options.key.display();
         note!("{key}: a new issuer key. Who has it can sign licences.");
     }
-    let spec = specification(&options.spec)?;
     if let Some(what) = three_times(&spec) {
         let file = options.spec.display();
         note!("warning: {file}: {what}; it is issued all the same");
@@ -355,22 +355,21 @@ fn signs(options: &Issue) -> Outcome {
     Ok(())
 }
 
-/// Signs open parts, and returns the files that were written.
+/// Signs the open parts of a specification, and returns the files that were written.
 ///
 /// # Errors
 /// As of [`issue`].
-pub fn sign(options: &Issue) -> Result<Vec<PathBuf>, Failure> {
-    let Issue { spec, key, out, only, .. } = options;
-    let parsed = specification(spec)?;
+pub fn sign(options: &Issue, spec: &Spec) -> Result<Vec<PathBuf>, Failure> {
+    let Issue { spec: file, key, out, only, .. } = options;
     signs(options)?;
     let issuer = files::issuer(key)?;
     std::fs::create_dir_all(out).map_err(|error| files::wrong(out, words(&error)))?;
     let now = Clock::start().now().wall;
-    warn_of_ended(&parsed, now, spec);
+    warn_of_ended(spec, now, file);
     let mut written = Vec::new();
     for part in only.map_or(1..=3, |part| part..=part) {
         let path = out.join(format!("{part}.cmlic"));
-        files::put(&path, &issuer.issue(&parsed, part, now), Access::Private)?;
+        files::put(&path, &issuer.issue(spec, part, now), Access::Private)?;
         written.push(path);
     }
     let path = out.join(PUBLIC);

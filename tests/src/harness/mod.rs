@@ -3,7 +3,7 @@
 //!
 //! What lives here: [`Program`] and [`Server`] (one process), [`Cluster`] (three backends and a
 //! front), [`Recorder`] (a relay that records), [`Gate`] (a relay that can be held and cut),
-//! [`Clock`] (a clock that is wrong), the admin pages over plain HTTP, the files of a usage
+//! [`Clock`] (a clock that is wrong), [`Scratch`] (a folder for commands without servers), the admin pages over plain HTTP, the files of a usage
 //! history, waiting for a condition. What never lives here: an assertion on what a server should
 //! do.
 //!
@@ -21,6 +21,7 @@ mod http;
 mod process;
 mod recorder;
 mod request;
+mod scratch;
 mod seats;
 mod skipped;
 mod variants;
@@ -38,6 +39,7 @@ pub use http::{PASSWORD, get, get_json, get_with, post, post_text, sign_in};
 pub use process::{Finished, Server, freeze, kill_all, signal};
 pub use recorder::{Recorder, play};
 pub use request::{container, write_request};
+pub use scratch::Scratch;
 pub use seats::{give_back, take};
 pub use skipped::{missing, not_played};
 pub use variants::list_servers;

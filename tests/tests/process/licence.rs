@@ -4,9 +4,9 @@
 
 use serde_json::{Value, json};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use tmr_core::licence::{Document, Issuer, IssuerKey};
-use tmr_tests::harness::{Finished, Program, Runtime, container, write_request};
+use tmr_tests::harness::{Finished, Runtime, Scratch, container, write_request};
 use tmr_tests::on_both_runtimes;
 
 on_both_runtimes!(
@@ -20,26 +20,20 @@ on_both_runtimes!(
 
 const SECRET: [u8; 32] = [7; 32];
 
-/// A folder of a test's own; gone when it ends well.
-struct Desk {
-    program: Program,
-    folder: PathBuf,
-}
+/// A folder with a vendor's keys, a specification and a request.
+struct Desk(Scratch);
 
-impl Drop for Desk {
-    fn drop(&mut self) {
-        if !std::thread::panicking() {
-            let _ = fs::remove_dir_all(&self.folder);
-        }
+impl std::ops::Deref for Desk {
+    type Target = Scratch;
+
+    fn deref(&self) -> &Scratch {
+        &self.0
     }
 }
 
 impl Desk {
-    fn new(runtime: Runtime, name: &str) -> Self {
-        let unique = format!("tmr-{name}-{}-{}", runtime.program_name(), std::process::id());
-        let folder = std::env::temp_dir().join(unique);
-        fs::create_dir(&folder).unwrap();
-        let desk = Self { program: Program::of(runtime), folder };
+    fn new(runtime: Runtime) -> Self {
+        let desk = Self(Scratch::new(runtime));
         let issuer = Issuer::from_secret(SECRET);
         desk.write("vendor.key", &issuer.to_text());
         desk.write("vendor.pub", &issuer.public().to_text());
@@ -48,21 +42,8 @@ impl Desk {
         desk
     }
 
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.join(name)
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        fs::write(self.path(name), text).unwrap();
-    }
-
-    /// Runs a command, in which a word with a dot or a slash is a file of this folder.
     fn run(&self, line: &str) -> Finished {
-        let word = |word: &str| match word.contains(['.', '/']) {
-            true => self.path(word).into_os_string(),
-            false => word.into(),
-        };
-        self.program.run(line.split(' ').map(word))
+        self.0.run(line.split(' '))
     }
 
     fn document(&self, name: &str) -> Document {
@@ -84,7 +65,7 @@ fn spec() -> Value {
 const ISSUE: &str = "issue spec.json --request acme.request --key vendor.key --out acme.bundle";
 
 fn a_bundle_opens_in_the_containers_of_its_request_alone(runtime: Runtime) {
-    let desk = Desk::new(runtime, "bundle");
+    let desk = Desk::new(runtime);
     let end = desk.run(ISSUE).expect(0);
     assert_eq!(end.out.trim_end(), desk.path("acme.bundle").display().to_string());
     for number in 1..=3 {
@@ -118,7 +99,7 @@ fn a_bundle_opens_in_the_containers_of_its_request_alone(runtime: Runtime) {
 }
 
 fn one_part_is_issued_again_and_fits_the_two_in_use(runtime: Runtime) {
-    let desk = Desk::new(runtime, "again");
+    let desk = Desk::new(runtime);
     desk.run(ISSUE).expect(0);
     let again = "issue spec.json --request acme.request --key vendor.key --out two.bundle --only 2";
     desk.run(again).expect(2).one_clear_error(&["--only 2 needs --sharing"]);
@@ -135,7 +116,7 @@ fn one_part_is_issued_again_and_fits_the_two_in_use(runtime: Runtime) {
 }
 
 fn what_cannot_be_meant_is_refused_in_words(runtime: Runtime) {
-    let desk = Desk::new(runtime, "refused");
+    let desk = Desk::new(runtime);
     let mut spec = spec();
     spec["Products"][1].as_object_mut().unwrap().remove("TmrId");
     desk.write("ordinary.json", &spec.to_string());
@@ -189,7 +170,7 @@ fn what_cannot_be_meant_is_refused_in_words(runtime: Runtime) {
 }
 
 fn open_parts_are_issued_as_before_and_called_open(runtime: Runtime) {
-    let desk = Desk::new(runtime, "open");
+    let desk = Desk::new(runtime);
     let plain = desk.run("issue spec.json --key vendor.key --out open/").expect(0);
     assert!(plain.err.contains("These parts are open"), "{}", plain.err);
     let meant = desk.run("issue spec.json --unbound --key vendor.key --out open/").expect(0);
@@ -210,7 +191,7 @@ fn open_parts_are_issued_as_before_and_called_open(runtime: Runtime) {
 }
 
 fn files_are_listed_shown_and_taken_apart(runtime: Runtime) {
-    let desk = Desk::new(runtime, "shown");
+    let desk = Desk::new(runtime);
     desk.run(ISSUE).expect(0);
     desk.run("issue spec.json --unbound --key vendor.key --out open/").expect(0);
     let parts = desk.run("licence export acme.bundle --out parts/").expect(0);
@@ -250,7 +231,7 @@ fn files_are_listed_shown_and_taken_apart(runtime: Runtime) {
 }
 
 fn every_file_is_checked_for_what_it_is_and_for_whom(runtime: Runtime) {
-    let desk = Desk::new(runtime, "verify");
+    let desk = Desk::new(runtime);
     desk.run(ISSUE).expect(0);
     desk.run("licence export acme.bundle --out parts/").expect(0);
     desk.run("issue spec.json --unbound --key vendor.key --out open/").expect(0);

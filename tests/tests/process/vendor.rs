@@ -4,9 +4,8 @@
 
 use serde_json::{Value, json};
 use std::fs;
-use std::path::PathBuf;
 use tmr_core::licence::{Bundle, Document, IssuerKey};
-use tmr_tests::harness::{Finished, Program, Runtime, container, write_request};
+use tmr_tests::harness::{Finished, Runtime, Scratch, container, write_request};
 use tmr_tests::on_both_runtimes;
 
 on_both_runtimes!(
@@ -18,35 +17,25 @@ on_both_runtimes!(
     a_damaged_file_is_named_and_nothing_is_issued,
 );
 
-/// A folder of a test's own with a desk in `desk`; gone when the test ends well.
-struct Place {
-    program: Program,
-    folder: PathBuf,
-}
+/// A folder with a vendor's desk in `desk`, two requests and a specification.
+struct Place(Scratch);
 
-impl Drop for Place {
-    fn drop(&mut self) {
-        if !std::thread::panicking() {
-            let _ = fs::remove_dir_all(&self.folder);
-        }
+impl std::ops::Deref for Place {
+    type Target = Scratch;
+
+    fn deref(&self) -> &Scratch {
+        &self.0
     }
 }
 
 impl Place {
-    fn new(runtime: Runtime, name: &str) -> Self {
-        let unique = format!("tmr-{name}-{}-{}", runtime.program_name(), std::process::id());
-        let folder = std::env::temp_dir().join(unique);
-        fs::create_dir(&folder).unwrap();
-        let place = Self { program: Program::of(runtime), folder };
+    fn new(runtime: Runtime) -> Self {
+        let place = Self(Scratch::new(runtime));
         place.vendor("init").expect(0);
         write_request(&place.path("acme.request"), 5, [1, 2, 3]);
         write_request(&place.path("beta.request"), 6, [4, 5, 6]);
         place.spec("spec.json", &json!({}));
         place
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.join(name)
     }
 
     /// Writes a specification of two products, with these further keys.
@@ -58,18 +47,13 @@ impl Place {
         for (key, value) in more.as_object().unwrap() {
             spec[key] = value.clone();
         }
-        fs::write(self.path(name), spec.to_string()).unwrap();
+        self.write(name, &spec.to_string());
     }
 
-    /// Runs a command at the desk; a word with a dot is a file of this folder.
+    /// Runs a command at the desk.
     fn vendor(&self, line: &str) -> Finished {
-        let word = |word: &str| match word.contains('.') {
-            true => self.path(word).into_os_string(),
-            false => word.into(),
-        };
-        let desk = ["--desk".into(), self.path("desk").into_os_string()];
-        let words = ["vendor"].into_iter().chain(line.split(' ')).map(word);
-        self.program.run(words.chain(desk))
+        let words = ["vendor"].into_iter().chain(line.split(' '));
+        self.run(words.chain(["--desk", "./desk"]))
     }
 
     fn issue(&self, customer: &str, bundle: &str) -> Bundle {
@@ -105,7 +89,7 @@ fn ids(bundle: &Bundle) -> Vec<u32> {
 }
 
 fn a_desk_numbers_what_it_issues(runtime: Runtime) {
-    let place = Place::new(runtime, "desk");
+    let place = Place::new(runtime);
     let ignored = fs::read_to_string(place.path("desk/.gitignore")).unwrap();
     assert!(ignored.lines().any(|line| line == "issuer.key"));
     place.vendor("init").expect(2).one_clear_error(&["vendor.json", "already"]);
@@ -133,7 +117,7 @@ fn a_desk_numbers_what_it_issues(runtime: Runtime) {
 }
 
 fn a_customer_s_licences_are_renewed_raised_and_revoked(runtime: Runtime) {
-    let place = Place::new(runtime, "change");
+    let place = Place::new(runtime);
     place.issue("acme", "one.bundle");
     let product = |bundle: &Bundle, place: usize| {
         bundle.parts()[0].part.part.firm_items[0].products[place].clone()
@@ -174,7 +158,7 @@ fn a_customer_s_licences_are_renewed_raised_and_revoked(runtime: Runtime) {
 }
 
 fn one_part_is_issued_again_for_a_new_container(runtime: Runtime) {
-    let place = Place::new(runtime, "reissue");
+    let place = Place::new(runtime);
     let first = place.issue("acme", "one.bundle");
     write_request(&place.path("new.request"), 5, [1, 2, 9]);
     write_request(&place.path("wrong.request"), 5, [1, 8, 9]);
@@ -201,7 +185,7 @@ fn one_part_is_issued_again_for_a_new_container(runtime: Runtime) {
 }
 
 fn a_bundle_is_made_again_from_the_desk_byte_for_byte(runtime: Runtime) {
-    let place = Place::new(runtime, "bundle");
+    let place = Place::new(runtime);
     place.issue("acme", "one.bundle");
     place.vendor("raise acme --product 201 --quantity 9 --out two.bundle").expect(0);
     place.vendor("bundle acme --number 1 --out again.bundle").expect(0);
@@ -221,7 +205,7 @@ fn a_bundle_is_made_again_from_the_desk_byte_for_byte(runtime: Runtime) {
 }
 
 fn what_would_mix_up_customers_is_refused(runtime: Runtime) {
-    let place = Place::new(runtime, "mixed");
+    let place = Place::new(runtime);
     place.spec("spec.json", &json!({ "CmActId": 7 }));
     place.issue("acme", "one.bundle");
     let beta = "issue beta spec.json --request beta.request --out no.bundle";
@@ -251,7 +235,7 @@ fn what_would_mix_up_customers_is_refused(runtime: Runtime) {
 }
 
 fn a_damaged_file_is_named_and_nothing_is_issued(runtime: Runtime) {
-    let place = Place::new(runtime, "damaged");
+    let place = Place::new(runtime);
     place.issue("acme", "one.bundle");
     let path = place.path("desk/issues/acme-0001.json");
     let good = fs::read_to_string(&path).unwrap();

@@ -43,7 +43,8 @@ impl Layout {
             let spec = layout.path.join("licences.json");
             files::put(&spec, format!("{:#}\n", specification()).as_bytes(), Access::Public)?;
             let (key, out) = (layout.path.join("issuer.key"), layout.path.join("licences"));
-            issue::sign(&Issue::unbound(spec, key, out))?;
+            let options = Issue::unbound(spec, key, out);
+            issue::sign(&options, &issue::specification(&options.spec)?)?;
         }
         Ok(layout)
     }
